@@ -1,0 +1,7 @@
+//! Rehearse a rollout against a real proxy, and account for every request.
+
+pub mod load;
+pub mod measure;
+pub mod mock;
+pub mod plan;
+pub mod summary;

@@ -1,0 +1,3 @@
+//! What was measured.
+mod record;
+pub use record::{Cause, Ending, Record};

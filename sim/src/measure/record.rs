@@ -1,0 +1,133 @@
+//! One request as the load generator saw it: five stamps, how it ended, who answered. 64 bytes or so, `Copy`, made once.
+
+use std::time::Duration;
+
+use gateway_core::time::Instant;
+
+/// The end of one intended request. Each intended request has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which request of the schedule, from 0.
+    pub index: u64,
+    /// When it should have been sent: computed, never measured.
+    pub intended: Instant,
+    /// When the pacer let it go; `intended` for a request that never was.
+    pub released: Instant,
+    /// Just before its first byte was written.
+    pub on_wire: Option<Instant>,
+    /// When the first byte of the status line had arrived.
+    pub first_byte: Option<Instant>,
+    /// When the last body byte had arrived, or the failure was known.
+    pub done: Instant,
+    /// How it ended.
+    pub ending: Ending,
+    /// Index into the plan's mocks of the target that answered, from its identity header.
+    pub target: Option<u32>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A complete answer with this status, made by a target.
+    Answered(u16),
+    /// No complete answer from a target, for this reason.
+    Dropped(Cause),
+}
+
+impl Record {
+    /// Generator lag: released minus intended.
+    pub fn lag(&self) -> Duration {
+        self.released.since(self.intended)
+    }
+
+    /// Done minus on the wire; zero when it never was on the wire.
+    pub fn service_time(&self) -> Duration {
+        self.on_wire.map_or(Duration::ZERO, |on_wire| self.done.since(on_wire))
+    }
+
+    /// Done minus intended: the headline.
+    pub fn response_time(&self) -> Duration {
+        self.done.since(self.intended)
+    }
+}
+
+/// Why an intended request got no complete answer from a target. The closed list of DESIGN.md; there is no "other".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Never put on the wire: no connection came free in time, or the run was stopped.
+    Unsent,
+    /// The generator ran out of local ports: our own fault, so the run is INVALID.
+    ClientPorts,
+    /// The gateway refused the connection.
+    Refused,
+    /// The connection was not established in time.
+    ConnectTimeout,
+    /// The connection ended before the first byte of an answer.
+    ResetBeforeResponse,
+    /// The connection was reset within an answer.
+    ResetMidBody,
+    /// The connection was closed before the announced end of an answer.
+    Truncated,
+    /// No complete answer within the timeout.
+    ResponseTimeout,
+    /// The gateway's own 502: it reached no target or got no valid answer.
+    Gateway502,
+    /// The gateway's own 503: no target to pick.
+    Gateway503NoTarget,
+    /// The gateway's own 504: the target took too long.
+    Gateway504,
+    /// The gateway's own 404: no Route matched.
+    NoRoute,
+    /// Any other answer of the gateway's own, such as 400 or 500.
+    GatewayError,
+    /// An answer that is not HTTP.
+    BadResponse,
+    /// Too many requests were in flight at its intended time.
+    Overflow,
+    /// Still unanswered when the drain's deadline passed.
+    Censored,
+}
+
+impl Cause {
+    /// All of them, in the order reports list them.
+    pub const ALL: [Self; 16] = [
+        Self::Unsent,
+        Self::ClientPorts,
+        Self::Refused,
+        Self::ConnectTimeout,
+        Self::ResetBeforeResponse,
+        Self::ResetMidBody,
+        Self::Truncated,
+        Self::ResponseTimeout,
+        Self::Gateway502,
+        Self::Gateway503NoTarget,
+        Self::Gateway504,
+        Self::NoRoute,
+        Self::GatewayError,
+        Self::BadResponse,
+        Self::Overflow,
+        Self::Censored,
+    ];
+
+    /// As reports and thresholds name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsent => "unsent",
+            Self::ClientPorts => "client_ports",
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ResetBeforeResponse => "reset_before_response",
+            Self::ResetMidBody => "reset_mid_body",
+            Self::Truncated => "truncated",
+            Self::ResponseTimeout => "response_timeout",
+            Self::Gateway502 => "gateway_502",
+            Self::Gateway503NoTarget => "gateway_503_no_target",
+            Self::Gateway504 => "gateway_504",
+            Self::NoRoute => "no_route",
+            Self::GatewayError => "gateway_error",
+            Self::BadResponse => "bad_response",
+            Self::Overflow => "overflow",
+            Self::Censored => "censored",
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The checked scenario: everything an engine needs, nothing optional that is not optional in the run, no TOML, no text
+//! to parse. `scenario` builds it, both engines read it. Leaves phases and thresholds to their files.
+
+pub mod threshold;
+
+pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
+
+use std::time::Duration;
+
+use gateway_core::config::Config;
+use gateway_core::id::{ServiceId, UpstreamId};
+
+use crate::load::Load;
+use crate::mock::Behaviour;
+
+/// One run, ready to go.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario's name: letters, digits, `-`, `_` and `.`, so that it can be a folder.
+    pub name: String,
+    /// One line about it.
+    pub summary: Option<String>,
+    /// What every draw comes from.
+    pub seed: u64,
+    /// Which engine runs it.
+    pub engine: EngineKind,
+    /// The file it came from.
+    pub source: Source,
+    /// What arrives, and when.
+    pub load: Load,
+    /// The gateway to drive.
+    pub gateway: GatewayPlan,
+    /// One mock for each target name, in the order the file names them. Reports list targets in this order.
+    pub mocks: Vec<MockPlan>,
+    /// What happens during the run, in order of time.
+    pub steps: Vec<Step>,
+    /// What must hold.
+    pub thresholds: Vec<Threshold>,
+}
+
+/// Which engine runs a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Real sockets, real time.
+    Live,
+    /// Virtual time.
+    Model,
+}
+
+impl EngineKind {
+    /// As scenario files and reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// The file a plan came from, for reports and for running it again.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The path as the user gave it; `-` for standard input.
+    pub path: String,
+    /// The text, verbatim.
+    pub text: String,
+    /// What flags changed, as `path=value`.
+    pub overrides: Vec<String>,
+    /// The scenario with all overrides applied, as TOML.
+    pub resolved: String,
+    /// SHA-256 of `resolved`, in hex.
+    pub sha256: String,
+}
+
+/// The gateway of a run.
+#[derive(Clone, Debug)]
+pub struct GatewayPlan {
+    /// Its entities at the start.
+    pub config: Config,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// How they share a balancer.
+    pub balancing: Balancing,
+}
+
+/// How the workers of a gateway share a balancer, because it decides accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balancing {
+    /// One sequence for all workers: exact.
+    Shared,
+    /// A sequence for each worker, as nginx and Kong do it.
+    PerWorker,
+}
+
+impl Balancing {
+    /// As scenario files and reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::PerWorker => "per-worker",
+        }
+    }
+}
+
+/// One mock target.
+#[derive(Clone, Debug)]
+pub struct MockPlan {
+    /// The target's name in the gateway's configuration, `httpbin.org:80`.
+    pub name: String,
+    /// The Upstream that lists it first.
+    pub upstream: UpstreamId,
+    /// That Upstream's name.
+    pub upstream_name: String,
+    /// Its weight at the start.
+    pub weight: u32,
+    /// The version it says it is: `version` of the mock, else its Upstream's name.
+    pub version: String,
+    /// How it answers.
+    pub behaviour: Behaviour,
+}
+
+/// One thing that happens during a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When it starts, after the start of the run.
+    pub at: Duration,
+    /// What it does.
+    pub action: Action,
+    /// Line in the scenario file, from 1.
+    pub line: usize,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Points a Service at another host: the blue-green switch.
+    SetHost {
+        /// The Service.
+        service: ServiceId,
+        /// Its name, for the Admin API and for reports.
+        service_name: String,
+        /// The new host.
+        host: String,
+    },
+}

@@ -1,0 +1,3 @@
+//! From measurement to judgement.
+mod model;
+pub use model::*;
