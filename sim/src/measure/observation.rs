@@ -1,0 +1,112 @@
+//! What an engine tells the recorder, one value at a time: the same words in both engines. Facts only; what they add up
+//! to is the recorder's to find out.
+
+use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::outcome::Outcome;
+use gateway_core::time::Instant;
+
+use super::Record;
+
+/// Something an engine saw.
+///
+/// Order: an engine may report a little late and out of order, but a `Picked` before the `Finished` of the same attempt,
+/// both before the `Ended` of their request, and `Stepped` before anything that happened after its `applied`.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation {
+    /// The gateway chose a target.
+    Picked(Pick),
+    /// The gateway was done with an attempt.
+    Finished {
+        /// When.
+        at: Instant,
+        /// The Upstream it was picked from.
+        upstream: Option<UpstreamId>,
+        /// The target.
+        target: TargetId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A target wrote a request into its book.
+    Served {
+        /// The request's index.
+        request: u64,
+        /// Index of the mock in the plan.
+        mock: u32,
+        /// When its head had arrived.
+        at: Instant,
+    },
+    /// A request came to its end, as the client sees it.
+    Ended(Record),
+    /// A step of the plan was carried out.
+    Stepped(StepMoments),
+    /// CPU time used so far.
+    Cpu(CpuSample),
+}
+
+/// One pick of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    /// The request's index.
+    pub request: u64,
+    /// When.
+    pub at: Instant,
+    /// The configuration it was made under.
+    pub revision: Revision,
+    /// The Upstream; `None` when the Service's host is no Upstream.
+    pub upstream: Option<UpstreamId>,
+    /// The target.
+    pub target: TargetId,
+    /// The balancer's epoch: a stretch between two changes of its members or weights.
+    pub epoch: Epoch,
+    /// Number of this pick within the epoch, from 0, without gaps over all workers. Retries have none.
+    pub ticket: u64,
+    /// Requests this target was owed (positive) or had had too much (negative) when the epoch began.
+    pub carried: f64,
+    /// 0 for the first try of a request, then 1, 2, ...
+    pub retry: u16,
+}
+
+/// When a step was asked for and when it was in force.
+#[derive(Clone, Copy, Debug)]
+pub struct StepMoments {
+    /// Index of the step in the plan.
+    pub step: usize,
+    /// When the request for it was sent.
+    pub requested: Instant,
+    /// When its success was read; `None` when it failed.
+    pub acked: Option<Instant>,
+    /// When the gateway put it in force.
+    pub applied: Option<Instant>,
+}
+
+/// CPU time each part has used since the start of the run, nanoseconds. `None` where the system does not tell.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuSample {
+    /// When it was read.
+    pub at: Instant,
+    /// The gateway's workers together.
+    pub gateway: Option<u64>,
+    /// The load generator.
+    pub generator: Option<u64>,
+    /// The mock targets together.
+    pub targets: Option<u64>,
+}
+
+/// What the machine did to the measurement, over the whole run. `None` where the system does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conditions {
+    /// Share of the run in which a generator thread was ready but not running, 0 to 1.
+    pub run_queue_wait: Option<f64>,
+    /// Share of CPU time a hypervisor gave to others, 0 to 1.
+    pub steal: Option<f64>,
+    /// Share of the run in which some task waited for a CPU, 0 to 1.
+    pub cpu_pressure: Option<f64>,
+    /// Largest share of one second in which the generator's thread was running, 0 to 1.
+    pub generator_busy_max: Option<f64>,
+    /// Overshoot of sleeps of 1 ms: median, 99.9th percentile and largest, microseconds.
+    pub jitter_us: Option<(f64, f64, f64)>,
+    /// When the last request ended or the drain's deadline passed.
+    pub drained_at: Instant,
+    /// The run was stopped by a signal at this moment.
+    pub aborted_at: Option<Instant>,
+}
