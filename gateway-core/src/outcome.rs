@@ -14,6 +14,8 @@ pub enum Outcome {
         cause: Failure,
         /// Whether any byte of the request had been written to the target.
         sent: bool,
+        /// Whether the shell still holds all it needs to send the request again.
+        replayable: bool,
     },
     /// The client went away first; says nothing about the target.
     ClientGone,
