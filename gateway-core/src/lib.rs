@@ -19,3 +19,9 @@ pub mod weight;
 pub mod entity;
 
 pub mod config;
+
+pub mod balancer;
+
+pub mod router;
+
+pub mod gateway;

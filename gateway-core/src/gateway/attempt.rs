@@ -1,0 +1,92 @@
+//! What passes between the machine and those who drive it: the match, the ticket of one try, and the refusals.
+
+use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
+use crate::time::Instant;
+
+/// Which Route a request belongs to, and what that Route says about passing it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// The configuration it was matched under.
+    pub revision: Revision,
+    /// The Route.
+    pub route: RouteId,
+    /// Its Service; a Route may have none.
+    pub service: Option<ServiceId>,
+    /// Bytes at the start of the path that the Route cuts off.
+    pub stripped: usize,
+    /// Whether the client's `Host` is sent on.
+    pub preserve_host: bool,
+}
+
+/// One try of one request at one target: a ticket that must be handed back to `finish`. It carries ids, not references,
+/// and all that is needed to prove afterwards that the balancer kept its promise.
+#[must_use = "an attempt counts as in flight until it is finished"]
+#[derive(Debug)]
+pub struct Attempt {
+    /// The configuration it was made under.
+    pub revision: Revision,
+    /// The Route.
+    pub route: RouteId,
+    /// The Service.
+    pub service: ServiceId,
+    /// The Upstream; `None` when the Service's host is no Upstream.
+    pub upstream: Option<UpstreamId>,
+    /// The target.
+    pub target: TargetId,
+    /// The balancer's epoch.
+    pub epoch: Epoch,
+    /// Number of this first try within the epoch, from 0, without gaps over all workers; `u64::MAX` for a retry.
+    pub ticket: u64,
+    /// What the target was owed when the epoch began, in requests.
+    pub carried: f64,
+    /// 0 for the first try, then 1, 2, ...
+    pub number: u16,
+    /// When it was made.
+    pub began: Instant,
+    /// Tries left after this one.
+    pub(super) retries_left: u16,
+    /// Whether the request may be sent twice without harm.
+    pub(super) idempotent: bool,
+    /// Targets that failed this request before. Empty, and so without an allocation, on a first try.
+    pub(super) tried: Vec<TargetId>,
+}
+
+/// What follows an attempt.
+#[derive(Debug)]
+#[must_use = "a retry is in flight already"]
+pub enum Next {
+    /// Nothing: the request has its answer, or its error.
+    Done,
+    /// Another try, in flight already.
+    Retry(Attempt),
+}
+
+/// Why a request is sent nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// No Route matched.
+    NoRoute,
+    /// The Route has no Service.
+    NoService,
+    /// The Service's Upstream has no target to pick.
+    NoTarget,
+}
+
+impl Rejection {
+    /// The status a client is told.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NoRoute => 404,
+            Self::NoService | Self::NoTarget => 503,
+        }
+    }
+
+    /// What a client is told, in Kong's words.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no Route matched with those values",
+            Self::NoService => "no Service found with those values",
+            Self::NoTarget => "failure to get a peer from the ring-balancer",
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The machine: it answers where a request goes, learns how it went, and takes changes. It owns no algorithm and does no
+//! I/O; shell and model drive it through the same few questions, and pass the time in.
+//!
+//! ```text
+//! route(head) -> RouteMatch        which Route and Service
+//! begin(match) -> Attempt          Service -> host -> Upstream -> target; in flight + 1
+//! finish(attempt, outcome) -> Next in flight - 1; done, or another try
+//! apply(change) -> Applied         one atomic step; the blue-green switch is a patch of a Service's host
+//! ```
+
+mod attempt;
+mod retry;
+mod slots;
+mod snapshot;
+
+pub use attempt::{Attempt, Next, Rejection, RouteMatch};
+pub use slots::Slot;
+pub use snapshot::Snapshot;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+
+use self::slots::Slots;
+use self::snapshot::PickError;
+use crate::config::{Change, Config, ConfigError};
+use crate::id::Revision;
+use crate::outcome::Outcome;
+use crate::request::Head;
+use crate::time::Instant;
+
+/// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
+/// published, so once is the rule; more takes a new change within microseconds.
+const EPOCH_CHANGES_MAX: usize = 64;
+
+/// A gateway without sockets. Shared by all workers; a request takes no lock.
+#[derive(Debug)]
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    /// Held by whoever changes the configuration, from the end of the old epochs until the new snapshot is in force.
+    writer: Mutex<Slots>,
+}
+
+/// What is in force right now, held still while it is looked at. Not to be kept across a wait.
+pub type View = Guard<Arc<Snapshot>>;
+
+/// A change that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The revision it made.
+    pub revision: Revision,
+    /// When.
+    pub at: Instant,
+}
+
+impl Gateway {
+    /// A gateway with this configuration, at revision 0.
+    pub fn new(config: Config) -> Self {
+        let mut slots = Slots::default();
+        let snapshot = Snapshot::first(config, &mut slots);
+        Self { snapshot: ArcSwap::from_pointee(snapshot), writer: Mutex::new(slots) }
+    }
+
+    /// What is in force right now.
+    pub fn view(&self) -> View {
+        self.snapshot.load()
+    }
+
+    /// Which Route a request belongs to.
+    ///
+    /// # Errors
+    /// [`Rejection::NoRoute`] when none matches.
+    pub fn route(&self, head: &Head<'_>) -> Result<RouteMatch, Rejection> {
+        let view = self.view();
+        let found = view.router().find(head).ok_or(Rejection::NoRoute)?;
+        Ok(RouteMatch {
+            revision: view.revision(),
+            route: found.route,
+            service: found.service,
+            stripped: found.stripped,
+            preserve_host: found.preserve_host,
+        })
+    }
+
+    /// Chooses the target of a request's first try and counts it in flight. `head` is asked only for what the choice
+    /// and later retries depend on.
+    ///
+    /// # Errors
+    /// Why there is nowhere to send it.
+    pub fn begin(&self, matched: &RouteMatch, head: &Head<'_>, now: Instant) -> Result<Attempt, Rejection> {
+        let service = matched.service.ok_or(Rejection::NoService)?;
+        for _ in 0..EPOCH_CHANGES_MAX {
+            match self.view().begin(matched.route, service, head.is_idempotent(), now) {
+                Ok(attempt) => return Ok(attempt),
+                Err(PickError::Rejected(rejection)) => return Err(rejection),
+                Err(PickError::Closed) => drop(self.writer()),
+            }
+        }
+        Err(Rejection::NoTarget)
+    }
+
+    /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
+    /// new target.
+    pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant) -> Next {
+        let view = self.view();
+        view.release(&attempt);
+        if retry::is_due(&attempt, outcome)
+            && let Some(next) = view.begin_again(attempt, now)
+        {
+            return Next::Retry(next);
+        }
+        Next::Done
+    }
+
+    /// Puts a change in force, for every worker's next request, in one atomic step. Requests under way are left alone.
+    ///
+    /// # Errors
+    /// The rule the change breaks; nothing has happened then.
+    pub fn apply(&self, change: Change, now: Instant) -> Result<Applied, ConfigError> {
+        let mut slots = self.writer();
+        let old = self.snapshot.load_full();
+        let config = old.config().with(change)?;
+        let next = old.succeed(config, &mut slots, now);
+        let revision = next.revision();
+        self.snapshot.store(Arc::new(next));
+        Ok(Applied { revision, at: now })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Slots> {
+        // Slots are only ever added to or pruned; whoever panicked with the lock left them whole.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{Address, Route, Service, ServicePatch, Target, Upstream};
+    use crate::id::{ServiceId, TargetId, UpstreamId};
+    use crate::outcome::Failure;
+    use crate::weight::Weight;
+
+    /// The how-to: blue 100/50, green 100/100, one Service, one Route.
+    fn how_to() -> Gateway {
+        let mut config = Config::default();
+        for (upstream, targets) in [
+            ("blue", [("httpbin.konghq.com:80", 100), ("httpbin.org:80", 50)]),
+            ("green", [("any.httpbun.com:80", 100), ("httpbun.com:80", 100)]),
+        ] {
+            let id = config.add_upstream(Upstream::new(upstream)).unwrap();
+            for (target, weight) in targets {
+                let address = Address::parse(target).unwrap();
+                config.add_target(Target::new(id, address, Weight::new(weight))).unwrap();
+            }
+        }
+        let service = config.add_service(Service::new("example-service", "blue")).unwrap();
+        config
+            .add_route(Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) })
+            .unwrap();
+        Gateway::new(config)
+    }
+
+    const GET: Head<'_> = Head::new("GET", "/anything");
+    const OK: Outcome = Outcome::Answered { status: 200 };
+
+    fn begin(gateway: &Gateway, head: &Head<'_>) -> Result<Attempt, Rejection> {
+        gateway.begin(&gateway.route(head)?, head, Instant::ZERO)
+    }
+
+    fn serve(gateway: &Gateway, requests: usize) -> [usize; 4] {
+        let mut counts = [0; 4];
+        for _ in 0..requests {
+            let attempt = begin(gateway, &GET).unwrap();
+            counts[attempt.target.index()] += 1;
+            answered(gateway, attempt);
+        }
+        counts
+    }
+
+    fn answered(gateway: &Gateway, attempt: Attempt) {
+        assert!(matches!(gateway.finish(attempt, OK, Instant::ZERO), Next::Done));
+    }
+
+    fn in_flight(gateway: &Gateway) -> u32 {
+        (0..4).map(|i| gateway.view().slot(TargetId(i)).map_or(0, Slot::in_flight)).sum()
+    }
+
+    #[test]
+    fn the_how_to_switches_at_once_and_back() {
+        let gateway = how_to();
+        assert_eq!(serve(&gateway, 300), [200, 100, 0, 0]);
+        let to = |host| Change::PatchService(ServiceId(0), ServicePatch::host(host));
+        let applied = gateway.apply(to("green"), Instant::from_millis(5)).unwrap();
+        assert_eq!((applied.revision, applied.at), (Revision(1), Instant::from_millis(5)));
+        assert_eq!(serve(&gateway, 300), [0, 0, 150, 150]);
+        gateway.apply(to("blue"), Instant::ZERO).unwrap();
+        assert_eq!(serve(&gateway, 3), [2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_switch_leaves_both_balancers_turns_alone() {
+        // Aim: a change that does not bear on an Upstream starts no new epoch of it. Method: tickets go on.
+        let gateway = how_to();
+        serve(&gateway, 4);
+        gateway
+            .apply(Change::PatchService(ServiceId(0), ServicePatch::host("green")), Instant::ZERO)
+            .unwrap();
+        gateway.apply(Change::PatchService(ServiceId(0), ServicePatch::host("blue")), Instant::ZERO).unwrap();
+        let attempt = begin(&gateway, &GET).unwrap();
+        assert_eq!((attempt.epoch.0, attempt.ticket, attempt.revision.0), (0, 4, 2));
+        answered(&gateway, attempt);
+    }
+
+    #[test]
+    fn another_weight_begins_an_epoch_that_remembers_what_is_owed() {
+        let gateway = how_to();
+        serve(&gateway, 1);
+        gateway.apply(Change::SetWeight(TargetId(1), Weight::new(100)), Instant::ZERO).unwrap();
+        let attempt = begin(&gateway, &GET).unwrap();
+        assert_eq!((attempt.epoch.0, attempt.ticket, attempt.target), (1, 0, TargetId(1)));
+        assert!((attempt.carried - 1.0 / 3.0).abs() < 1e-9, "{}", attempt.carried);
+        answered(&gateway, attempt);
+    }
+
+    #[test]
+    fn a_failed_change_changes_nothing() {
+        let gateway = how_to();
+        let nonsense = Change::PatchService(ServiceId(0), ServicePatch::host("a b"));
+        assert!(gateway.apply(nonsense, Instant::ZERO).is_err());
+        assert_eq!(gateway.view().revision(), Revision(0));
+        assert_eq!(serve(&gateway, 3), [2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_has_nowhere_to_go_is_rejected_by_name() {
+        let gateway = how_to();
+        assert_eq!(begin(&gateway, &Head::new("GET", "/other")).unwrap_err(), Rejection::NoRoute);
+        gateway
+            .apply(
+                Change::All(vec![Change::DeleteTarget(TargetId(0)), Change::DeleteTarget(TargetId(1))]),
+                Instant::ZERO,
+            )
+            .unwrap();
+        assert_eq!(begin(&gateway, &GET).unwrap_err(), Rejection::NoTarget);
+        let orphan = Route { service: None, paths: vec!["/o".into()], ..Route::new("o", ServiceId(0)) };
+        gateway.apply(Change::CreateRoute(orphan), Instant::ZERO).unwrap();
+        assert_eq!(begin(&gateway, &Head::new("GET", "/o")).unwrap_err(), Rejection::NoService);
+    }
+
+    #[test]
+    fn a_host_that_is_no_upstream_is_a_target_of_its_own() {
+        let gateway = how_to();
+        let direct = ServicePatch { host: Some("example.org".into()), port: Some(81), ..Default::default() };
+        gateway.apply(Change::PatchService(ServiceId(0), direct), Instant::ZERO).unwrap();
+        let attempt = begin(&gateway, &GET).unwrap();
+        assert_eq!(attempt.upstream, None);
+        let view = gateway.view();
+        assert_eq!(view.address(attempt.target).map(ToString::to_string).as_deref(), Some("example.org:81"));
+        assert_eq!(view.host_header(&attempt), Some("example.org:81"));
+        answered(&gateway, attempt);
+    }
+
+    #[test]
+    fn a_safe_retry_goes_elsewhere_and_costs_no_turn() {
+        // Aim: retries exclude what failed and never advance the sequence of first tries.
+        let gateway = how_to();
+        let first = begin(&gateway, &GET).unwrap();
+        let failed = first.target;
+        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
+        let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else { panic!("no retry") };
+        assert_ne!(second.target, failed);
+        assert_eq!(second.number, 1);
+        assert_eq!(in_flight(&gateway), 1);
+        answered(&gateway, second);
+        let next = begin(&gateway, &GET).unwrap();
+        assert_eq!(next.ticket, 1);
+        answered(&gateway, next);
+        assert_eq!(in_flight(&gateway), 0);
+    }
+
+    #[test]
+    fn in_flight_returns_to_zero_even_when_the_target_is_gone() {
+        let gateway = how_to();
+        let attempt = begin(&gateway, &GET).unwrap();
+        let target = attempt.target;
+        gateway.apply(Change::DeleteTarget(target), Instant::ZERO).unwrap();
+        assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(1));
+        assert!(matches!(gateway.finish(attempt, Outcome::ClientGone, Instant::ZERO), Next::Done));
+        assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(0));
+        let again = Target::new(UpstreamId(0), Address::parse("new:80").unwrap(), Weight::DEFAULT);
+        gateway.apply(Change::CreateTarget(again), Instant::ZERO).unwrap();
+        assert!(gateway.view().slot(target).is_none(), "a slot that nobody needs is let go");
+    }
+
+    #[test]
+    fn workers_and_a_writer_together_misroute_nothing() {
+        // Aim: with changes of weight under way no pick is lost or made twice, whatever epoch it falls into. Method: two
+        // threads pick while a third changes weights 200 times; tickets of each epoch must be 0..n without gaps.
+        let gateway = how_to();
+        let mut seen: Vec<(u32, u64)> = std::thread::scope(|scope| {
+            let worker = || {
+                let mut seen = Vec::new();
+                for _ in 0..20_000 {
+                    let attempt = begin(&gateway, &GET).unwrap();
+                    seen.push((attempt.epoch.0, attempt.ticket));
+                    answered(&gateway, attempt);
+                }
+                seen
+            };
+            let workers = [scope.spawn(worker), scope.spawn(worker)];
+            for weight in 1..200 {
+                gateway.apply(Change::SetWeight(TargetId(1), Weight::new(weight)), Instant::ZERO).unwrap();
+            }
+            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        });
+        seen.sort_unstable();
+        let mut expected = 0;
+        for pair in seen.windows(2) {
+            expected = if pair[0].0 == pair[1].0 { pair[0].1 + 1 } else { 0 };
+            assert_eq!(pair[1].1, expected, "epoch {}", pair[1].0);
+        }
+        assert_eq!(seen[0].1, 0);
+        assert!(expected > 0 || seen.len() == 40_000);
+        assert_eq!(in_flight(&gateway), 0);
+    }
+}

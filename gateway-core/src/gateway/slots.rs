@@ -1,0 +1,100 @@
+//! What is counted for each target. Slots outlive snapshots, so a change that does not concern a target never resets its
+//! counts, and requests under way at a deleted target still find where to count themselves out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::config::Config;
+use crate::entity::Address;
+use crate::id::TargetId;
+
+/// Ids from here on belong to Services' hosts that are no Upstreams; the configuration gives out smaller ones.
+const DIRECT: u32 = 1 << 31;
+
+/// The counts of one target.
+#[derive(Debug)]
+pub struct Slot {
+    id: TargetId,
+    address: Address,
+    host_header: String,
+    in_flight: CachePadded<AtomicU32>,
+}
+
+impl Slot {
+    fn new(id: TargetId, address: Address) -> Arc<Self> {
+        let host_header = address.host_header();
+        Arc::new(Self { id, address, host_header, in_flight: CachePadded::new(AtomicU32::new(0)) })
+    }
+
+    /// Whose slot this is.
+    pub fn id(&self) -> TargetId {
+        self.id
+    }
+
+    /// Where the target listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What a `Host` header to it says, unless Route or Upstream say otherwise.
+    pub fn host_header(&self) -> &str {
+        &self.host_header
+    }
+
+    /// Attempts under way at it.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn enter(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave(&self) {
+        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        assert!(before > 0, "an attempt was finished that never began");
+    }
+}
+
+/// All slots there are, by id; belongs to whoever changes the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    by_id: BTreeMap<TargetId, Arc<Slot>>,
+    direct: BTreeMap<Address, TargetId>,
+    next_direct: u32,
+}
+
+impl Slots {
+    /// Makes the slots that `next` needs and lets go of those that nobody needs: neither listed now (a worker may pick
+    /// them until `next` is in force) nor in flight.
+    pub(super) fn follow(&mut self, now: &Config, next: &Config) {
+        self.by_id.retain(|id, slot| id.0 >= DIRECT || now.target(*id).is_some() || slot.in_flight() > 0);
+        for (id, target) in next.targets() {
+            self.by_id.entry(id).or_insert_with(|| Slot::new(id, target.target.clone()));
+        }
+    }
+
+    /// The slot of a host that is no Upstream; the same address has the same slot for ever.
+    pub(super) fn direct(&mut self, address: Address) -> TargetId {
+        let next = TargetId(DIRECT + self.next_direct);
+        let id = *self.direct.entry(address.clone()).or_insert(next);
+        if id == next {
+            self.next_direct += 1;
+            self.by_id.insert(id, Slot::new(id, address));
+        }
+        id
+    }
+
+    /// The slot with this id, which `follow` or `direct` has made.
+    pub(super) fn get(&self, id: TargetId) -> Option<&Arc<Slot>> {
+        self.by_id.get(&id)
+    }
+
+    /// All slots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.by_id.values()
+    }
+}
