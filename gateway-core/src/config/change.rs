@@ -72,7 +72,11 @@ impl Config {
                 self.targets.get_mut(&id).ok_or(missing("target", id.0))?.weight = weight;
                 Ok(())
             }
-            Change::DeleteTarget(id) => self.targets.remove(&id).map(|_| ()).ok_or(missing("target", id.0)),
+            Change::DeleteTarget(id) => {
+                let target = self.targets.remove(&id).ok_or(missing("target", id.0))?;
+                self.listed.remove(&(target.upstream, target.target));
+                Ok(())
+            }
             Change::All(changes) => changes.into_iter().try_for_each(|change| self.change(change)),
         }
     }
@@ -129,7 +133,7 @@ impl Config {
         if !self.upstreams.contains_key(&target.upstream) {
             return Err(missing("upstream", target.upstream.0));
         }
-        if self.targets_of(target.upstream).any(|(_, other)| other.target == target.target) {
+        if !self.listed.insert((target.upstream, target.target.clone())) {
             return Err(ConfigError::Unique { field: "target", value: target.target.to_string() });
         }
         let id = TargetId(self.take(3));

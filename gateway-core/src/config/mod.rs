@@ -5,9 +5,9 @@ mod change;
 
 pub use change::{Change, ConfigError};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entity::{Route, Service, Target, Upstream};
+use crate::entity::{Address, Route, Service, Target, Upstream};
 use crate::id::{RouteId, ServiceId, TargetId, UpstreamId};
 
 /// Entities by id, with names unique and links intact.
@@ -17,6 +17,8 @@ pub struct Config {
     routes: BTreeMap<RouteId, Route>,
     upstreams: BTreeMap<UpstreamId, Upstream>,
     targets: BTreeMap<TargetId, Target>,
+    /// Which addresses each Upstream lists, so that a double one is found at once.
+    listed: BTreeSet<(UpstreamId, Address)>,
     /// The next number of each kind; numbers are never given out twice.
     next: [u32; 4],
 }

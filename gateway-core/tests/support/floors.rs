@@ -44,11 +44,14 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 
 /// The rooms that `text` names after `crate::`, outside comments.
 fn named(text: &str) -> Vec<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     code.split("crate::")
         .skip(1)
         .flat_map(|rest| match rest.strip_prefix('{') {
-            Some(group) => group.split('}').next().unwrap_or("").split(',').map(first_word).collect::<Vec<_>>(),
+            Some(group) => {
+                group.split('}').next().unwrap_or("").split(',').map(first_word).collect::<Vec<_>>()
+            }
             None => vec![first_word(rest)],
         })
         .filter(|word| !word.is_empty())
