@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// All imports below `root` that break the rule: a room may use rooms of lower floors, never those above or beside it.
 /// `floors` lists rooms from the bottom up; `free` names floors whose rooms may see each other.
-pub fn violations(root: &Path, floors: &[&[&str]], free: &[usize]) -> Vec<String> {
+pub(crate) fn violations(root: &Path, floors: &[&[&str]], free: &[usize]) -> Vec<String> {
     let mut files = Vec::new();
     sources(root, &mut files);
     assert!(files.len() > 20, "the sources were found");
