@@ -24,4 +24,8 @@ pub mod balancer;
 
 pub mod router;
 
+pub mod admin;
 pub mod gateway;
+
+#[cfg(feature = "shell")]
+pub mod shell;

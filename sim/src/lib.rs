@@ -4,7 +4,22 @@ mod markup;
 pub mod words;
 
 pub mod load;
-pub mod measure;
 pub mod mock;
 pub mod plan;
+
+pub mod measure;
+
+pub mod engine;
+pub mod scenario;
+
 pub mod summary;
+
+mod chart;
+pub mod report;
+
+pub mod artefacts;
+pub mod signals;
+
+pub mod run;
+
+pub mod cli;

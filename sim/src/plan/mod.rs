@@ -22,8 +22,6 @@ pub struct Plan {
     pub summary: Option<String>,
     /// What every draw comes from.
     pub seed: u64,
-    /// Which engine runs it.
-    pub engine: EngineKind,
     /// The file it came from.
     pub source: Source,
     /// What arrives, and when.
@@ -36,25 +34,6 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What must hold.
     pub thresholds: Vec<Threshold>,
-}
-
-/// Which engine runs a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineKind {
-    /// Real sockets, real time.
-    Live,
-    /// Virtual time.
-    Model,
-}
-
-impl EngineKind {
-    /// As scenario files and reports write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Model => "model",
-        }
-    }
 }
 
 /// The file a plan came from, for reports and for running it again.
@@ -77,29 +56,8 @@ pub struct Source {
 pub struct GatewayPlan {
     /// Its entities at the start.
     pub config: Config,
-    /// Worker threads, at least 1.
+    /// Worker threads, at least 1. They share each balancer, so accuracy does not depend on their number.
     pub workers: usize,
-    /// How they share a balancer.
-    pub balancing: Balancing,
-}
-
-/// How the workers of a gateway share a balancer, because it decides accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balancing {
-    /// One sequence for all workers: exact.
-    Shared,
-    /// A sequence for each worker, as nginx and Kong do it.
-    PerWorker,
-}
-
-impl Balancing {
-    /// As scenario files and reports write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-            Self::PerWorker => "per-worker",
-        }
-    }
 }
 
 /// One mock target.

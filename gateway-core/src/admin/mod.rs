@@ -1,0 +1,1 @@
+//! The Admin API without a socket: request in, change and reply out.

@@ -1,0 +1,1 @@
+//! The only async code: listeners, workers, proxying, the Admin API server.

@@ -1,0 +1,1 @@
+//! The folder a run leaves behind: written to a temporary one, then renamed; `latest` points to the newest.

@@ -1,0 +1,1 @@
+//! The live engine: a real gateway, real sockets, real time.

@@ -1,0 +1,3 @@
+//! One `Summary` to every file and to the terminal.
+
+pub mod html;
