@@ -1,1 +1,165 @@
-//! The folder a run leaves behind: written to a temporary one, then renamed; `latest` points to the newest.
+//! The folder a run leaves behind: `<out>/<scenario>/<UTC stamp>-<seed>/`. It is written under a hidden name and renamed
+//! when it is whole, so nobody ever finds half a report; `latest` points to the newest. Leaves the files' content to
+//! `report`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How many runs of one scenario and seed may begin within one second.
+const SAME_SECOND_MAX: usize = 1000;
+
+/// A folder that is still being filled. Dropped before [`Draft::publish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    /// `<out>/<scenario>`.
+    home: PathBuf,
+    /// The hidden folder inside `home`; empty once it was published.
+    hidden: PathBuf,
+    /// What it will be called.
+    name: String,
+}
+
+/// The system refused something.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct ArtefactError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Draft {
+    /// Makes room for a run that began at `stamp` (`20260314T092653Z`). Called before the run, so that a folder that cannot
+    /// be written costs nobody half a minute.
+    ///
+    /// # Errors
+    /// When the folders cannot be made.
+    pub fn open(out: &Path, scenario: &str, stamp: &str, seed: u64) -> Result<Self, ArtefactError> {
+        let home = out.join(scenario);
+        fs::create_dir_all(&home).map_err(failed("create the folder", &home))?;
+        let name = format!("{stamp}-{seed}");
+        let hidden = home.join(format!(".{name}.{}", std::process::id()));
+        fs::create_dir(&hidden).map_err(failed("create the folder", &hidden))?;
+        Ok(Self { home, hidden, name })
+    }
+
+    /// Writes one file; `name` may hold folders.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), ArtefactError> {
+        let path = self.hidden.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+        }
+        fs::write(&path, content).map_err(failed("write", &path))
+    }
+
+    /// Gives the folder its name and points `latest` to it. Returns the folder's path.
+    ///
+    /// # Errors
+    /// When it cannot be renamed or linked.
+    pub fn publish(mut self) -> Result<PathBuf, ArtefactError> {
+        let hidden = std::mem::take(&mut self.hidden);
+        let name = self.rename(&hidden)?;
+        let link = self.home.join(format!(".latest.{}", std::process::id()));
+        let latest = self.home.join("latest");
+        point(&link, &name).map_err(failed("create the link", &link))?;
+        fs::rename(&link, &latest).map_err(failed("point the link", &latest))?;
+        Ok(self.home.join(name))
+    }
+
+    /// Renames to the first name that is free. Renaming a folder onto another that is not empty fails, so two processes
+    /// never share one.
+    fn rename(&self, hidden: &Path) -> Result<String, ArtefactError> {
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+        for turn in 1..=SAME_SECOND_MAX {
+            let name = if turn == 1 { self.name.clone() } else { format!("{}-{turn}", self.name) };
+            match fs::rename(hidden, self.home.join(&name)) {
+                Ok(()) => return Ok(name),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty
+                    ) =>
+                {
+                    last = e;
+                }
+                Err(e) => return Err(failed("rename", hidden)(e)),
+            }
+        }
+        Err(failed("rename", hidden)(last))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.hidden.as_os_str().is_empty() {
+            // Nothing can be done about a folder that will not go; its hidden name says what it is.
+            let _ = fs::remove_dir_all(&self.hidden);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn point(link: &Path, to: &str) -> io::Result<()> {
+    std::os::unix::fs::symlink(to, link)
+}
+
+#[cfg(not(unix))]
+fn point(link: &Path, to: &str) -> io::Result<()> {
+    fs::write(link, to)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtefactError {
+    let path = path.to_owned();
+    move |source| ArtefactError { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: &str = "20260314T092653Z";
+
+    fn entries(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_run_appears_whole_and_latest_follows() {
+        let out = tempfile::tempdir().unwrap();
+        for expected in ["20260314T092653Z-42", "20260314T092653Z-42-2"] {
+            let draft = Draft::open(out.path(), "blue-green", STAMP, 42).unwrap();
+            draft.write("charts/latency.svg", b"<svg/>").unwrap();
+            assert!(!out.path().join("blue-green").join(expected).exists(), "not before it is whole");
+            let path = draft.publish().unwrap();
+            assert_eq!(path, out.path().join("blue-green").join(expected));
+            let latest = fs::read(out.path().join("blue-green/latest/charts/latency.svg")).unwrap();
+            assert_eq!(latest, b"<svg/>");
+            assert_eq!(fs::read_link(out.path().join("blue-green/latest")).unwrap(), Path::new(expected));
+        }
+        let names = entries(&out.path().join("blue-green"));
+        assert_eq!(names, ["20260314T092653Z-42", "20260314T092653Z-42-2", "latest"]);
+    }
+
+    #[test]
+    fn a_run_that_fails_leaves_nothing() {
+        let out = tempfile::tempdir().unwrap();
+        let draft = Draft::open(out.path(), "blue-green", STAMP, 42).unwrap();
+        draft.write("report.json", b"{}").unwrap();
+        drop(draft);
+        assert_eq!(entries(&out.path().join("blue-green")), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Draft::open(file.path(), "blue-green", STAMP, 42).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the folder ") && error.contains("blue-green"), "{error}");
+    }
+}

@@ -70,6 +70,11 @@ pub fn time(us: f64) -> String {
     }
 }
 
+/// Microseconds always in milliseconds, with two decimals where one would say nothing: `0.09 ms`, `13.3 ms`.
+pub fn time_in_ms(us: f64) -> String {
+    format!("{} ms", decimal(us / 1_000.0, if us.abs() < 999.5 { 2 } else { 1 }))
+}
+
 /// Milliseconds since the start as seconds, without the unit: `10.0018`.
 pub fn seconds(ms: f64, decimals: usize) -> String {
     decimal(ms / 1_000.0, decimals)
@@ -211,6 +216,12 @@ mod tests {
             seen,
             ["0 µs", "93 µs", "999 µs", "1.0 ms", "2.1 ms", "612.4 ms", "9,999.9 ms", "12.50 s"]
         );
+    }
+
+    // Aim: a small time in milliseconds still says something. Method: both sides of a millisecond.
+    #[test]
+    fn a_time_in_milliseconds_keeps_two_figures() {
+        assert_eq!([93.2, 0.0, 999.6, 13_300.0].map(time_in_ms), ["0.09 ms", "0.00 ms", "1.0 ms", "13.3 ms"]);
     }
 
     // Aim: shares read as fractions where one exists. Method: two that do, two that do not.
