@@ -1,6 +1,10 @@
 //! Which Route a request belongs to: built once for each configuration, asked for each request. Serves paths (prefix),
 //! hosts and methods; the order among several matches is Kong's, as one number.
 
+mod path;
+
+pub use path::write_target_path;
+
 use crate::config::Config;
 use crate::entity::Route;
 use crate::id::{RouteId, ServiceId};

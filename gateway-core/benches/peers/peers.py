@@ -1,0 +1,167 @@
+"""CPU time for one proxied request: this gateway beside nginx and haproxy, in one interleaved run.
+
+Usage: peers.py [--rounds N] [--seconds S] [--proxy PATH]
+
+Each proxy has one worker on the first core; the generator (wrk, 64 kept-alive connections, closed loop) and one very cheap
+target (nginx, a 100-byte answer) have the second. What is compared is the CPU time the proxy's own process used, read from
+the scheduler in nanoseconds, divided by the requests answered. Only ratios within one round mean anything: absolute figures
+belong to the machine. nginx runs twice; the second against the first is the noise.
+
+Needs nginx, haproxy and wrk from the distribution, and the example proxy:
+    cargo build --release -p gateway-core --example proxy
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+# One target under two names, so that a balancer has something to choose.
+TARGETS = ("127.0.0.1:18081", "127.0.0.2:18081")
+PORTS = {"nginx": 18082, "nginx again": 18083, "haproxy": 18084, "gateway-core": 18085}
+PROXY_CORE, OTHER_CORE = "0", "1"
+
+NGINX_TARGET = """
+daemon off; worker_processes 1; pid {dir}/target.pid; error_log {dir}/target.err;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+  fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  server {{ listen 127.0.0.1:18081; listen 127.0.0.2:18081; location / {{ return 200 "{body}"; }} }}
+}}
+"""
+
+NGINX_PROXY = """
+daemon off; worker_processes 1; pid {dir}/{port}.pid; error_log {dir}/{port}.err;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {dir}/{port}1; proxy_temp_path {dir}/{port}2;
+  fastcgi_temp_path {dir}/{port}3; uwsgi_temp_path {dir}/{port}4; scgi_temp_path {dir}/{port}5;
+  upstream blue {{ server {a}; server {b}; keepalive 128; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://blue; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn 1024
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend f
+  bind 127.0.0.1:{port}
+  default_backend blue
+backend blue
+  balance roundrobin
+  http-reuse always
+  server a {a}
+  server b {b}
+"""
+
+
+def cpu_ns(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def steal():
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(n) for n in file.readline().split()[1:]]
+    return ticks[7], sum(ticks)
+
+
+def worker_of(process):
+    """The process that does the work: nginx's only child, else the process itself."""
+    with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+        children = file.read().split()
+    return int(children[0]) if children else process.pid
+
+
+def start(core, *command):
+    return subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wrk(port, seconds):
+    command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        sys.exit(f"port {port} failed requests:\n{out}")
+    return int(re.search(r"(\d+) requests in", out).group(1))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--proxy", default="target/release/examples/proxy")
+    arguments = parser.parse_args()
+    for tool in ("nginx", "haproxy", "wrk", "taskset", arguments.proxy):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is missing")
+
+    folder = tempfile.mkdtemp()
+    processes = []
+
+    def write(name, text, **values):
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text.format(dir=folder, a=TARGETS[0], b=TARGETS[1], **values))
+        return path
+
+    try:
+        processes.append(start(OTHER_CORE, "nginx", "-c", write("target.conf", NGINX_TARGET, body="x" * 100)))
+        proxies = {}
+        for name in ("nginx", "nginx again"):
+            path = write(f"{PORTS[name]}.conf", NGINX_PROXY, port=PORTS[name])
+            proxies[name] = start(PROXY_CORE, "nginx", "-c", path)
+        path = write("haproxy.cfg", HAPROXY, port=PORTS["haproxy"])
+        proxies["haproxy"] = start(PROXY_CORE, "haproxy", "-db", "-f", path)
+        proxies["gateway-core"] = start(PROXY_CORE, arguments.proxy, f"127.0.0.1:{PORTS['gateway-core']}", *TARGETS)
+        processes.extend(proxies.values())
+        time.sleep(1)
+        for name in proxies:
+            wrk(PORTS[name], 1)
+
+        names = list(proxies)
+        cost = {name: [] for name in names}
+        for turn in range(arguments.rounds):
+            stolen, ticks = steal()
+            for name in names[turn % len(names):] + names[: turn % len(names)]:
+                pid = worker_of(proxies[name])
+                before = cpu_ns(pid)
+                requests = wrk(PORTS[name], arguments.seconds)
+                cost[name].append((cpu_ns(pid) - before) / requests / 1000)
+            stolen_now, ticks_now = steal()
+            share = (stolen_now - stolen) / max(1, ticks_now - ticks)
+            print(f"round {turn + 1}: steal {share:.1%}  " + "  ".join(f"{n} {cost[n][-1]:.1f} us" for n in names))
+
+        print(f"\n{'':14}  us/request   x nginx (median, range of rounds)")
+        for name in names:
+            ratios = [mine / nginx for mine, nginx in zip(cost[name], cost["nginx"])]
+            span = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{name:14}  {statistics.median(cost[name]):10.1f}   {statistics.median(ratios):.2f}  ({span})")
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(timeout=5)
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

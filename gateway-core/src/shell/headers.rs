@@ -1,0 +1,181 @@
+//! Which header fields pass through, which are the gateway's own, and the head that a target is sent. Follows Kong: fields
+//! that belong to one hop stay on it, `X-Forwarded-*` is overwritten because no client is trusted.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderValue};
+
+use super::answer::NAME;
+use super::upload::Upload;
+
+/// The gateway's id of a request, told to target and client.
+pub(super) const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+/// Milliseconds until the head of the target's answer.
+pub(super) const X_KONG_UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-kong-upstream-latency");
+/// Milliseconds within the gateway.
+pub(super) const X_KONG_PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_FORWARDED: &str = "x-forwarded-";
+
+/// What the head of a request to a target is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) method: &'a str,
+    /// The Service's own path.
+    pub(super) service_path: Option<&'a str>,
+    /// The request's path, without its query.
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+    /// Bytes of `path` that the Route cuts off.
+    pub(super) stripped: usize,
+    /// What `Host` says.
+    pub(super) host: &'a [u8],
+    /// The host the client asked for, without port.
+    pub(super) client_host: &'a str,
+    pub(super) client: IpAddr,
+    /// The port the client connected to.
+    pub(super) port: u16,
+    pub(super) request_id: &'a [u8],
+}
+
+/// Writes the whole head of a request to a target.
+pub(super) fn write_head(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap, upload: &Upload) {
+    out.extend_from_slice(outgoing.method.as_bytes());
+    out.push(b' ');
+    crate::router::write_target_path(out, outgoing.service_path, outgoing.path, outgoing.stripped);
+    if let Some(query) = outgoing.query {
+        out.push(b'?');
+        out.extend_from_slice(query.as_bytes());
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(outgoing.host);
+    out.extend_from_slice(b"\r\n");
+    upload.write_framing(out);
+    let named = Named::new(headers);
+    for (name, value) in headers {
+        if !stays_on_hop(name) && !is_ours(name) && !named.contains(name) {
+            field(out, name.as_str(), value.as_bytes());
+        }
+    }
+    forwarded(out, outgoing, headers);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the gateway adds for the target. A Vec takes whatever is written.
+fn forwarded(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap) {
+    let _ = write!(out, "x-real-ip: {}\r\nx-forwarded-for: ", outgoing.client);
+    for value in headers.get_all(&X_FORWARDED_FOR) {
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b", ");
+    }
+    let _ = write!(
+        out,
+        "{}\r\nx-forwarded-proto: http\r\nx-forwarded-host: {}\r\nx-forwarded-port: {}\r\nx-forwarded-path: {}\r\n",
+        outgoing.client, outgoing.client_host, outgoing.port, outgoing.path
+    );
+    if outgoing.stripped > 1 {
+        let prefix = outgoing.path.get(..outgoing.stripped).unwrap_or_default();
+        let _ = write!(out, "x-forwarded-prefix: {prefix}\r\n");
+    }
+    out.extend_from_slice(b"via: ");
+    for value in headers.get_all(VIA) {
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b", ");
+    }
+    let _ = write!(out, "1.1 {NAME}\r\n");
+    field(out, X_KONG_REQUEST_ID.as_str(), outgoing.request_id);
+}
+
+/// Takes out of an answer what belongs to the hop it came over.
+pub(super) fn strip_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = Named::new(headers).names().collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+/// Adds what the client is told about the way its answer took.
+pub(super) fn add_ours(
+    headers: &mut HeaderMap,
+    request_id: HeaderValue,
+    upstream: HeaderValue,
+    proxy: HeaderValue,
+) {
+    headers.append(VIA, HeaderValue::from_static(concat!("1.1 gateway-core/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(X_KONG_UPSTREAM_LATENCY, upstream);
+    headers.insert(X_KONG_PROXY_LATENCY, proxy);
+    headers.insert(X_KONG_REQUEST_ID, request_id);
+}
+
+/// Fields of one hop (RFC 9110, 7.6.1), and those whose place in the new head is elsewhere.
+fn stays_on_hop(name: &HeaderName) -> bool {
+    [
+        &CONNECTION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &PROXY,
+        &PROXY_AUTHENTICATE,
+        &TE,
+        &TRAILER,
+        &TRANSFER_ENCODING,
+        &UPGRADE,
+        &CONTENT_LENGTH,
+        &HOST,
+        &EXPECT,
+    ]
+    .contains(&name)
+}
+
+/// Fields that the gateway writes itself.
+fn is_ours(name: &HeaderName) -> bool {
+    name == VIA || *name == X_REAL_IP || *name == X_KONG_REQUEST_ID || name.as_str().starts_with(X_FORWARDED)
+}
+
+/// The fields that `Connection` names.
+struct Named<'a>(Option<&'a HeaderMap>);
+
+impl<'a> Named<'a> {
+    fn new(headers: &'a HeaderMap) -> Self {
+        Self(headers.contains_key(CONNECTION).then_some(headers))
+    }
+
+    fn words(&self) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.0.map(|headers| headers.get_all(CONNECTION).iter());
+        values
+            .into_iter()
+            .flatten()
+            .flat_map(|value| value.as_bytes().split(|&b| b == b','))
+            .map(<[u8]>::trim_ascii)
+    }
+
+    fn names(&self) -> impl Iterator<Item = HeaderName> {
+        self.words().filter_map(|word| HeaderName::from_bytes(word).ok())
+    }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.words().any(|word| word.eq_ignore_ascii_case(name.as_str().as_bytes()))
+    }
+}

@@ -1,0 +1,56 @@
+//! The gateway's own id of a request, as Kong's: 32 hexadecimal digits. A number for each worker and a count, spread so that
+//! two never look alike; no dice and no system call.
+
+use bytes::BytesMut;
+
+use crate::rng;
+
+/// The ids of one worker.
+#[derive(Debug)]
+pub(super) struct Ids {
+    worker: u64,
+    next: u64,
+}
+
+impl Ids {
+    /// The ids of worker `number`.
+    pub(super) fn new(number: usize) -> Self {
+        Self {
+            worker: rng::draw(u64::from(std::process::id()), rng::fnv1a("request-id"), number as u64),
+            next: 0,
+        }
+    }
+
+    /// Appends the next id to `out`.
+    pub(super) fn write_next(&mut self, out: &mut BytesMut) {
+        let spread = rng::draw(self.worker, 0, self.next);
+        for half in [spread, self.worker.wrapping_add(self.next)] {
+            for shift in (0..16).rev() {
+                let digit = (half >> (4 * shift)) & 0xf;
+                out.extend_from_slice(&[b"0123456789abcdef"[digit as usize]]);
+            }
+        }
+        self.next += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_ids_are_the_same() {
+        let mut seen = BTreeSet::new();
+        for worker in 0..4 {
+            let mut ids = Ids::new(worker);
+            for _ in 0..1000 {
+                let mut id = BytesMut::new();
+                ids.write_next(&mut id);
+                assert!(id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit));
+                assert!(seen.insert(id));
+            }
+        }
+    }
+}
