@@ -66,9 +66,9 @@ fn is_chunked(headers: &HeaderMap) -> Result<bool, Failure> {
     }
 }
 
-/// Reads chunks one after the other.
+/// Reads a chunked body (RFC 9112, section 7.1), one chunk after the other. Used by whoever reads answers.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub struct Chunks {
     state: State,
     trailers: usize,
 }
@@ -87,7 +87,7 @@ enum State {
 
 /// What a reader of chunks found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub enum Chunk {
     /// Some bytes of the body.
     Data(Bytes),
     /// The body is complete.
@@ -96,14 +96,23 @@ pub(super) enum Chunk {
     More,
 }
 
+impl Default for Chunks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Chunks {
     /// Before the first chunk.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { state: State::Line, trailers: 0 }
     }
 
     /// Takes the next part of the body from `input`.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Chunk, Failure> {
+    ///
+    /// # Errors
+    /// [`Failure::BadResponse`] when it is not what the standard says, or a line or the trailers have no end.
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Chunk, Failure> {
         loop {
             match self.state {
                 State::Line => {

@@ -1,9 +1,9 @@
 //! The gateway on sockets: listeners, worker threads, the Admin API, an orderly end. The only async code of this crate; it
 //! carries out what the machine below decides and decides nothing itself.
 //!
-//! One request: [`client`] parses it, [`proxy`] asks the gateway, [`forward`] takes a connection from the [`pool`] and sends
-//! it with [`upload`] through [`connection`], [`framing`] says where the answer ends, [`body`] streams it back, and its
-//! [`ticket`] finishes the attempt, whatever happens.
+//! One request: `client` parses it, `proxy` asks the gateway, `forward` takes a connection from the `pool` and sends
+//! it with `upload` through `connection`, `framing` says where the answer ends, `body` streams it back, and its
+//! `ticket` finishes the attempt, whatever happens.
 
 mod admin_server;
 mod answer;
@@ -27,6 +27,7 @@ mod watch;
 mod worker;
 
 pub use clock::Clock;
+pub use framing::{Chunk, Chunks};
 pub use settings::{Hooks, Observer, PoolSettings, Settings};
 
 use std::io;

@@ -1,9 +1,11 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
 
+pub mod ids;
 mod requests;
 mod schedule;
 
+pub use ids::RequestIds;
 pub use requests::{RequestMix, RequestTemplate};
 pub use schedule::Schedule;
 

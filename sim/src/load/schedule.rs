@@ -34,7 +34,7 @@ impl Schedule {
     }
 
     /// How many requests the whole schedule holds.
-    pub fn count(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.count
     }
 

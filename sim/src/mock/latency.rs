@@ -61,7 +61,7 @@ impl Latency {
             }
             Self::Uniform(low, high) => {
                 let u = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-                low + (high - low).mul_f64(u)
+                low + high.saturating_sub(low).mul_f64(u)
             }
         }
     }

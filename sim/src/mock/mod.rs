@@ -1,8 +1,10 @@
 //! What a mock target does with a request: how long it takes and what it answers. Pure, asked by both engines, so there
 //! is one truth. Leaves sockets and queues to the engines.
 
+mod answer;
 mod latency;
 
+pub use answer::{Answer, Seen, answer};
 pub use latency::{Latency, LatencyError};
 
 /// How one mock target behaves.

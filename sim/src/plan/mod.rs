@@ -5,6 +5,7 @@ pub mod threshold;
 
 pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gateway_core::config::Config;
@@ -58,6 +59,10 @@ pub struct GatewayPlan {
     pub config: Config,
     /// Worker threads, at least 1. They share each balancer, so accuracy does not depend on their number.
     pub workers: usize,
+    /// Where the proxy listens; port 0 is a free one.
+    pub proxy_listen: SocketAddr,
+    /// Where the Admin API listens; port 0 is a free one.
+    pub admin_listen: SocketAddr,
 }
 
 /// One mock target.

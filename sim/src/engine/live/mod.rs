@@ -1,1 +1,328 @@
-//! The live engine: a real gateway, real sockets, real time.
+//! The live engine: a real gateway, real sockets, real time. Starts everything, lets the load run, hands on what is seen in
+//! order of time, and ends every thread it has started, whatever happens.
+//!
+//! Threads: `generator` sends, `gateway-N` and `admin` are the gateway's, `targets` answers, `control` carries out the steps,
+//! `probe` watches the machine; the calling thread listens. One clock for all, started by the generator when it is ready.
+
+mod alarm;
+mod answer;
+mod connection;
+mod control;
+mod generator;
+mod machine;
+mod observer;
+mod preflight;
+mod report;
+mod targets;
+mod template;
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use gateway_core::gateway::{Applied, Gateway};
+use gateway_core::shell::{Clock, Hooks, Observer, Settings, Shell};
+use gateway_core::time::Instant;
+use tokio::sync::oneshot;
+
+use self::machine::{JitterProbe, Machine};
+use self::observer::WorkerObserver;
+use self::report::{Collector, Reporter, channel};
+use super::EngineError;
+use crate::load::{RequestIds, Schedule};
+use crate::measure::{Conditions, Observation};
+use crate::plan::Plan;
+
+/// The listener is asked for news this often at least.
+const LISTEN: Duration = Duration::from_millis(20);
+/// Between two readings of CPU times.
+const CPU: Duration = Duration::from_millis(500);
+/// How long the gateway may take to end once all requests have.
+const GATEWAY_DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs `plan`. `see` gets what was seen in order of time, on the calling thread, at least each 50 ms while the load runs;
+/// setting `stop` ends the run early.
+///
+/// # Errors
+/// When something cannot be started, or a thread of the engine fails.
+pub fn run(
+    plan: &Plan,
+    stop: &AtomicBool,
+    see: &mut dyn FnMut(&[Observation]),
+) -> Result<Conditions, EngineError> {
+    preflight::check(plan)?;
+    let before = Machine::read();
+    let (mut parts, collector) = Parts::start(plan)?;
+    let mut listener = Listener {
+        collector,
+        see,
+        clock: parts.clock.clone(),
+        next_cpu: Instant::ZERO,
+        tally: Tally::default(),
+    };
+    let ended = listener.listen_until_loaded(&mut parts, stop);
+    let conditions = listener.conditions(&before, parts.probe.take());
+    parts.end();
+    listener.listen_to_the_end();
+    let ended = ended?;
+    if let Some(part) = parts.failed {
+        return Err(EngineError::Thread(part));
+    }
+    Ok(Conditions { drained_at: ended.at, aborted_at: ended.aborted, ..conditions })
+}
+
+/// Everything that runs, and how to end it. Ends it when dropped.
+struct Parts {
+    clock: Clock,
+    generator: Option<JoinHandle<io::Result<generator::Ended>>>,
+    /// Tells the generator to stop early.
+    stop: Arc<AtomicBool>,
+    shell: Option<Shell>,
+    /// `targets` and `control`.
+    others: Vec<Part>,
+    probe: Option<JitterProbe>,
+    /// A part that did not end as it should.
+    failed: Option<&'static str>,
+}
+
+/// A thread by its name, and the way to tell it to stop.
+type Part = (&'static str, oneshot::Sender<()>, JoinHandle<io::Result<()>>);
+
+impl Parts {
+    /// Starts everything, the generator last.
+    fn start(plan: &Plan) -> Result<(Self, Collector), EngineError> {
+        let clock = Clock::stopped();
+        let ids = RequestIds::new(plan.seed, Schedule::new(&plan.load, plan.seed).total());
+        let workers = plan.gateway.workers;
+        let (mut reporters, collector) = channel(workers + 3, &clock);
+        let mut reporter = || reporters.pop().expect("one reporter for each thread that reports");
+        let (for_targets, for_control, for_generator) = (reporter(), reporter(), reporter());
+
+        let listeners = targets::listen(&plan.mocks)?;
+        let overrides = listeners.addresses.clone();
+        let mut parts = Self {
+            clock: clock.clone(),
+            generator: None,
+            stop: Arc::default(),
+            shell: None,
+            others: Vec::new(),
+            probe: JitterProbe::start(&clock),
+            failed: None,
+        };
+        let (mocks, seed, target_ids, target_clock) =
+            (plan.mocks.clone(), plan.seed, ids.clone(), clock.clone());
+        parts.spawn("targets", move |stop| {
+            targets::run(targets::Start {
+                listeners,
+                mocks,
+                seed,
+                ids: target_ids,
+                clock: target_clock,
+                reporter: for_targets,
+                stop,
+            })
+        })?;
+
+        let (on_applied, applied) = mpsc::channel();
+        let settings = Settings {
+            proxy: plan.gateway.proxy_listen,
+            admin: plan.gateway.admin_listen,
+            workers,
+            drain: GATEWAY_DRAIN,
+            overrides,
+            ..Settings::default()
+        };
+        let gateway = Arc::new(Gateway::new(plan.gateway.config.clone()));
+        let hooks = hooks(reporters, ids.clone(), on_applied);
+        let shell = parts.shell.insert(Shell::start(gateway, settings, clock.clone(), hooks)?);
+        let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
+
+        let streams = connect_all(proxy, plan.load.connections)?;
+        let (steps, control_clock) = (plan.steps.clone(), clock.clone());
+        parts.spawn("control", move |stop| {
+            control::run(control::Start {
+                steps,
+                admin,
+                clock: control_clock,
+                reporter: for_control,
+                applied,
+                stop,
+            })
+        })?;
+        let start = generator::Start {
+            load: plan.load.clone(),
+            seed,
+            ids,
+            gateway: proxy,
+            streams,
+            clock,
+            reporter: for_generator,
+            stop: Arc::clone(&parts.stop),
+        };
+        parts.generator = Some(named("generator", move || generator::run(start))?);
+        Ok((parts, collector))
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(oneshot::Receiver<()>) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let (stop, stopped) = oneshot::channel();
+        let handle = named(name, move || run(stopped))?;
+        self.others.push((name, stop, handle));
+        Ok(())
+    }
+
+    /// Ends everything, in the order of the requests' way. Remembers the first part that had failed.
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let mut failed = |part, ended: bool| {
+            if !ended {
+                self.failed.get_or_insert(part);
+            }
+        };
+        if let Some(generator) = self.generator.take() {
+            failed("generator", matches!(generator.join(), Ok(Ok(_))));
+        }
+        if let Some(shell) = self.shell.take() {
+            failed("gateway", shell.stop().failed == 0);
+        }
+        for (name, stop, handle) in self.others.drain(..) {
+            // A thread that has ended already hears nothing; joining it says how.
+            let _ = stop.send(());
+            failed(name, matches!(handle.join(), Ok(Ok(()))));
+        }
+        if let Some(probe) = self.probe.take() {
+            probe.end();
+        }
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Who the gateway tells what: each worker's observer takes one of `reporters`.
+fn hooks(reporters: Vec<Reporter>, ids: RequestIds, on_applied: mpsc::Sender<Applied>) -> Hooks {
+    let reporters = Mutex::new(reporters);
+    Hooks {
+        observer: Arc::new(move |_| {
+            let mut reporters = reporters.lock().expect("nobody panics while holding it");
+            let reporter = reporters.pop().expect("one reporter for each worker");
+            Rc::new(WorkerObserver::start(reporter, ids.clone())) as Rc<dyn Observer>
+        }),
+        // Once the run is over nobody asks what was applied.
+        on_applied: Arc::new(move |applied| {
+            let _ = on_applied.send(applied);
+        }),
+    }
+}
+
+/// The load's connections, established before the clock starts so that no request waits for the first one.
+fn connect_all(gateway: SocketAddr, count: usize) -> Result<Vec<TcpStream>, EngineError> {
+    let connect = || {
+        let stream = TcpStream::connect(gateway)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    };
+    (0..count).map(|_| connect().map_err(EngineError::system("connect to the gateway"))).collect()
+}
+
+fn named<T: Send + 'static>(
+    name: &'static str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, EngineError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(EngineError::system("start a thread"))
+}
+
+/// What the calling thread does meanwhile.
+struct Listener<'a> {
+    collector: Collector,
+    see: &'a mut dyn FnMut(&[Observation]),
+    clock: Clock,
+    next_cpu: Instant,
+    tally: Tally,
+}
+
+/// What is found out about the generator's thread as long as it lives.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    /// Its last CPU reading.
+    last: Option<(Instant, u64)>,
+    /// The largest share of a stretch between two readings in which it was running.
+    busy_max: Option<f64>,
+    waiting: Option<Duration>,
+}
+
+impl Listener<'_> {
+    /// Until the generator has ended.
+    fn listen_until_loaded(
+        &mut self,
+        parts: &mut Parts,
+        stop: &AtomicBool,
+    ) -> Result<generator::Ended, EngineError> {
+        loop {
+            let now = self.clock.now();
+            if now >= self.next_cpu {
+                self.next_cpu = now + CPU;
+                self.read_cpu(now);
+            }
+            if stop.load(Ordering::Acquire) {
+                parts.stop.store(true, Ordering::Release);
+            }
+            self.collector.collect(LISTEN);
+            (self.see)(&self.collector.ready());
+            if parts.generator.as_ref().is_none_or(JoinHandle::is_finished) {
+                break;
+            }
+        }
+        let generator = parts.generator.take().ok_or(EngineError::Thread("generator"))?;
+        match generator.join() {
+            Ok(Ok(ended)) => Ok(ended),
+            Ok(Err(e)) => Err(EngineError::system("send the load")(e)),
+            Err(_) => Err(EngineError::Thread("generator")),
+        }
+    }
+
+    fn read_cpu(&mut self, now: Instant) {
+        let sample = machine::cpu(now);
+        self.tally.waiting = machine::generator_waiting().or(self.tally.waiting);
+        if let (Some((before, used_before)), Some(used)) = (self.tally.last, sample.generator) {
+            let busy = used.saturating_sub(used_before) as f64 / now.since(before).as_nanos().max(1) as f64;
+            self.tally.busy_max = Some(self.tally.busy_max.unwrap_or(0.0).max(busy.min(1.0)));
+        }
+        self.tally.last = sample.generator.map(|used| (now, used));
+        (self.see)(&[Observation::Cpu(sample)]);
+    }
+
+    /// What the machine did while the load ran.
+    fn conditions(&mut self, before: &Machine, probe: Option<JitterProbe>) -> Conditions {
+        let now = self.clock.now();
+        self.read_cpu(now);
+        let wall = now.since(Instant::ZERO);
+        let machine = Machine::read();
+        let share = |time: Duration| time.as_secs_f64() / wall.as_secs_f64().max(1e-9);
+        Conditions {
+            run_queue_wait: self.tally.waiting.map(share),
+            steal: machine.steal_since(before),
+            cpu_pressure: machine.pressure_since(before, wall),
+            generator_busy_max: self.tally.busy_max,
+            jitter_us: probe.and_then(JitterProbe::end),
+            ..Conditions::default()
+        }
+    }
+
+    /// Until every thread has said its last word.
+    fn listen_to_the_end(&mut self) {
+        while self.collector.collect(LISTEN) {}
+        (self.see)(&self.collector.ready());
+    }
+}

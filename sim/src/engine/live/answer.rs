@@ -1,0 +1,198 @@
+//! Reads one answer of the gateway after the other from a connection's bytes: the status line and the three fields that
+//! matter, then the body, which is counted and thrown away. No I/O, no clock.
+
+use bytes::{Buf as _, BytesMut};
+use gateway_core::shell::{Chunk, Chunks};
+
+use super::targets::TARGET;
+
+/// The most header fields of an answer.
+const HEADERS_MAX: usize = 64;
+/// The longest head.
+const HEAD_MAX: usize = 64 * 1024;
+
+/// A reader of answers.
+#[derive(Debug)]
+pub(super) struct AnswerReader {
+    state: State,
+    head: AnswerHead,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// What matters of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AnswerHead {
+    pub(super) status: u16,
+    /// Index of the mock that answered; `None` for an answer of the gateway's own.
+    pub(super) target: Option<u32>,
+    /// Whether another request may follow.
+    pub(super) keep_alive: bool,
+}
+
+/// What a reader found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// More must be read first.
+    More,
+    /// A whole answer.
+    Answer(AnswerHead),
+    /// Something that is not HTTP.
+    Nonsense,
+}
+
+impl AnswerReader {
+    /// Before an answer.
+    pub(super) fn new() -> Self {
+        Self { state: State::Head, head: AnswerHead::default() }
+    }
+
+    /// Reads on in `input`. `to_head` is whether the request was a HEAD.
+    pub(super) fn read(&mut self, input: &mut BytesMut, to_head: bool) -> Found {
+        loop {
+            match &mut self.state {
+                State::Head => match self.read_head(input, to_head) {
+                    Ok(true) => {}
+                    Ok(false) => return Found::More,
+                    Err(()) => return Found::Nonsense,
+                },
+                State::Length(left) => {
+                    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    input.advance(n);
+                    *left -= n as u64;
+                    return if *left == 0 { self.end() } else { Found::More };
+                }
+                State::Chunked(chunks) => match chunks.next(input) {
+                    Ok(Chunk::Data(_)) => {}
+                    Ok(Chunk::More) => return Found::More,
+                    Ok(Chunk::End) => return self.end(),
+                    Err(_) => return Found::Nonsense,
+                },
+                State::UntilClose => {
+                    input.clear();
+                    return Found::More;
+                }
+            }
+        }
+    }
+
+    /// The connection has ended: the answer that was complete with that, if one was.
+    pub(super) fn close(&mut self) -> Option<AnswerHead> {
+        matches!(self.state, State::UntilClose).then_some(AnswerHead { keep_alive: false, ..self.head })
+    }
+
+    /// Whether the head of an answer has been read and its body has not.
+    pub(super) fn is_within_body(&self) -> bool {
+        !matches!(self.state, State::Head)
+    }
+
+    fn end(&mut self) -> Found {
+        self.state = State::Head;
+        Found::Answer(self.head)
+    }
+
+    /// Whether a head was complete.
+    fn read_head(&mut self, input: &mut BytesMut, to_head: bool) -> Result<bool, ()> {
+        let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut answer = httparse::Response::new(&mut fields);
+        let length = match answer.parse(input) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) if input.len() < HEAD_MAX => return Ok(false),
+            _ => return Err(()),
+        };
+        let status = answer.code.ok_or(())?;
+        let mut head = AnswerHead { status, target: None, keep_alive: answer.version == Some(1) };
+        let (mut body, mut chunked) = (None, false);
+        for field in answer.headers.iter() {
+            let name = field.name;
+            if name.eq_ignore_ascii_case("content-length") {
+                body = Some(number(field.value).ok_or(())?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                chunked = true;
+            } else if name.eq_ignore_ascii_case("connection") {
+                head.keep_alive &= !field.value.eq_ignore_ascii_case(b"close");
+            } else if name.eq_ignore_ascii_case(TARGET.as_str()) {
+                head.target = number(field.value).and_then(|n| u32::try_from(n).ok());
+            }
+        }
+        input.advance(length);
+        if status < 200 {
+            return Ok(true);
+        }
+        self.head = head;
+        self.state = match (to_head || status == 204 || status == 304, chunked, body) {
+            (true, ..) => State::Length(0),
+            (_, true, _) => State::Chunked(Chunks::new()),
+            (_, _, Some(length)) => State::Length(length),
+            _ => State::UntilClose,
+        };
+        Ok(true)
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `text` in pieces of `step` bytes; what was found at the end.
+    fn read(text: &[u8], step: usize) -> Vec<Found> {
+        let (mut reader, mut input, mut found) = (AnswerReader::new(), BytesMut::new(), Vec::new());
+        for piece in text.chunks(step) {
+            input.extend_from_slice(piece);
+            loop {
+                match reader.read(&mut input, false) {
+                    Found::More => break,
+                    Found::Nonsense => {
+                        found.push(Found::Nonsense);
+                        return found;
+                    }
+                    answer @ Found::Answer(_) => found.push(answer),
+                }
+                if input.is_empty() {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn answers_are_found_however_their_bytes_arrive() {
+        let text = b"HTTP/1.1 200 OK\r\nX-Sim-Target: 3\r\nContent-Length: 5\r\n\r\nhello\
+            HTTP/1.1 100 Continue\r\n\r\n\
+            HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n\
+            HTTP/1.1 200 OK\r\nx-sim-target: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let expected = [
+            Found::Answer(AnswerHead { status: 200, target: Some(3), keep_alive: true }),
+            Found::Answer(AnswerHead { status: 503, target: None, keep_alive: false }),
+            Found::Answer(AnswerHead { status: 200, target: Some(1), keep_alive: true }),
+        ];
+        for step in 1..text.len() {
+            assert_eq!(read(text, step), expected, "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_named_and_an_answer_may_end_with_its_connection() {
+        assert_eq!(read(b"SSH-2.0-OpenSSH\r\n\r\n", 5), [Found::Nonsense]);
+        assert_eq!(read(&vec![b'a'; 70_000], 1000), [Found::Nonsense]);
+        let mut reader = AnswerReader::new();
+        let mut input = BytesMut::from(&b"HTTP/1.1 200 OK\r\n\r\nabc"[..]);
+        assert_eq!(reader.read(&mut input, false), Found::More);
+        assert_eq!(reader.close().map(|head| head.status), Some(200));
+        let mut reader = AnswerReader::new();
+        let mut input = BytesMut::from(&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"[..]);
+        assert_eq!(reader.read(&mut input, false), Found::More);
+        assert!(reader.is_within_body() && reader.close().is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! One client connection of the generator: a socket, what has been read and not yet understood, and the request that is under
+//! way on it. Decides nothing about requests.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use bytes::BytesMut;
+use gateway_core::time::Instant;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::answer::AnswerReader;
+
+/// A request that has been released and not yet ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job {
+    pub(super) index: u64,
+    /// Which template.
+    pub(super) kind: usize,
+    pub(super) intended: Instant,
+    pub(super) released: Instant,
+    pub(super) on_wire: Option<Instant>,
+    pub(super) first_byte: Option<Instant>,
+}
+
+/// A connection, or the place of one.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) link: Link,
+    /// The request under way.
+    pub(super) job: Option<Job>,
+    pub(super) reader: AnswerReader,
+    pub(super) input: BytesMut,
+    /// What could not be written at once.
+    rest: Vec<u8>,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// There is none.
+    Closed,
+    /// Asked for.
+    Connecting(TcpStream),
+    /// Established.
+    Open(TcpStream),
+}
+
+impl Connection {
+    /// A place without a connection.
+    pub(super) fn closed() -> Self {
+        Self {
+            link: Link::Closed,
+            job: None,
+            reader: AnswerReader::new(),
+            input: BytesMut::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// An established connection.
+    pub(super) fn open(stream: TcpStream) -> Self {
+        Self { link: Link::Open(stream), ..Self::closed() }
+    }
+
+    /// Whether a request can be sent on it now.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.link, Link::Open(_)) && self.job.is_none()
+    }
+
+    /// Writes `bytes`, or keeps what the system does not take yet.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Link::Open(stream) = &mut self.link else { return Err(io::ErrorKind::NotConnected.into()) };
+        let written = match stream.write(bytes) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(e) => return Err(e),
+        };
+        self.rest.clear();
+        self.rest.extend_from_slice(&bytes[written..]);
+        Ok(())
+    }
+
+    /// Writes on what was kept.
+    pub(super) fn send_rest(&mut self) -> io::Result<()> {
+        let Link::Open(stream) = &mut self.link else { return Ok(()) };
+        while !self.rest.is_empty() {
+            match stream.write(&self.rest) {
+                Ok(n) => drop(self.rest.drain(..n)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// One read into `scratch`, appended to the input; `None` when there is nothing yet, 0 at the end.
+    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
+        let Link::Open(stream) = &mut self.link else { return Ok(None) };
+        match stream.read(scratch) {
+            Ok(n) => {
+                self.input.extend_from_slice(&scratch[..n]);
+                Ok(Some(n))
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Closes it; whatever was under way is the caller's business.
+    pub(super) fn close(&mut self) {
+        self.link = Link::Closed;
+        self.reader = AnswerReader::new();
+        self.input.clear();
+        self.rest.clear();
+    }
+}
+
+/// Asks for a connection without waiting for it. Ready at once or later, which is why the caller watches it either way.
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        Err(e) => return Err(e),
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,503 @@
+//! The load generator: one thread, one loop. Releases each request at its intended time and never before, whatever the
+//! answers do; sends it on a kept-alive connection; stamps it five times; and ends it exactly once.
+//!
+//! It waits on epoll with nanoseconds, so the pace is as even as the system can wake a thread, without a timer for each
+//! request and without spinning but for the last few microseconds.
+
+use std::collections::VecDeque;
+use std::io;
+use std::iter::Peekable;
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gateway_core::shell::Clock;
+use gateway_core::time::Instant;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+
+use super::answer::{AnswerHead, Found};
+use super::connection::{Connection, Job, Link, connect};
+use super::report::Reporter;
+use super::template::Template;
+use crate::load::{Load, RequestIds, Schedule};
+use crate::measure::{Cause, Ending, Observation, Record};
+
+/// Nearer than this, waiting for a moment costs less than sleeping until it.
+const SPIN: Duration = Duration::from_micros(20);
+/// The longest sleep: word is sent and the stop is looked at this often.
+const NAP: Duration = Duration::from_millis(10);
+/// Events taken at once.
+const EVENTS: usize = 256;
+/// Bytes of one read.
+const READ: usize = 16 * 1024;
+
+/// What the thread is given.
+pub(super) struct Start {
+    pub(super) load: Load,
+    pub(super) seed: u64,
+    pub(super) ids: RequestIds,
+    pub(super) gateway: SocketAddr,
+    /// One for each connection of the load, established and not blocking.
+    pub(super) streams: Vec<TcpStream>,
+    /// Started by the generator when it is ready.
+    pub(super) clock: Clock,
+    pub(super) reporter: Reporter,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// How the load ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// When the last request had ended or the time to drain was over.
+    pub(super) at: Instant,
+    /// When the run was stopped before its end.
+    pub(super) aborted: Option<Instant>,
+}
+
+/// Sends the whole load.
+pub(super) fn run(start: Start) -> io::Result<Ended> {
+    // The kernel may otherwise wake a thread up to 50 us late to save power.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    let mut generator = Generator::new(start)?;
+    generator.clock.start();
+    generator.run()
+}
+
+struct Generator {
+    clock: Clock,
+    reporter: Reporter,
+    stop: Arc<AtomicBool>,
+    poll: OwnedFd,
+    gateway: SocketAddr,
+    load: Load,
+    seed: u64,
+    schedule: Peekable<Schedule>,
+    count: u64,
+    templates: Vec<Template>,
+    connections: Vec<Connection>,
+    /// Connections that may be idle, the last one used on top.
+    idle: Vec<usize>,
+    /// Places without a connection.
+    closed: Vec<usize>,
+    /// Released, and waiting for a connection.
+    waiting: VecDeque<Job>,
+    /// When the request on a connection is given up, in order of time.
+    deadlines: VecDeque<(Instant, usize, u64)>,
+    busy: usize,
+    ended: u64,
+    aborted: Option<Instant>,
+    /// When waiting for the rest is over; known once everything is released.
+    drain_until: Option<Instant>,
+    flushed: Instant,
+    scratch: Box<[u8]>,
+}
+
+impl Generator {
+    fn new(start: Start) -> io::Result<Self> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let schedule = Schedule::new(&start.load, start.seed);
+        let host = start.gateway.to_string();
+        let templates = start.load.requests.templates().iter();
+        let mut generator = Self {
+            clock: start.clock,
+            reporter: start.reporter,
+            stop: start.stop,
+            poll,
+            gateway: start.gateway,
+            seed: start.seed,
+            count: schedule.total(),
+            schedule: schedule.peekable(),
+            templates: templates.map(|request| Template::new(request, &host, &start.ids)).collect(),
+            connections: Vec::with_capacity(start.streams.len()),
+            idle: Vec::new(),
+            closed: Vec::new(),
+            waiting: VecDeque::new(),
+            deadlines: VecDeque::new(),
+            busy: 0,
+            ended: 0,
+            aborted: None,
+            drain_until: None,
+            flushed: Instant::ZERO,
+            scratch: vec![0; READ].into(),
+            load: start.load,
+        };
+        for (number, stream) in start.streams.into_iter().enumerate() {
+            generator.watch(number, &stream)?;
+            generator.connections.push(Connection::open(stream));
+            generator.idle.push(number);
+        }
+        Ok(generator)
+    }
+
+    fn run(&mut self) -> io::Result<Ended> {
+        let mut events = Vec::with_capacity(EVENTS);
+        loop {
+            self.look_at_stop();
+            self.release_due();
+            self.give_up_overdue();
+            let now = self.clock.now();
+            if self.is_over(now) {
+                break;
+            }
+            if now.since(self.flushed) >= NAP {
+                self.reporter.flush();
+                self.flushed = now;
+            }
+            self.wait(now, &mut events)?;
+            for event in events.drain(..) {
+                self.handle(event);
+            }
+        }
+        let at = self.clock.now();
+        self.end_leftovers(at);
+        assert_eq!(self.ended, self.count, "each intended request ends exactly once");
+        Ok(Ended { at, aborted: self.aborted })
+    }
+
+    // === When ===
+
+    /// Everything that is due goes out at once, each with its own intended time.
+    fn release_due(&mut self) {
+        loop {
+            let now = self.clock.now();
+            let Some((index, intended)) = self.schedule.next_if(|(_, intended)| *intended <= now) else {
+                break;
+            };
+            let kind = self.load.requests.kind(self.seed, index);
+            let job = Job { index, kind, intended, released: now, on_wire: None, first_byte: None };
+            if self.busy + self.waiting.len() >= self.load.max_in_flight {
+                self.end(&Job { released: intended, ..job }, Ending::Dropped(Cause::Overflow), None, now);
+            } else {
+                self.assign(job);
+            }
+        }
+        if self.drain_until.is_none() && self.schedule.peek().is_none() {
+            self.drain_until = Some(self.clock.now() + self.load.timeout);
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let idle = self.busy == 0 && self.waiting.is_empty();
+        self.drain_until.is_some_and(|until| idle || now >= until)
+    }
+
+    /// Until the next release, the next deadline, or for a nap; or until something arrives.
+    fn wait(&mut self, now: Instant, events: &mut Vec<epoll::Event>) -> io::Result<()> {
+        let nap = now + NAP;
+        let next = self.schedule.peek().map_or(nap, |(_, intended)| (*intended).min(nap));
+        let next = self.deadlines.front().map_or(next, |(deadline, ..)| (*deadline).min(next));
+        let next = self.waiting.front().map_or(next, |job| (job.released + self.load.timeout).min(next));
+        let mut left = next.since(now);
+        if left < SPIN {
+            left = Duration::ZERO;
+        }
+        let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        match epoll::wait(&self.poll, rustix::buffer::spare_capacity(events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Stopped from outside: what was not sent stays unsent, what is under way may end.
+    fn look_at_stop(&mut self) {
+        if self.aborted.is_some() || self.drain_until.is_some() || !self.stop.load(Ordering::Acquire) {
+            return;
+        }
+        let now = self.clock.now();
+        self.aborted = Some(now);
+        self.drain_until = Some(now + self.load.timeout);
+        while let Some(job) = self.waiting.pop_front() {
+            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+        }
+        while let Some((index, intended)) = self.schedule.next() {
+            let job = Job { index, kind: 0, intended, released: intended, on_wire: None, first_byte: None };
+            self.end(&job, Ending::Dropped(Cause::Unsent), None, now.max(intended));
+        }
+    }
+
+    /// Requests whose time is over.
+    fn give_up_overdue(&mut self) {
+        let now = self.clock.now();
+        while let Some(&(deadline, number, index)) = self.deadlines.front() {
+            let job = self.connections[number].job.filter(|job| job.index == index);
+            if job.is_some() && deadline > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            if let Some(job) = job {
+                let cause =
+                    if job.on_wire.is_some() { Cause::ResponseTimeout } else { Cause::ConnectTimeout };
+                self.drop_connection(number, cause);
+            }
+        }
+        while let Some(&job) = self.waiting.front()
+            && job.released + self.load.timeout <= now
+        {
+            self.waiting.pop_front();
+            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+        }
+    }
+
+    /// The time to drain is over.
+    fn end_leftovers(&mut self, now: Instant) {
+        while let Some(job) = self.waiting.pop_front() {
+            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+        }
+        for number in 0..self.connections.len() {
+            if let Some(job) = self.connections[number].job.take() {
+                let cause = if job.on_wire.is_some() { Cause::Censored } else { Cause::Unsent };
+                self.end(&job, Ending::Dropped(cause), None, now);
+            }
+        }
+    }
+
+    // === On which connection ===
+
+    /// Sends on an idle connection, or asks for a new one, or waits for one to come free.
+    fn assign(&mut self, job: Job) {
+        // Each turn uses up an idle connection, so it ends.
+        while let Some(number) = self.idle.pop() {
+            if self.connections[number].is_idle() && self.send(number, job) {
+                return;
+            }
+        }
+        match self.closed.pop() {
+            Some(number) if self.open(number, job) => {}
+            Some(number) => self.closed.push(number),
+            None => self.waiting.push_back(job),
+        }
+    }
+
+    /// Whether it went out; a connection that its other end has closed takes nothing, and the request is as it was.
+    fn send(&mut self, number: usize, mut job: Job) -> bool {
+        let bytes = self.templates[job.kind].bytes(job.index);
+        let now = self.clock.now();
+        job.on_wire = Some(now);
+        let connection = &mut self.connections[number];
+        if connection.send(bytes).is_err() {
+            self.close(number);
+            return false;
+        }
+        connection.job = Some(job);
+        self.busy += 1;
+        self.deadlines.push_back((now + self.load.timeout, number, job.index));
+        true
+    }
+
+    /// Asks for a connection for `job`. False when there is none to be had, which ends it.
+    fn open(&mut self, number: usize, job: Job) -> bool {
+        let stream = connect(self.gateway).and_then(|stream| {
+            self.watch(number, &stream)?;
+            Ok(stream)
+        });
+        match stream {
+            Ok(stream) => {
+                let connection = &mut self.connections[number];
+                connection.link = Link::Connecting(stream);
+                connection.job = Some(job);
+                self.busy += 1;
+                self.deadlines.push_back((self.clock.now() + self.load.timeout, number, job.index));
+                true
+            }
+            Err(e) => {
+                self.end(&job, Ending::Dropped(connect_cause(&e)), None, self.clock.now());
+                false
+            }
+        }
+    }
+
+    fn watch(&self, number: usize, stream: &TcpStream) -> io::Result<()> {
+        use epoll::EventFlags;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::add(&self.poll, stream, epoll::EventData::new_u64(number as u64), flags)?)
+    }
+
+    /// The connection is of use again: for whoever waits longest, or for the next one.
+    fn come_free(&mut self, number: usize) {
+        match self.waiting.pop_front() {
+            Some(job) => {
+                if !self.send(number, job) {
+                    self.assign(job);
+                }
+            }
+            None => self.idle.push(number),
+        }
+    }
+
+    /// Closes a connection that has no request; whoever waits gets a new one.
+    fn close(&mut self, number: usize) {
+        self.connections[number].close();
+        self.idle.retain(|&idle| idle != number);
+        while let Some(job) = self.waiting.pop_front() {
+            if self.open(number, job) {
+                return;
+            }
+        }
+        self.closed.push(number);
+    }
+
+    /// Ends the request on a connection and closes it.
+    fn drop_connection(&mut self, number: usize, cause: Cause) {
+        if let Some(job) = self.connections[number].job.take() {
+            self.busy -= 1;
+            self.end(&job, Ending::Dropped(cause), None, self.clock.now());
+        }
+        self.close(number);
+    }
+
+    // === What happened ===
+
+    fn handle(&mut self, event: epoll::Event) {
+        let number = event.data.u64() as usize;
+        let (flags, connection) = (event.flags, &mut self.connections[number]);
+        if let Link::Connecting(_) = connection.link {
+            self.connected(number);
+        } else if matches!(connection.link, Link::Open(_)) {
+            if connection.send_rest().is_err() {
+                self.broken(number);
+                return;
+            }
+            let ends =
+                flags.intersects(epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR);
+            if ends || flags.contains(epoll::EventFlags::IN) {
+                self.receive(number, ends);
+            }
+        }
+    }
+
+    /// A connection that was asked for is there, or never will be.
+    fn connected(&mut self, number: usize) {
+        let connection = &mut self.connections[number];
+        let Link::Connecting(stream) = std::mem::replace(&mut connection.link, Link::Closed) else { return };
+        let failed = stream.take_error().ok().flatten();
+        let Some(job) = connection.job.take() else { return };
+        self.busy -= 1;
+        if let Some(e) = failed {
+            self.end(&job, Ending::Dropped(connect_cause(&e)), None, self.clock.now());
+            self.close(number);
+            return;
+        }
+        connection.link = Link::Open(stream);
+        if !self.send(number, job) {
+            self.end(&job, Ending::Dropped(Cause::ResetBeforeResponse), None, self.clock.now());
+        }
+    }
+
+    /// Reads what there is. `ends` is whether the other end has closed, so that reading must go on to the end.
+    fn receive(&mut self, number: usize, ends: bool) {
+        loop {
+            let read = self.connections[number].receive(&mut self.scratch);
+            let now = self.clock.now();
+            match read {
+                Ok(None) => return,
+                Ok(Some(0)) => return self.finished(number, now),
+                Ok(Some(n)) => {
+                    if let Some(job) = &mut self.connections[number].job {
+                        job.first_byte.get_or_insert(now);
+                    }
+                    let open = self.understand(number, now);
+                    if !open || (n < READ && !ends) {
+                        return;
+                    }
+                }
+                Err(_) => return self.broken(number),
+            }
+        }
+    }
+
+    /// Looks for an answer in what has been read. False when the connection was closed over it.
+    fn understand(&mut self, number: usize, now: Instant) -> bool {
+        let connection = &mut self.connections[number];
+        let Some(job) = connection.job else {
+            // Nobody has asked.
+            self.close(number);
+            return false;
+        };
+        let to_head = self.templates[job.kind].to_head;
+        match connection.reader.read(&mut connection.input, to_head) {
+            Found::More => true,
+            Found::Nonsense => {
+                self.drop_connection(number, Cause::BadResponse);
+                false
+            }
+            Found::Answer(head) => {
+                let reusable = head.keep_alive && connection.input.is_empty();
+                connection.job = None;
+                self.busy -= 1;
+                self.end(&job, ending(head), head.target, now);
+                if reusable {
+                    self.come_free(number);
+                } else {
+                    self.close(number);
+                }
+                reusable
+            }
+        }
+    }
+
+    /// The other end has closed the connection in order.
+    fn finished(&mut self, number: usize, now: Instant) {
+        let connection = &mut self.connections[number];
+        match (connection.job, connection.reader.close()) {
+            (Some(job), Some(head)) => {
+                connection.job = None;
+                self.busy -= 1;
+                self.end(&job, ending(head), head.target, now);
+                self.close(number);
+            }
+            (Some(_), None) => {
+                let within = connection.reader.is_within_body();
+                let cause = if within { Cause::Truncated } else { Cause::ResetBeforeResponse };
+                self.drop_connection(number, cause);
+            }
+            (None, _) => self.close(number),
+        }
+    }
+
+    /// The connection was reset.
+    fn broken(&mut self, number: usize) {
+        let within = self.connections[number].reader.is_within_body();
+        let cause = if within { Cause::ResetMidBody } else { Cause::ResetBeforeResponse };
+        self.drop_connection(number, cause);
+    }
+
+    /// The one place where a request ends.
+    fn end(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
+        self.ended += 1;
+        self.reporter.report(Observation::Ended(Record {
+            index: job.index,
+            intended: job.intended,
+            released: job.released,
+            on_wire: job.on_wire,
+            first_byte: job.first_byte,
+            done,
+            ending,
+            target,
+        }));
+    }
+}
+
+/// Answers without a target's signature are the gateway's own.
+fn ending(head: AnswerHead) -> Ending {
+    if head.target.is_some() {
+        return Ending::Answered(head.status);
+    }
+    Ending::Dropped(match head.status {
+        404 => Cause::NoRoute,
+        502 => Cause::Gateway502,
+        503 => Cause::Gateway503NoTarget,
+        504 => Cause::Gateway504,
+        _ => Cause::GatewayError,
+    })
+}
+
+fn connect_cause(error: &io::Error) -> Cause {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => Cause::ClientPorts,
+        io::ErrorKind::TimedOut => Cause::ConnectTimeout,
+        _ => Cause::Refused,
+    }
+}

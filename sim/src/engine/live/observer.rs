@@ -1,0 +1,72 @@
+//! What a gateway worker tells about its attempts, on its own thread.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use gateway_core::gateway::Attempt;
+use gateway_core::outcome::Outcome;
+use gateway_core::shell::Observer;
+use gateway_core::time::Instant;
+use hyper::HeaderMap;
+
+use super::report::Reporter;
+use crate::load::{RequestIds, ids};
+use crate::measure::{Observation, Pick};
+
+/// Between two reports of a worker that sees little.
+const FLUSH: Duration = Duration::from_millis(10);
+/// A request that is not of this run, such as somebody's curl: it is not reported.
+const FOREIGN: u64 = u64::MAX;
+
+/// The observer of one worker.
+pub(super) struct WorkerObserver {
+    reporter: Rc<Reporter>,
+    ids: RequestIds,
+}
+
+impl WorkerObserver {
+    /// An observer that reports until its worker ends. Made on the worker's thread.
+    pub(super) fn start(reporter: Reporter, ids: RequestIds) -> Self {
+        let reporter = Rc::new(reporter);
+        tokio::task::spawn_local(flush(Rc::clone(&reporter)));
+        Self { reporter, ids }
+    }
+}
+
+async fn flush(reporter: Rc<Reporter>) {
+    let mut ticks = tokio::time::interval(FLUSH);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        reporter.flush();
+    }
+}
+
+impl Observer for WorkerObserver {
+    fn request(&self, headers: &HeaderMap) -> u64 {
+        headers.get(ids::HEADER).and_then(|id| self.ids.index(id.as_bytes())).unwrap_or(FOREIGN)
+    }
+
+    fn picked(&self, request: u64, attempt: &Attempt) {
+        if request != FOREIGN {
+            self.reporter.report(Observation::Picked(Pick {
+                request,
+                at: attempt.began,
+                revision: attempt.revision,
+                upstream: attempt.upstream,
+                target: attempt.target,
+                epoch: attempt.epoch,
+                ticket: attempt.ticket,
+                carried: attempt.carried,
+                retry: attempt.number,
+            }));
+        }
+    }
+
+    fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) {
+        if request != FOREIGN {
+            let (upstream, target) = (attempt.upstream, attempt.target);
+            self.reporter.report(Observation::Finished { at, upstream, target, outcome });
+        }
+    }
+}

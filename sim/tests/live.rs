@@ -1,0 +1,309 @@
+//! The live engine on real sockets: small plans, and every request accounted for. Counts and order only; nothing here
+//! depends on how fast the machine is.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gateway_core::config::Config;
+use gateway_core::entity::{Address, Route, Service, Target, Upstream};
+use gateway_core::id::{ServiceId, UpstreamId};
+use gateway_core::time::Instant;
+use gateway_core::weight::Weight;
+use sim::engine::{EngineError, live};
+use sim::load::{Arrivals, Load, RequestMix, RequestTemplate};
+use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
+use sim::mock::{Behaviour, Latency, Respond};
+use sim::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// The how-to at `rate` for `ms` milliseconds; answers take 1 ms.
+fn plan(rate: f64, ms: u64) -> Plan {
+    let mut config = Config::default();
+    let mut mocks = Vec::new();
+    for (upstream, targets) in [
+        ("blue", [("httpbin.konghq.com:80", 100), ("httpbin.org:80", 50)]),
+        ("green", [("any.httpbun.com:80", 100), ("httpbun.com:80", 100)]),
+    ] {
+        let id = config.add_upstream(Upstream::new(upstream)).unwrap();
+        for (name, weight) in targets {
+            let address = Address::parse(name).unwrap();
+            config.add_target(Target::new(id, address, Weight::new(weight))).unwrap();
+            mocks.push(mock(name, id, upstream, weight));
+        }
+    }
+    let service = config.add_service(Service::new("example-service", "blue")).unwrap();
+    let route = Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) };
+    config.add_route(route).unwrap();
+    Plan {
+        name: "test".into(),
+        summary: None,
+        seed: 42,
+        source: Source::default(),
+        load: Load {
+            rate,
+            arrivals: Arrivals::Even,
+            duration: Duration::from_millis(ms),
+            warmup: Duration::ZERO,
+            connections: 16,
+            max_in_flight: 1000,
+            timeout: Duration::from_secs(10),
+            requests: RequestMix::new(vec![get("/anything")]).unwrap(),
+        },
+        gateway: GatewayPlan { config, workers: 2, proxy_listen: ANY, admin_listen: ANY },
+        mocks,
+        steps: vec![],
+        thresholds: vec![],
+    }
+}
+
+fn mock(name: &str, upstream: UpstreamId, upstream_name: &str, weight: u16) -> MockPlan {
+    MockPlan {
+        name: name.into(),
+        upstream,
+        upstream_name: upstream_name.into(),
+        weight: weight.into(),
+        version: upstream_name.into(),
+        behaviour: Behaviour {
+            latency: Latency::Constant(Duration::from_millis(1)),
+            respond: Respond::Anything,
+        },
+    }
+}
+
+fn get(path: &str) -> RequestTemplate {
+    RequestTemplate { method: "GET".into(), path: path.into(), headers: vec![], body: vec![], weight: 1 }
+}
+
+fn to(host: &str, ms: u64) -> Step {
+    let action =
+        Action::SetHost { service: ServiceId(0), service_name: "example-service".into(), host: host.into() };
+    Step { at: Duration::from_millis(ms), action, line: 0 }
+}
+
+/// Everything a run said, by kind.
+#[derive(Default)]
+struct Seen {
+    records: Vec<Record>,
+    picks: Vec<Pick>,
+    steps: Vec<StepMoments>,
+    /// Request and mock.
+    served: Vec<(u64, u32)>,
+    /// Moments at which attempts ended.
+    finished: usize,
+    /// Moments in the order they were told.
+    order: Vec<Instant>,
+}
+
+impl Seen {
+    fn note(&mut self, observation: &Observation) {
+        match *observation {
+            Observation::Picked(pick) => {
+                self.order.push(pick.at);
+                self.picks.push(pick);
+            }
+            Observation::Finished { at, .. } => {
+                self.order.push(at);
+                self.finished += 1;
+            }
+            Observation::Served { request, mock, .. } => self.served.push((request, mock)),
+            Observation::Ended(record) => self.records.push(record),
+            Observation::Stepped(step) => self.steps.push(step),
+            Observation::Cpu(_) => {}
+        }
+    }
+
+    fn dropped(&self) -> BTreeMap<&'static str, usize> {
+        let mut causes = BTreeMap::new();
+        for record in &self.records {
+            if let Ending::Dropped(cause) = record.ending {
+                *causes.entry(cause.as_str()).or_default() += 1;
+            }
+        }
+        causes
+    }
+
+    fn answered(&self) -> usize {
+        self.records.iter().filter(|record| matches!(record.ending, Ending::Answered(_))).count()
+    }
+}
+
+fn run(plan: &Plan) -> (Seen, Conditions) {
+    run_until(plan, &AtomicBool::new(false), |_| {})
+}
+
+/// Runs; `watch` is asked after each batch.
+fn run_until(plan: &Plan, stop: &AtomicBool, watch: impl Fn(&Seen)) -> (Seen, Conditions) {
+    let mut seen = Seen::default();
+    let conditions = live::run(plan, stop, &mut |batch| {
+        for observation in batch {
+            seen.note(observation);
+        }
+        watch(&seen);
+    })
+    .unwrap();
+    let count = (plan.load.rate * plan.load.duration.as_secs_f64()).round() as u64;
+    let indices: BTreeSet<_> = seen.records.iter().map(|record| record.index).collect();
+    assert_eq!(seen.records.len() as u64, count, "each request ends once");
+    assert!(indices.iter().copied().eq(0..count), "and every one of them");
+    for record in &seen.records {
+        assert!(record.released >= record.intended, "never early: {record:?}");
+        assert!(record.on_wire.is_none_or(|on_wire| on_wire >= record.released), "{record:?}");
+        assert!(record.done >= record.intended, "{record:?}");
+    }
+    (seen, conditions)
+}
+
+#[test]
+fn live_a_switch_drops_nothing_and_every_request_is_in_one_book() {
+    let mut plan = plan(500.0, 1200);
+    plan.steps = vec![to("green", 400), to("blue", 800)];
+    let (seen, conditions) = run(&plan);
+    assert_eq!((seen.answered(), seen.dropped()), (600, BTreeMap::new()));
+    assert_eq!(conditions.aborted_at, None);
+
+    let books: BTreeMap<u64, u32> = seen.served.iter().copied().collect();
+    assert_eq!((seen.served.len(), books.len()), (600, 600), "served once each");
+    for record in &seen.records {
+        assert_eq!(record.target, books.get(&record.index).copied(), "answered by whoever served it");
+    }
+
+    // Exact shares of each Upstream, from tickets alone.
+    assert_eq!((seen.picks.len(), seen.finished), (600, 600));
+    for (upstream, cycle) in [(UpstreamId(0), 3), (UpstreamId(1), 2)] {
+        let mut tickets: Vec<_> = seen
+            .picks
+            .iter()
+            .filter(|p| p.upstream == Some(upstream))
+            .map(|p| (p.ticket, p.target))
+            .collect();
+        tickets.sort_unstable();
+        assert!(tickets.iter().map(|(ticket, _)| *ticket).eq(0..tickets.len() as u64));
+        for period in tickets.chunks_exact(cycle) {
+            let firsts = period.iter().filter(|(_, target)| target.0 == upstream.0 * 2).count();
+            assert_eq!(firsts, if cycle == 3 { 2 } else { 1 });
+        }
+    }
+
+    assert_eq!(seen.steps.len(), 2);
+    for (step, moments) in seen.steps.iter().enumerate() {
+        let (applied, acked) = (moments.applied.unwrap(), moments.acked.unwrap());
+        assert_eq!(moments.step, step);
+        assert!(Instant::ZERO + plan.steps[step].at <= moments.requested);
+        assert!(moments.requested <= applied && applied <= acked);
+        let new = UpstreamId(1 - step as u32);
+        let stale = seen.picks.iter().filter(|pick| {
+            let next = seen.steps.get(step + 1).map_or(Instant::MAX, |next| next.requested);
+            pick.at > acked && pick.at < next && pick.upstream != Some(new)
+        });
+        assert_eq!(stale.count(), 0, "nobody is sent to the old one after the acknowledgement");
+    }
+    assert!(seen.order.is_sorted(), "what is told comes in order of time");
+}
+
+#[test]
+fn live_a_stopped_run_accounts_for_what_was_never_sent() {
+    let plan = plan(200.0, 60_000);
+    let stop = AtomicBool::new(false);
+    let (seen, conditions) = run_until(&plan, &stop, |seen| {
+        if seen.records.len() >= 20 {
+            stop.store(true, Ordering::Release);
+        }
+    });
+    assert!(conditions.aborted_at.is_some());
+    assert!(seen.answered() >= 20);
+    let dropped = seen.dropped();
+    assert_eq!(dropped.keys().copied().collect::<Vec<_>>(), ["unsent"]);
+    assert_eq!(seen.answered() + dropped["unsent"], 12_000);
+}
+
+#[test]
+fn live_what_is_too_much_in_flight_is_dropped_at_its_time() {
+    let mut plan = plan(500.0, 200);
+    plan.load.max_in_flight = 10;
+    plan.load.connections = 4;
+    for mock in &mut plan.mocks {
+        mock.behaviour.latency = Latency::Constant(Duration::from_secs(1));
+    }
+    let (seen, _) = run(&plan);
+    assert_eq!((seen.answered(), seen.dropped()), (10, BTreeMap::from([("overflow", 90)])));
+    let overflow = |record: &&Record| record.ending == Ending::Dropped(Cause::Overflow);
+    assert!(seen.records.iter().filter(overflow).all(|record| record.on_wire.is_none()));
+}
+
+#[test]
+fn live_answers_that_take_too_long_are_dropped_and_new_connections_made() {
+    let mut plan = plan(100.0, 300);
+    plan.load.timeout = Duration::from_millis(100);
+    plan.load.connections = 2;
+    // Blue's second target, a third of the requests, never answers in time.
+    plan.mocks[1].behaviour.latency = Latency::Constant(Duration::from_secs(30));
+    let (seen, _) = run(&plan);
+    let dropped = seen.dropped();
+    let late: usize = ["response_timeout", "unsent", "censored"].iter().filter_map(|c| dropped.get(c)).sum();
+    assert!(dropped["response_timeout"] >= 2, "{dropped:?}");
+    assert_eq!(seen.answered() + late, 30, "{dropped:?}");
+}
+
+#[test]
+fn live_the_gateways_own_answers_are_drops_by_their_name() {
+    let mut plan = plan(100.0, 300);
+    plan.load.requests = RequestMix::new(vec![get("/elsewhere")]).unwrap();
+    assert_eq!(run(&plan).0.dropped(), BTreeMap::from([("no_route", 30)]));
+
+    let mut plan = self::plan(100.0, 300);
+    plan.gateway.config.add_upstream(Upstream::new("empty")).unwrap();
+    plan.steps = vec![to("empty", 0)];
+    let (seen, _) = run(&plan);
+    let dropped = seen.dropped();
+    assert_eq!(dropped.keys().copied().collect::<Vec<_>>(), ["gateway_503_no_target"]);
+    assert_eq!(seen.answered() + dropped["gateway_503_no_target"], 30);
+}
+
+#[test]
+fn live_bodies_methods_and_headers_reach_the_target() {
+    let mut plan = plan(100.0, 100);
+    let post = RequestTemplate {
+        method: "POST".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: vec![b'x'; 300_000],
+        ..get("/anything/deep?x=1")
+    };
+    plan.load.requests =
+        RequestMix::new(vec![post, RequestTemplate { method: "HEAD".into(), ..get("/anything") }]).unwrap();
+    for mock in &mut plan.mocks {
+        mock.behaviour.respond = Respond::Echo;
+    }
+    let (seen, _) = run(&plan);
+    assert_eq!((seen.answered(), seen.dropped()), (10, BTreeMap::new()));
+}
+
+#[test]
+fn live_a_step_that_is_refused_is_told_and_the_run_goes_on() {
+    let mut plan = plan(100.0, 300);
+    plan.steps = vec![to("a b", 100)];
+    let (seen, _) = run(&plan);
+    assert_eq!(seen.answered(), 30);
+    assert_eq!((seen.steps[0].acked, seen.steps[0].applied), (None, None));
+}
+
+#[test]
+fn live_a_port_that_is_taken_is_named_and_nothing_keeps_running() {
+    let taken = TcpListener::bind(ANY).unwrap();
+    let mut plan = plan(100.0, 300);
+    plan.gateway.admin_listen = taken.local_addr().unwrap();
+    let error = live::run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, EngineError::Gateway(_)));
+    assert!(error.to_string().contains(&taken.local_addr().unwrap().to_string()), "{error}");
+}
+
+#[test]
+fn live_poisson_arrivals_are_sent_too() {
+    let mut plan = plan(300.0, 300);
+    plan.load.arrivals = Arrivals::Poisson;
+    assert_eq!(run(&plan).0.answered(), 90);
+}
