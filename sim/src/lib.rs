@@ -1,6 +1,7 @@
 //! Rehearse a rollout against a real proxy, and account for every request.
 
 mod markup;
+pub mod stats;
 pub mod words;
 
 pub mod load;

@@ -48,6 +48,11 @@ pub fn short(value: f64, most: usize) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// The same for machines: no grouping, an ASCII minus.
+pub fn short_plain(value: f64, most: usize) -> String {
+    short(value, most).replace(',', "").replace('−', "-")
+}
+
 /// Microseconds as milliseconds with one decimal, without the unit: `20.9`.
 pub fn ms(us: f64) -> String {
     decimal(us / 1_000.0, 1)

@@ -1,7 +1,33 @@
-//! What was measured: the record of one request, and what engines report. Leaves judgement to `summary`.
+//! What was measured: the record of one request, what engines report, and the recorder that folds it into bins. Memory
+//! grows with bins, not with requests. Leaves judgement to `summary`.
 
 mod observation;
 mod record;
 
+mod histogram;
+mod ledger;
+
+mod books;
+mod phases;
+mod series;
+mod switches;
+mod weights;
+
+mod measured;
+mod progress;
+mod recorder;
+
+#[cfg(test)]
+pub(crate) mod rehearsal;
+
+pub use histogram::{Intended, Times};
+pub use ledger::Tally;
+pub use measured::{Cell, DropSample, Drops, Measured, MeasuredPhase, Slow, TargetTally, Timed, Warning};
 pub use observation::{Conditions, CpuSample, Observation, Pick, StepMoments};
+pub use phases::{PhaseKind, PhaseStart};
+pub use progress::{Milestone, Progress};
 pub use record::{Cause, Ending, Record};
+pub use recorder::{COST_WINDOW, Recorder};
+pub use series::{Bin, Bins, Grid, TargetBin};
+pub use switches::MeasuredSwitch;
+pub use weights::{LagRange, MeasuredWeights, MemberPicks};

@@ -101,6 +101,8 @@ pub struct Conditions {
     pub steal: Option<f64>,
     /// Share of the run in which some task waited for a CPU, 0 to 1.
     pub cpu_pressure: Option<f64>,
+    /// Share of the time of all cores that other processes used, 0 to 1.
+    pub foreign_cpu: Option<f64>,
     /// Largest share of one second in which the generator's thread was running, 0 to 1.
     pub generator_busy_max: Option<f64>,
     /// Overshoot of sleeps of 1 ms: median, 99.9th percentile and largest, microseconds.

@@ -1,3 +1,72 @@
-//! From measurement to judgement.
+//! From measurement to judgement: what a recorder hands over becomes one `Summary`, with thresholds evaluated, the
+//! measurement itself judged, and a verdict. Leaves every format to `report`.
+
 mod model;
 pub use model::*;
+
+mod latency;
+mod ledger;
+mod selection;
+
+mod events;
+mod series;
+mod tables;
+
+mod sentence;
+mod thresholds;
+mod validity;
+mod verdict;
+
+use crate::measure::Measured;
+use crate::plan::Plan;
+
+/// What a summary must be told, because nothing measured says it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Where and how it ran.
+    pub environment: Environment,
+    /// What changes from run to run.
+    pub volatile: Volatile,
+    /// Whether a DEGRADED measurement is not good enough.
+    pub strict: bool,
+}
+
+/// Judges a finished run.
+pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
+    let validity = validity::judge(plan, measured);
+    let requests = ledger::whole(measured);
+    let switches = tables::switches(plan, measured);
+    let weights = tables::weights(plan, measured);
+    let thresholds = thresholds::evaluate(plan, measured, &switches, &weights);
+    let evidence = verdict::Evidence {
+        measured,
+        requests: &requests,
+        validity: &validity,
+        switches: &switches,
+        weights: &weights,
+    };
+    Summary {
+        schema: SCHEMA,
+        scenario: tables::scenario(plan),
+        verdict: verdict::judge(&evidence, thresholds, facts.strict),
+        samples: tables::samples(plan, measured),
+        latency_us: latency::answered(&measured.response),
+        latency_all_us: latency::intended(&measured.response, latency::dropped_when_warm(measured)),
+        phases: tables::phases(plan, measured),
+        spectrum: latency::spectra(plan, measured),
+        targets: tables::targets(plan, measured),
+        slowest: tables::slowest(plan, measured),
+        cpu_us_per_request: series::cpu_per_request(measured),
+        series: series::series(plan, measured),
+        events: events::events(plan, measured),
+        environment: facts.environment,
+        volatile: facts.volatile,
+        validity,
+        requests,
+        weights,
+        switches,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -156,9 +156,23 @@ pub struct Validity {
     /// Time a hypervisor gave to others, per CPU time (0 to 1), if the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steal: Option<f64>,
+    /// CPU time other processes used, per time of all cores (0 to 1), if the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_cpu: Option<f64>,
     /// Overshoot of a 1 ms sleep, the jitter probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jitter_us: Option<Lag>,
+    pub jitter_us: Option<Jitter>,
+}
+
+/// How far sleeps overshoot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Jitter {
+    /// Median, microseconds.
+    pub p50: f64,
+    /// 99.9th percentile, microseconds.
+    pub p999: f64,
+    /// Largest, microseconds.
+    pub max: f64,
 }
 
 /// A lateness.

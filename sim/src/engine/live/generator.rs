@@ -20,6 +20,7 @@ use rustix::fd::OwnedFd;
 
 use super::answer::{AnswerHead, Found};
 use super::connection::{Connection, Job, Link, connect};
+use super::machine;
 use super::report::Reporter;
 use super::template::Template;
 use crate::load::{Load, RequestIds, Schedule};
@@ -55,6 +56,8 @@ pub(super) struct Ended {
     pub(super) at: Instant,
     /// When the run was stopped before its end.
     pub(super) aborted: Option<Instant>,
+    /// CPU time its thread has used.
+    pub(super) cpu: Duration,
 }
 
 /// Sends the whole load.
@@ -154,7 +157,7 @@ impl Generator {
         let at = self.clock.now();
         self.end_leftovers(at);
         assert_eq!(self.ended, self.count, "each intended request ends exactly once");
-        Ok(Ended { at, aborted: self.aborted })
+        Ok(Ended { at, aborted: self.aborted, cpu: machine::thread_time() })
     }
 
     // === When ===

@@ -63,11 +63,22 @@ pub(super) fn generator_waiting() -> Option<Duration> {
     times_of("generator").map(|times| Duration::from_nanos(times.waiting))
 }
 
+/// What all CPUs did so far, in ticks of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    /// Taken by a hypervisor.
+    stolen: u64,
+    /// Used by any process.
+    busy: u64,
+    all: u64,
+}
+
 /// Counters of the whole machine at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine {
-    /// Ticks taken by a hypervisor, and all ticks.
-    ticks: Option<(u64, u64)>,
+    ticks: Option<Ticks>,
+    /// CPU time of this process.
+    own: Duration,
     /// Microseconds in which some task waited for a CPU.
     pressure_us: Option<u64>,
 }
@@ -76,16 +87,25 @@ impl Machine {
     /// Now.
     pub(super) fn read() -> Self {
         Self {
-            ticks: fs::read_to_string("/proc/stat").ok().as_deref().and_then(steal),
+            ticks: fs::read_to_string("/proc/stat").ok().as_deref().and_then(ticks),
+            own: own_time(),
             pressure_us: fs::read_to_string("/proc/pressure/cpu").ok().as_deref().and_then(pressure),
         }
     }
 
-    /// The share of CPU time that was taken since `before`.
+    /// The share of CPU time that a hypervisor took since `before`.
     pub(super) fn steal_since(&self, before: &Self) -> Option<f64> {
-        let ((taken, all), (taken_before, all_before)) = (self.ticks?, before.ticks?);
-        let all = all.checked_sub(all_before).filter(|&ticks| ticks > 0)?;
-        Some(taken.saturating_sub(taken_before) as f64 / all as f64)
+        let (now, before) = (self.ticks?, before.ticks?);
+        share(now.stolen.checked_sub(before.stolen)?, now.all.checked_sub(before.all)?)
+    }
+
+    /// The share of all cores' time that other processes used since `before`. What the system says of all and of us is not
+    /// read at the same moment, so little is uncertain; it never counts us as others.
+    pub(super) fn foreign_since(&self, before: &Self) -> Option<f64> {
+        let (now, earlier) = (self.ticks?, before.ticks?);
+        let (busy, all) = (now.busy.checked_sub(earlier.busy)?, now.all.checked_sub(earlier.all)?);
+        let ours = self.own.saturating_sub(before.own).as_secs_f64() * TICKS_PER_SECOND;
+        share((busy as f64 - ours).max(0.0) as u64, all)
     }
 
     /// The share of `wall` in which some task waited for a CPU since `before`.
@@ -95,11 +115,34 @@ impl Machine {
     }
 }
 
-/// Field 8 of the first line, and the sum of the first eight: guest time is part of user time already.
-fn steal(stat: &str) -> Option<(u64, u64)> {
-    let ticks: Vec<u64> =
+/// The kernel's unit in `/proc/stat`, the same on every system that runs Linux today.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+fn share(part: u64, all: u64) -> Option<f64> {
+    (all > 0).then(|| part as f64 / all as f64)
+}
+
+/// CPU time that the calling thread has used.
+pub(super) fn thread_time() -> Duration {
+    time_of(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn own_time() -> Duration {
+    time_of(rustix::time::ClockId::ProcessCPUTime)
+}
+
+fn time_of(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The first line: user, nice, system, idle, iowait, irq, softirq, steal; guest time is part of user time already.
+fn ticks(stat: &str) -> Option<Ticks> {
+    let fields: Vec<u64> =
         stat.lines().next()?.split_ascii_whitespace().skip(1).flat_map(str::parse).collect();
-    Some((*ticks.get(7)?, ticks.iter().take(8).sum()))
+    let [user, nice, system, idle, wait, irq, soft, stolen] = *fields.first_chunk()?;
+    let busy = user + nice + system + irq + soft;
+    Some(Ticks { stolen, busy, all: busy + idle + wait + stolen })
 }
 
 fn pressure(text: &str) -> Option<u64> {
@@ -166,8 +209,9 @@ mod tests {
     #[test]
     fn the_systems_tables_are_read_as_written() {
         assert_eq!(two_numbers("123 456 7\n"), Some((123, 456)));
-        assert_eq!(steal("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1"), Some((80, 360)));
+        let seen = ticks("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1");
+        assert_eq!(seen, Some(Ticks { stolen: 80, busy: 190, all: 360 }));
         assert_eq!(pressure("some avg10=0.00 avg60=0.00 avg300=0.00 total=12345\nfull total=9"), Some(12345));
-        assert_eq!((two_numbers(""), steal(""), pressure("nonsense")), (None, None, None));
+        assert_eq!((two_numbers(""), ticks(""), pressure("nonsense")), (None, None, None));
     }
 }

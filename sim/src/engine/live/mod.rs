@@ -34,7 +34,7 @@ use self::observer::WorkerObserver;
 use self::report::{Collector, Reporter, channel};
 use super::EngineError;
 use crate::load::{RequestIds, Schedule};
-use crate::measure::{Conditions, Observation};
+use crate::measure::{Conditions, CpuSample, Observation};
 use crate::plan::Plan;
 
 /// The listener is asked for news this often at least.
@@ -65,7 +65,8 @@ pub fn run(
         tally: Tally::default(),
     };
     let ended = listener.listen_until_loaded(&mut parts, stop);
-    let conditions = listener.conditions(&before, parts.probe.take());
+    let conditions =
+        listener.conditions(&before, parts.probe.take(), ended.as_ref().ok().map(|ended| ended.cpu));
     parts.end();
     listener.listen_to_the_end();
     let ended = ended?;
@@ -304,15 +305,24 @@ impl Listener<'_> {
     }
 
     /// What the machine did while the load ran.
-    fn conditions(&mut self, before: &Machine, probe: Option<JitterProbe>) -> Conditions {
+    /// `generator` is the CPU time of the generator's thread, which has ended.
+    fn conditions(
+        &mut self,
+        before: &Machine,
+        probe: Option<JitterProbe>,
+        generator: Option<Duration>,
+    ) -> Conditions {
         let now = self.clock.now();
-        self.read_cpu(now);
+        let sample = machine::cpu(now);
+        let generator = generator.map(gateway_core::time::nanos).or(sample.generator);
+        (self.see)(&[Observation::Cpu(CpuSample { generator, ..sample })]);
         let wall = now.since(Instant::ZERO);
         let machine = Machine::read();
         let share = |time: Duration| time.as_secs_f64() / wall.as_secs_f64().max(1e-9);
         Conditions {
             run_queue_wait: self.tally.waiting.map(share),
             steal: machine.steal_since(before),
+            foreign_cpu: machine.foreign_since(before),
             cpu_pressure: machine.pressure_since(before, wall),
             generator_busy_max: self.tally.busy_max,
             jitter_us: probe.and_then(JitterProbe::end),

@@ -1,0 +1,134 @@
+//! What it costs to record one request: its pick, its line in a target's book, the end of its attempt and its own end.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use gateway_core::config::Config;
+use gateway_core::entity::{Address, Service, Target, Upstream};
+use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::outcome::Outcome;
+use gateway_core::time::Instant;
+use gateway_core::weight::Weight;
+use sim::load::{Arrivals, Load, RequestMix, RequestTemplate};
+use sim::measure::{Ending, Observation, Pick, Record, Recorder};
+use sim::mock::{Behaviour, Latency, Respond};
+use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
+
+/// Requests per second, and seconds: so many requests are recorded by one recorder.
+const RATE: u64 = 5_000;
+const SECONDS: u64 = 20;
+
+fn plan() -> Plan {
+    let mut config = Config::default();
+    let upstream = config.add_upstream(Upstream::new("blue")).expect("a name");
+    let mut mocks = Vec::new();
+    for (name, weight) in [("a:80", 100), ("b:80", 50)] {
+        let address = Address::parse(name).expect("an address");
+        config.add_target(Target::new(upstream, address, Weight::new(weight))).expect("a target");
+        let latency = Latency::Constant(Duration::from_millis(4));
+        mocks.push(MockPlan {
+            name: name.to_owned(),
+            upstream,
+            upstream_name: "blue".to_owned(),
+            weight: u32::from(weight),
+            version: "blue".to_owned(),
+            behaviour: Behaviour { latency, respond: Respond::Anything },
+        });
+    }
+    config.add_service(Service::new("s", "blue")).expect("a Service");
+    let get = RequestTemplate {
+        method: "GET".to_owned(),
+        path: "/".to_owned(),
+        headers: vec![],
+        body: vec![],
+        weight: 1,
+    };
+    Plan {
+        name: "bench".to_owned(),
+        summary: None,
+        seed: 1,
+        source: Source::default(),
+        load: Load {
+            rate: RATE as f64,
+            arrivals: Arrivals::Even,
+            duration: Duration::from_secs(SECONDS),
+            warmup: Duration::ZERO,
+            connections: 64,
+            max_in_flight: 1000,
+            timeout: Duration::from_secs(5),
+            requests: RequestMix::new(vec![get]).expect("a mix"),
+        },
+        gateway: GatewayPlan { config, workers: 2, proxy_listen: ANY, admin_listen: ANY },
+        mocks,
+        steps: vec![],
+        thresholds: vec![],
+    }
+}
+
+/// No socket is opened here.
+const ANY: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// All that is said of request `index`.
+fn observations(index: u64) -> [Observation; 4] {
+    let intended = Instant::from_nanos(index * (1_000_000_000 / RATE));
+    let at = intended + Duration::from_micros(150);
+    let done = at + Duration::from_micros(3_000 + index % 4_000);
+    let mock = u32::from(index % 3 == 1);
+    let upstream = Some(UpstreamId(0));
+    let target = TargetId(mock);
+    [
+        Observation::Picked(Pick {
+            request: index,
+            at,
+            revision: Revision(0),
+            upstream,
+            target,
+            epoch: Epoch(0),
+            ticket: index,
+            carried: 0.0,
+            retry: 0,
+        }),
+        Observation::Served { request: index, mock, at },
+        Observation::Finished { at: done, upstream, target, outcome: Outcome::Answered { status: 200 } },
+        Observation::Ended(Record {
+            index,
+            intended,
+            released: intended + Duration::from_micros(80),
+            on_wire: Some(intended + Duration::from_micros(90)),
+            first_byte: Some(done),
+            done,
+            ending: Ending::Answered(200),
+            target: Some(mock),
+        }),
+    ]
+}
+
+fn recording(c: &mut Criterion) {
+    let plan = plan();
+    c.bench_function("record one request", |bencher| {
+        let mut recorder = Recorder::new(&plan);
+        let mut index = 0;
+        bencher.iter(|| {
+            if index == RATE * SECONDS {
+                recorder = Recorder::new(&plan);
+                index = 0;
+            }
+            for seen in observations(black_box(index)) {
+                recorder.record(&seen);
+            }
+            index += 1;
+        });
+    });
+    c.bench_function("show progress", |bencher| {
+        let mut recorder = Recorder::new(&plan);
+        for seen in (0..RATE * SECONDS).flat_map(observations) {
+            recorder.record(&seen);
+        }
+        bencher.iter(|| black_box(recorder.progress()));
+    });
+}
+
+criterion_group!(benches, recording);
+criterion_main!(benches);

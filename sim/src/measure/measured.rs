@@ -1,0 +1,316 @@
+//! What a recorder hands over: everything `summary` judges, and what a progress line shows in the meantime.
+
+use std::collections::BTreeMap;
+
+use gateway_core::id::UpstreamId;
+use gateway_core::time::Instant;
+
+use super::histogram::{Intended, Times};
+use super::ledger::Tally;
+use super::phases::PhaseKind;
+use super::recorder::Recorder;
+use super::series::Bins;
+use super::switches::MeasuredSwitch;
+use super::weights::{LagRange, MeasuredWeights};
+use super::{Cause, Conditions, Ending, Record};
+use crate::load::Schedule;
+
+/// Ids kept for each drop cause.
+const SAMPLES: usize = 3;
+
+/// A finished run, measured. Its ledger balances, overall and in each phase.
+#[derive(Debug)]
+pub struct Measured {
+    /// Requests of the schedule.
+    pub intended: u64,
+    /// The stretches of the run, in order of time.
+    pub phases: Vec<MeasuredPhase>,
+    /// How many switches were planned: with several, their phases are numbered.
+    pub switches_planned: usize,
+    /// Each switch that was tried.
+    pub switches: Vec<MeasuredSwitch>,
+    /// Each stretch of each Upstream.
+    pub weights: Vec<MeasuredWeights>,
+    /// For each Upstream that was picked from, the range of lags in each bin.
+    pub lag_ranges: BTreeMap<UpstreamId, LagRange>,
+    /// Each target of the plan.
+    pub targets: Vec<TargetTally>,
+    /// The run over time.
+    pub bins: Bins,
+    /// Response times of answered requests outside the warm-up.
+    pub response: Times,
+    /// Lag of all released requests.
+    pub lag: Times,
+    /// Requests released before the end of the planned time.
+    pub released_in_time: u64,
+    /// Requests dropped: which, when.
+    pub drops: Drops,
+    /// The slowest answered requests outside the warm-up, slowest first.
+    pub slowest: Vec<Slow>,
+    /// What could not be measured as it should.
+    pub warnings: Vec<Warning>,
+    /// Requests the targets saw that nobody here sent.
+    pub strangers: u64,
+    /// What the machine did to the measurement.
+    pub conditions: Conditions,
+}
+
+/// One stretch of the run.
+#[derive(Debug)]
+pub struct MeasuredPhase {
+    /// What it is.
+    pub kind: PhaseKind,
+    /// Its first moment.
+    pub from: Instant,
+    /// Where it ends, exclusive.
+    pub to: Instant,
+    /// Requests of the schedule that belong to it.
+    pub intended: u64,
+    /// Of those, in the targets' books more than once.
+    pub duplicates: u64,
+    /// Of those, answered but in no target's book.
+    pub lost: u64,
+    /// Its requests, by the Upstream they were picked from.
+    pub cells: BTreeMap<Option<UpstreamId>, Cell>,
+}
+
+impl MeasuredPhase {
+    /// All its requests.
+    pub fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        self.cells.values().for_each(|cell| sum.add(&cell.tally));
+        sum
+    }
+}
+
+/// The requests of one phase and Upstream.
+#[derive(Debug, Default)]
+pub struct Cell {
+    /// How they ended.
+    pub tally: Tally,
+    /// Those whose latency counts.
+    pub timed: Option<Box<Timed>>,
+}
+
+/// Latencies of a cell.
+#[derive(Debug)]
+pub struct Timed {
+    /// Response times of the answered.
+    pub response: Times,
+    /// Service times of the answered.
+    pub service: Times,
+    /// How many were dropped.
+    pub dropped: u64,
+}
+
+impl Timed {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { response: Times::precise(), service: Times::precise(), dropped: 0 }
+    }
+
+    /// Counts all that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.response.add(&other.response);
+        self.service.add(&other.service);
+        self.dropped += other.dropped;
+    }
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cell {
+    pub(super) fn count(&mut self, record: &Record, wrong_version: bool, is_timed: bool) {
+        self.tally.count(record.ending, wrong_version);
+        if !is_timed {
+            return;
+        }
+        let timed = self.timed.get_or_insert_with(Box::default);
+        match record.ending {
+            Ending::Answered(_) => {
+                timed.response.record(record.response_time());
+                timed.service.record(record.service_time());
+            }
+            Ending::Dropped(_) => timed.dropped += 1,
+        }
+    }
+}
+
+/// One target over the whole run.
+#[derive(Debug, Default)]
+pub struct TargetTally {
+    /// Attempts its book saw.
+    pub served: u64,
+    /// How the requests ended that it answered, or that were last picked for it.
+    pub tally: Tally,
+    /// Response times of its answers outside the warm-up; made on first use.
+    pub response: Option<Box<Times>>,
+    /// Service times of its answers outside the warm-up.
+    pub service: Option<Box<Times>>,
+    /// Drops outside the warm-up.
+    pub dropped: u64,
+}
+
+impl TargetTally {
+    pub(super) fn count(&mut self, record: &Record, is_warm: bool) {
+        self.tally.count(record.ending, false);
+        let coarse = || Box::new(Times::coarse());
+        match record.ending {
+            Ending::Answered(_) if is_warm => {
+                self.response.get_or_insert_with(coarse).record(record.response_time());
+                self.service.get_or_insert_with(coarse).record(record.service_time());
+            }
+            Ending::Dropped(_) if is_warm => self.dropped += 1,
+            _ => {}
+        }
+    }
+}
+
+/// One slow request.
+#[derive(Clone, Copy, Debug)]
+pub struct Slow {
+    /// Its record.
+    pub record: Record,
+}
+
+impl Slow {
+    /// By response time; of equals the earlier request counts as slower, so that the order never depends on reports.
+    pub(super) fn is_faster_than(&self, other: &Self) -> bool {
+        let key = |slow: &Self| (slow.record.response_time(), std::cmp::Reverse(slow.record.index));
+        key(self) < key(other)
+    }
+}
+
+/// Something that could not be measured as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// When it was noticed.
+    pub at: Instant,
+    /// In words.
+    pub text: String,
+}
+
+/// Dropped requests by cause.
+pub type Drops = BTreeMap<Cause, DropSample>;
+
+/// The requests dropped for one cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropSample {
+    /// The first of them, by index.
+    pub first: Vec<u64>,
+    /// Intended time of the earliest.
+    pub from: Instant,
+    /// Intended time of the latest.
+    pub to: Instant,
+}
+
+/// Samples kept along the way.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    pub(super) drops: Drops,
+    /// Steady states before each switch, in order.
+    steady: Vec<Intended>,
+}
+
+impl Samples {
+    pub(super) fn add(&mut self, cause: Cause, record: &Record) {
+        let sample = self.drops.entry(cause).or_insert_with(|| DropSample {
+            first: Vec::new(),
+            from: record.intended,
+            to: record.intended,
+        });
+        sample.from = sample.from.min(record.intended);
+        sample.to = sample.to.max(record.intended);
+        let at = sample.first.partition_point(|&index| index < record.index);
+        sample.first.insert(at, record.index);
+        sample.first.truncate(SAMPLES);
+    }
+
+    /// The steady state before this switch.
+    pub(super) fn steady(&mut self, switch: usize) -> &mut Intended {
+        if self.steady.len() <= switch {
+            self.steady.resize_with(switch + 1, Intended::default);
+        }
+        &mut self.steady[switch]
+    }
+}
+
+impl Measured {
+    pub(super) fn new(mut recorder: Recorder, conditions: Conditions) -> Self {
+        let grid = recorder.bins.grid;
+        recorder.bins.finish();
+        let mut phases = phases_of(&recorder);
+        for (index, intended) in Schedule::new(&recorder.facts.plan.load, recorder.facts.plan.seed) {
+            let entry = recorder.books.entry(index);
+            assert!(entry.ended, "request {index} has no end");
+            recorder.bins.intend(intended);
+            let phase = recorder.phases.of(intended).expect("no switch is open any more");
+            phases[phase].intended += 1;
+            phases[phase].lost += u64::from(entry.lost);
+            phases[phase].duplicates += u64::from(entry.duplicate);
+        }
+        for ((phase, upstream), cell) in std::mem::take(&mut recorder.cells) {
+            phases[phase].cells.insert(upstream, cell);
+        }
+        check(&recorder, &phases);
+        for (at, switch) in recorder.switches.iter_mut().enumerate() {
+            switch.steady = std::mem::take(recorder.samples.steady(at));
+        }
+        let (weights, lag_ranges) = recorder.weights.finish(grid);
+        Self {
+            intended: recorder.facts.count,
+            phases,
+            switches_planned: recorder.facts.plan.steps.len(),
+            switches: recorder.switches,
+            weights,
+            lag_ranges,
+            targets: recorder.targets,
+            bins: recorder.bins,
+            response: recorder.overall,
+            lag: recorder.lag,
+            released_in_time: recorder.released_in_time,
+            drops: recorder.samples.drops,
+            slowest: recorder.slowest,
+            warnings: recorder.warnings,
+            strangers: recorder.strangers,
+            conditions,
+        }
+    }
+
+    /// The phase of a moment.
+    pub fn phase_of(&self, at: Instant) -> Option<&MeasuredPhase> {
+        self.phases.iter().rfind(|phase| phase.from <= at)
+    }
+}
+
+fn phases_of(recorder: &Recorder) -> Vec<MeasuredPhase> {
+    let starts = recorder.phases.starts();
+    let end = |at: usize| starts.get(at + 1).map_or(recorder.facts.end, |next| next.from);
+    let phase = |(at, start): (usize, &super::phases::PhaseStart)| MeasuredPhase {
+        kind: start.kind,
+        from: start.from,
+        to: end(at).max(start.from),
+        intended: 0,
+        duplicates: 0,
+        lost: 0,
+        cells: BTreeMap::new(),
+    };
+    starts.iter().enumerate().map(phase).collect()
+}
+
+/// The ledger: what the schedule intended is what ended, in the whole and in each phase.
+fn check(recorder: &Recorder, phases: &[MeasuredPhase]) {
+    assert_eq!(recorder.books.ends(), recorder.facts.count, "intended = answered + dropped");
+    for phase in phases {
+        assert_eq!(
+            phase.tally().ended(),
+            phase.intended,
+            "intended = answered + dropped in {:?}",
+            phase.kind
+        );
+    }
+}

@@ -1,0 +1,409 @@
+//! Folds observations into bins as they come, in bounded memory: a hundred bytes for each request under way, four bits
+//! for each that ended. What happens while a step is being carried out is held back until it is known when that was in
+//! force, and what was intended after it until the last answer of the old version has come.
+
+mod steps;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gateway_core::id::{ServiceId, TargetId, UpstreamId};
+use gateway_core::time::Instant;
+use rustc_hash::FxHashMap;
+
+use crate::load::Schedule;
+use crate::measure::books::Books;
+use crate::measure::histogram::Times;
+use crate::measure::ledger::Tally;
+use crate::measure::measured::{Cell, Measured, Samples, Slow, TargetTally, Warning};
+use crate::measure::phases::{PhaseKind, Phases};
+use crate::measure::progress::Progress;
+use crate::measure::series::{Bins, Grid};
+use crate::measure::switches::MeasuredSwitch;
+use crate::measure::weights::Weights;
+use crate::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
+use crate::plan::Plan;
+
+/// Observations held back while a step is carried out, and records while a switch is open. Beyond that they are counted
+/// as if the step had not been applied yet, the switch as if it were over, and the report says so. 25 MB each.
+const HELD_MAX: usize = 262_144;
+/// How late an engine may report. A switch is over when no old request is under way and so much time has passed.
+const SETTLE: Duration = Duration::from_millis(500);
+/// What a switch cost is the median of the window of this length after it, less the median of what came before.
+pub const COST_WINDOW: Duration = Duration::from_secs(1);
+/// Slowest requests kept.
+const SLOWEST: usize = 3;
+
+/// What was seen of a run so far.
+pub struct Recorder {
+    pub(in crate::measure) facts: RunFacts,
+    pub(in crate::measure) phases: Phases,
+    pub(in crate::measure) switches: Vec<MeasuredSwitch>,
+    pub(in crate::measure) books: Books,
+    pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
+    pub(in crate::measure) targets: Vec<TargetTally>,
+    pub(in crate::measure) weights: Weights,
+    pub(in crate::measure) bins: Bins,
+    pub(in crate::measure) overall: Times,
+    pub(in crate::measure) lag: Times,
+    pub(in crate::measure) released_in_time: u64,
+    pub(in crate::measure) samples: Samples,
+    pub(in crate::measure) slowest: Vec<Slow>,
+    pub(in crate::measure) warnings: Vec<Warning>,
+    /// Requests the books name that are none of ours.
+    pub(in crate::measure) strangers: u64,
+    /// Everything that ended, for progress.
+    pub(in crate::measure) so_far: Tally,
+    /// Attempts begun and not ended, by Upstream.
+    attempts: BTreeMap<Option<UpstreamId>, i64>,
+    /// Requests picked and not ended.
+    open: FxHashMap<u64, Open>,
+    /// How many of those each Upstream has.
+    open_at: BTreeMap<Option<UpstreamId>, u64>,
+    /// The last old pick and answer of each Upstream, for a switch that comes later.
+    last: BTreeMap<Option<UpstreamId>, (Option<Instant>, Option<Instant>)>,
+    hosts: BTreeMap<ServiceId, String>,
+    steps: Vec<Option<StepMoments>>,
+    /// The first step that is not known to have been carried out.
+    next_step: usize,
+    held: Vec<Observation>,
+    /// [`HELD_MAX`], less in tests.
+    held_max: usize,
+    /// The latest intended moment that has its phase already.
+    placed_until: Option<Instant>,
+    /// Ended requests intended after a switch that is still open.
+    pending: Vec<Placed>,
+    /// The newest moment seen.
+    pub(in crate::measure) clock: Instant,
+}
+
+/// What a recorder must know of its plan.
+pub(in crate::measure) struct RunFacts {
+    pub(in crate::measure) plan: Plan,
+    pub(in crate::measure) count: u64,
+    pub(in crate::measure) warmup: Instant,
+    pub(in crate::measure) end: Instant,
+    /// The mock of each target, by the target's id.
+    mocks: BTreeMap<TargetId, u32>,
+}
+
+/// A request that was picked and has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    upstream: Option<UpstreamId>,
+    mock: Option<u32>,
+    /// When its first try was picked.
+    picked: Instant,
+    /// By a version that was no longer in force.
+    is_stale: bool,
+}
+
+/// An ended request on its way into its phase.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    record: Record,
+    upstream: Option<UpstreamId>,
+    wrong_version: bool,
+}
+
+/// How late a release still counts as within the planned time: a stall in the run's last moments is lag, not a rate.
+const RATE_GRACE: Duration = Duration::from_millis(250);
+
+impl Recorder {
+    /// A recorder for one run of `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        let facts = RunFacts::new(plan);
+        let grid = Grid::new(plan.load.duration);
+        let config = &plan.gateway.config;
+        Self {
+            phases: Phases::new(facts.warmup),
+            switches: Vec::new(),
+            books: Books::new(facts.count),
+            cells: BTreeMap::new(),
+            targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
+            weights: Weights::new(config, grid),
+            bins: Bins::new(grid, plan.mocks.len()),
+            overall: Times::precise(),
+            lag: Times::precise(),
+            released_in_time: 0,
+            samples: Samples::default(),
+            slowest: Vec::new(),
+            warnings: Vec::new(),
+            strangers: 0,
+            so_far: Tally::default(),
+            attempts: BTreeMap::new(),
+            open: FxHashMap::default(),
+            open_at: BTreeMap::new(),
+            last: BTreeMap::new(),
+            hosts: config.services().map(|(id, service)| (id, service.host.clone())).collect(),
+            steps: vec![None; plan.steps.len()],
+            next_step: 0,
+            held: Vec::new(),
+            held_max: HELD_MAX,
+            placed_until: None,
+            pending: Vec::new(),
+            clock: Instant::ZERO,
+            facts,
+        }
+    }
+
+    /// Takes one observation.
+    ///
+    /// # Panics
+    /// When a request ends twice or is none of the schedule: then the engine is broken, and no figure could be trusted.
+    pub fn record(&mut self, seen: &Observation) {
+        match seen {
+            Observation::Stepped(moments) => self.stepped(*moments),
+            seen if self.must_wait(moment(seen)) => self.hold(*seen),
+            seen => self.take(seen),
+        }
+        if !self.pending.is_empty() || self.phases.is_open() {
+            self.close_when_over();
+        }
+    }
+
+    /// Ends the recording: the ledger is checked, overall and for each phase.
+    ///
+    /// # Panics
+    /// When a request of the schedule has not ended, or the ledger does not balance: then the engine is broken.
+    pub fn finish(mut self, conditions: Conditions) -> Measured {
+        for seen in std::mem::take(&mut self.held) {
+            self.take(&seen);
+        }
+        self.close_switch();
+        Measured::new(self, conditions)
+    }
+
+    /// How far the run is; cheap.
+    pub fn progress(&self) -> Progress {
+        Progress::new(self)
+    }
+
+    /// Attempts the gateway has under way.
+    pub(in crate::measure) fn in_flight(&self) -> u64 {
+        u64::try_from(self.attempts.values().sum::<i64>()).unwrap_or(0)
+    }
+
+    fn must_wait(&self, at: Instant) -> bool {
+        self.facts.plan.steps.get(self.next_step).is_some_and(|step| at >= Instant::ZERO + step.at)
+    }
+
+    fn hold(&mut self, seen: Observation) {
+        self.clock = self.clock.max(moment(&seen));
+        if self.held.len() < self.held_max {
+            self.held.push(seen);
+            return;
+        }
+        self.warn(format!(
+            "step {} took so long that what came during it counts as before it",
+            self.next_step + 1
+        ));
+        self.next_step += 1;
+        let held = std::mem::take(&mut self.held);
+        held.iter().chain([&seen]).for_each(|seen| self.record(seen));
+    }
+
+    fn take(&mut self, seen: &Observation) {
+        self.clock = self.clock.max(moment(seen));
+        match *seen {
+            Observation::Picked(pick) => self.picked(&pick),
+            Observation::Finished { at, upstream, target, outcome: _ } => {
+                self.attempt(upstream, target, at, -1);
+            }
+            Observation::Served { request, mock, at: _ } => self.served(request, mock),
+            Observation::Ended(record) => self.ended(&record),
+            Observation::Stepped(moments) => self.stepped(moments),
+            Observation::Cpu(sample) => self.bins.cpu(&sample),
+        }
+    }
+
+    fn picked(&mut self, pick: &Pick) {
+        self.attempt(pick.upstream, pick.target, pick.at, 1);
+        let mock = self.facts.mocks.get(&pick.target).copied();
+        let mut is_stale = false;
+        if pick.retry == 0 {
+            if let Some(mock) = mock {
+                self.bins.picked(mock, pick.at);
+            }
+            self.weights.picked(pick, self.bins.grid);
+            for switch in &mut self.switches {
+                switch.picked(pick.upstream, pick.at);
+                is_stale |= switch.is_stale(pick.upstream, pick.at);
+            }
+            let last = &mut self.last.entry(pick.upstream).or_default().0;
+            *last = (*last).max(Some(pick.at));
+        }
+        if pick.request < self.facts.count && !self.books.has_ended(pick.request) {
+            let picked = pick.at;
+            if let Some(open) = self.open.get_mut(&pick.request) {
+                open.mock = mock;
+            } else {
+                *self.open_at.entry(pick.upstream).or_default() += 1;
+                self.open.insert(pick.request, Open { upstream: pick.upstream, mock, picked, is_stale });
+            }
+        }
+    }
+
+    /// An attempt began or ended.
+    fn attempt(&mut self, upstream: Option<UpstreamId>, target: TargetId, at: Instant, change: i64) {
+        *self.attempts.entry(upstream).or_default() += change;
+        self.bins.in_flight(self.facts.mocks.get(&target).copied(), at, change);
+        for switch in &mut self.switches {
+            switch.in_flight(upstream, at, change);
+        }
+    }
+
+    fn served(&mut self, request: u64, mock: u32) {
+        if let Some(target) = self.targets.get_mut(mock as usize) {
+            target.served += 1;
+        }
+        if request < self.facts.count {
+            self.books.serve(request);
+        } else {
+            self.strangers += 1;
+        }
+    }
+
+    fn ended(&mut self, record: &Record) {
+        assert!(record.index < self.facts.count, "request {} is none of the schedule", record.index);
+        let answered = matches!(record.ending, Ending::Answered(_));
+        self.books.end(record.index, answered);
+        let open = self.open.remove(&record.index);
+        if let Some(open) = open {
+            *self.open_at.entry(open.upstream).or_default() -= 1;
+        }
+        let wrong_version = answered && open.is_some_and(|open| self.is_wrong(&open, record.target));
+        let by_mock = record.target.and_then(|mock| self.facts.plan.mocks.get(mock as usize));
+        let upstream = open.map_or(by_mock.map(|mock| mock.upstream), |open| open.upstream);
+        if answered {
+            let picked = open.map_or(record.released, |open| open.picked);
+            for switch in &mut self.switches {
+                switch.answered(upstream, picked, record.done);
+            }
+            let last = &mut self.last.entry(upstream).or_default().1;
+            *last = (*last).max(Some(record.done));
+        }
+        self.count(record, open.and_then(|open| open.mock), wrong_version);
+        self.place(Placed { record: *record, upstream, wrong_version });
+    }
+
+    /// Whether an answer came from a version that was not in force when the request was picked: it was picked from the
+    /// old Upstream although the new one was acknowledged, or answered by another version than that of its pick.
+    fn is_wrong(&self, open: &Open, answered_by: Option<u32>) -> bool {
+        let version = |mock: u32| self.facts.plan.mocks.get(mock as usize).map(|mock| &mock.version);
+        let is_other = match (open.mock, answered_by) {
+            (Some(picked), Some(by)) => version(picked) != version(by),
+            _ => false,
+        };
+        open.is_stale || is_other
+    }
+
+    /// Counts what does not depend on the phase.
+    fn count(&mut self, record: &Record, picked: Option<u32>, wrong_version: bool) {
+        self.so_far.count(record.ending, wrong_version);
+        let lag = record.was_released().then(|| record.lag());
+        if let Some(lag) = lag {
+            self.lag.record(lag);
+            self.released_in_time += u64::from(record.released <= self.facts.end + RATE_GRACE);
+        }
+        self.bins.ended(record, lag);
+        let is_warm = record.intended >= self.facts.warmup;
+        let mock = if let Ending::Answered(_) = record.ending { record.target } else { picked };
+        if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
+            target.count(record, is_warm);
+        }
+        match record.ending {
+            Ending::Dropped(cause) => self.samples.add(cause, record),
+            Ending::Answered(_) if is_warm => {
+                self.overall.record(record.response_time());
+                self.note_slow(record);
+            }
+            Ending::Answered(_) => {}
+        }
+    }
+
+    fn note_slow(&mut self, record: &Record) {
+        let slow = Slow { record: *record };
+        let at = self.slowest.partition_point(|other| !other.is_faster_than(&slow));
+        if at < SLOWEST {
+            self.slowest.insert(at, slow);
+            self.slowest.truncate(SLOWEST);
+        }
+    }
+
+    /// Counts a request in its phase, once that is known.
+    fn place(&mut self, placed: Placed) {
+        let record = &placed.record;
+        let Some(phase) = self.phases.of(record.intended) else {
+            self.pending.push(placed);
+            return;
+        };
+        self.placed_until = self.placed_until.max(Some(record.intended));
+        // Latencies leave the warm-up out, but the warm-up itself may show its own.
+        let is_timed =
+            record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
+        self.cells.entry((phase, placed.upstream)).or_default().count(record, placed.wrong_version, is_timed);
+        if record.intended >= self.facts.warmup {
+            self.note_cost(record);
+        }
+    }
+
+    /// Counts a request in the steady state before the next switch, or in the window after the last one.
+    fn note_cost(&mut self, record: &Record) {
+        let response = matches!(record.ending, Ending::Answered(_)).then(|| record.response_time());
+        let applied = |switch: &MeasuredSwitch| switch.applied().filter(|&at| at <= record.intended);
+        let last = self.switches.iter().rposition(|switch| applied(switch).is_some());
+        match last.and_then(|at| applied(&self.switches[at]).map(|applied| (at, applied))) {
+            Some((at, applied)) if record.intended < applied + COST_WINDOW => {
+                self.switches[at].after.record(response);
+            }
+            last => self.samples.steady(last.map_or(0, |(at, _)| at + 1)).record(response),
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        self.warnings.push(Warning { at: self.clock, text });
+    }
+}
+
+impl RunFacts {
+    fn new(plan: &Plan) -> Self {
+        let config = &plan.gateway.config;
+        let mock = |name: &str| plan.mocks.iter().position(|mock| mock.name == name);
+        Self {
+            count: Schedule::new(&plan.load, plan.seed).total(),
+            warmup: Instant::ZERO + plan.load.warmup,
+            end: Instant::ZERO + plan.load.duration,
+            mocks: config
+                .targets()
+                .filter_map(|(id, target)| Some((id, mock(&target.target.to_string())? as u32)))
+                .collect(),
+            plan: plan.clone(),
+        }
+    }
+}
+
+/// The newest moment an observation tells of.
+fn moment(seen: &Observation) -> Instant {
+    match *seen {
+        Observation::Picked(pick) => pick.at,
+        Observation::Finished { at, .. } => at,
+        Observation::Ended(record) => record.done.max(record.intended),
+        // Neither depends on any switch.
+        Observation::Served { .. } | Observation::Cpu(_) | Observation::Stepped(_) => Instant::ZERO,
+    }
+}
+
+impl Record {
+    /// Whether the pacer let it go. An overflow never was, nor is a request that a stopped run left behind.
+    pub fn was_released(&self) -> bool {
+        match self.ending {
+            Ending::Dropped(Cause::Overflow) => false,
+            Ending::Dropped(Cause::Unsent) => self.released > self.intended,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

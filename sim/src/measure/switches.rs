@@ -1,0 +1,163 @@
+//! Each switch of a Service's host, dissected as it happens: which picks and answers were old, which new. Every moment
+//! is a smallest or a largest, so it does not matter in which order they are reported.
+
+use gateway_core::id::UpstreamId;
+use gateway_core::time::Instant;
+
+use super::StepMoments;
+use super::histogram::Intended;
+
+/// One switch, as measured. Moments that never came are `None`.
+#[derive(Clone, Debug)]
+pub struct MeasuredSwitch {
+    /// The step of the plan.
+    pub step: usize,
+    /// The Service.
+    pub service: String,
+    /// The host it pointed to.
+    pub from: String,
+    /// The host it points to now.
+    pub to: String,
+    /// `from` as an Upstream.
+    pub from_upstream: Option<UpstreamId>,
+    /// `to` as an Upstream.
+    pub to_upstream: Option<UpstreamId>,
+    /// When the change was sent, acknowledged and applied.
+    pub moments: StepMoments,
+    /// The next switch of the same Service was sent: from then on old and new mean something else.
+    pub until: Instant,
+    /// First first-try of a request picked from `to`.
+    pub first_new_pick: Option<Instant>,
+    /// Last first-try of a request picked from `from`. Another try of a request stays with its Upstream by design.
+    pub last_old_pick: Option<Instant>,
+    /// First answer from `to`.
+    pub first_new_answer: Option<Instant>,
+    /// Last answer from `from`.
+    pub last_old_answer: Option<Instant>,
+    /// First tries picked from `from` after the acknowledgement.
+    pub stale_picks: u64,
+    /// Attempts on `from` under way when it was applied.
+    pub in_flight: i64,
+    /// Response times of the steady state before.
+    pub steady: Intended,
+    /// Response times of the window after.
+    pub after: Intended,
+}
+
+impl MeasuredSwitch {
+    /// When it was in force: as the gateway says, else when that was acknowledged; `None` when it failed.
+    pub fn applied(&self) -> Option<Instant> {
+        self.moments.applied.or(self.moments.acked)
+    }
+
+    /// Whether it changed anything.
+    pub(super) fn is_change(&self) -> bool {
+        self.from != self.to
+    }
+
+    /// A first try was picked from `upstream`.
+    pub(super) fn picked(&mut self, upstream: Option<UpstreamId>, at: Instant) {
+        if at >= self.until || !self.is_change() {
+            return;
+        }
+        if upstream == self.from_upstream {
+            self.last_old_pick = self.last_old_pick.max(Some(at));
+            self.stale_picks += u64::from(self.is_stale(upstream, at));
+        } else if upstream == self.to_upstream && at >= self.moments.requested {
+            self.first_new_pick = Some(self.first_new_pick.map_or(at, |so_far| so_far.min(at)));
+        }
+    }
+
+    /// Whether a first try picked from `upstream` should not have been: the change was acknowledged by then.
+    pub(super) fn is_stale(&self, upstream: Option<UpstreamId>, at: Instant) -> bool {
+        self.is_change()
+            && upstream == self.from_upstream
+            && at < self.until
+            && self.moments.acked.is_some_and(|acked| at > acked)
+    }
+
+    /// A request picked from `upstream` at `picked` was answered.
+    pub(super) fn answered(&mut self, upstream: Option<UpstreamId>, picked: Instant, done: Instant) {
+        if picked >= self.until || !self.is_change() {
+            return;
+        }
+        if upstream == self.from_upstream {
+            self.last_old_answer = self.last_old_answer.max(Some(done));
+        } else if upstream == self.to_upstream && picked >= self.moments.requested {
+            self.first_new_answer = Some(self.first_new_answer.map_or(done, |so_far| so_far.min(done)));
+        }
+    }
+
+    /// An attempt on `upstream` began (`+1`) or ended (`-1`).
+    pub(super) fn in_flight(&mut self, upstream: Option<UpstreamId>, at: Instant, change: i64) {
+        if upstream == self.from_upstream && self.applied().is_some_and(|applied| at <= applied) {
+            self.in_flight += change;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    const BLUE: Option<UpstreamId> = Some(UpstreamId(0));
+    const GREEN: Option<UpstreamId> = Some(UpstreamId(1));
+
+    fn to_green() -> MeasuredSwitch {
+        MeasuredSwitch {
+            step: 0,
+            service: "s".into(),
+            from: "blue".into(),
+            to: "green".into(),
+            from_upstream: BLUE,
+            to_upstream: GREEN,
+            moments: StepMoments { step: 0, requested: ms(10), applied: Some(ms(11)), acked: Some(ms(12)) },
+            until: ms(20),
+            first_new_pick: None,
+            last_old_pick: None,
+            first_new_answer: None,
+            last_old_answer: None,
+            stale_picks: 0,
+            in_flight: 0,
+            steady: Intended::default(),
+            after: Intended::default(),
+        }
+    }
+
+    #[test]
+    fn moments_do_not_depend_on_the_order_of_reports() {
+        // Aim: reports may come out of order. Method: the same picks and answers forwards and backwards.
+        let picks = [(BLUE, 5), (BLUE, 10), (GREEN, 11), (BLUE, 12), (GREEN, 13), (BLUE, 14), (BLUE, 21)];
+        let run = |picks: &mut dyn Iterator<Item = (Option<UpstreamId>, u64)>| {
+            let mut switch = to_green();
+            for (upstream, at) in picks {
+                switch.picked(upstream, ms(at));
+                switch.answered(upstream, ms(at), ms(at + 4));
+                switch.in_flight(upstream, ms(at), 1);
+                switch.in_flight(upstream, ms(at + 4), -1);
+            }
+            let moments = [
+                switch.first_new_pick,
+                switch.last_old_pick,
+                switch.first_new_answer,
+                switch.last_old_answer,
+            ];
+            (moments, switch.stale_picks, switch.in_flight)
+        };
+        let seen = run(&mut picks.into_iter());
+        assert_eq!(seen, run(&mut picks.into_iter().rev()));
+        // The pick at 12 is not after the acknowledgement at 12; the one at 21 belongs to the next switch.
+        assert_eq!(seen, ([Some(ms(11)), Some(ms(14)), Some(ms(15)), Some(ms(18))], 1, 1));
+    }
+
+    #[test]
+    fn a_change_to_the_same_host_has_no_old_and_no_new() {
+        let mut switch = MeasuredSwitch { to: "blue".into(), to_upstream: BLUE, ..to_green() };
+        switch.picked(BLUE, ms(15));
+        assert_eq!((switch.stale_picks, switch.last_old_pick), (0, None));
+    }
+}

@@ -1,0 +1,310 @@
+//! How exactly each Upstream kept its weights: every first try, in the order of its ticket, against the exact share.
+//! Workers report concurrently, so picks wait here until all tickets before theirs have come.
+
+use std::collections::BTreeMap;
+
+use gateway_core::config::Config;
+use gateway_core::id::{TargetId, UpstreamId};
+use gateway_core::time::Instant;
+
+use super::Pick;
+use super::series::Grid;
+
+/// Picks of one epoch that may wait for an earlier ticket; beyond that the ticket counts as missing.
+const WAITING_MAX: usize = 65_536;
+
+/// One stretch of one Upstream between two changes that bear on it.
+#[derive(Clone, Debug)]
+pub struct MeasuredWeights {
+    /// The Upstream.
+    pub upstream: UpstreamId,
+    /// The balancer's epoch.
+    pub epoch: u32,
+    /// Since when it has been pointed to.
+    pub from: Instant,
+    /// Which switch brought that about; `None` at the start.
+    pub switch: Option<usize>,
+    /// First tries.
+    pub picks: u64,
+    /// Each member.
+    pub members: Vec<MemberPicks>,
+    /// Largest distance of any member from its exact share after any pick, in requests, what was carried in included.
+    pub deviation_max: f64,
+    /// Tickets that never came, or came too late.
+    pub missing: u64,
+    /// Tickets that came twice, and picks of targets that are no members.
+    pub wrong: u64,
+}
+
+/// One member in one stretch.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberPicks {
+    /// Which.
+    pub target: TargetId,
+    /// Its weight.
+    pub weight: u16,
+    /// First tries it got.
+    pub picks: u64,
+    /// What it had had too much (or too little, below zero) at the end of the stretch, in requests.
+    pub deviation: f64,
+}
+
+/// The weights of all Upstreams.
+#[derive(Debug)]
+pub(super) struct Weights {
+    upstreams: BTreeMap<UpstreamId, Upstream>,
+}
+
+#[derive(Debug)]
+struct Upstream {
+    members: Box<[Member]>,
+    total: u64,
+    /// When it came to be pointed to, and by which switch.
+    stretches: Vec<(Instant, Option<usize>)>,
+    epochs: BTreeMap<u32, Epoch>,
+    rows: Vec<MeasuredWeights>,
+    /// Smallest and largest lag of any member in each bin of the series.
+    range: Vec<Option<(f64, f64)>>,
+}
+
+#[derive(Debug)]
+struct Member {
+    target: TargetId,
+    weight: u16,
+}
+
+#[derive(Debug, Default)]
+struct Epoch {
+    /// The ticket that comes next.
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Picks seen, in all and of each member.
+    n: u64,
+    picks: Vec<u64>,
+    /// What each member was owed at the start; not known before its first pick, except in the first epoch.
+    carried: Vec<Option<f64>>,
+    /// Where the last pick was counted: stretch, row, bin.
+    last: Option<(usize, usize, usize)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    member: usize,
+    at: Instant,
+    carried: f64,
+}
+
+impl Weights {
+    /// Nobody was picked yet.
+    pub(super) fn new(config: &Config, grid: Grid) -> Self {
+        let upstreams = config.upstreams().map(|(id, _)| {
+            let members: Box<[Member]> = config
+                .targets_of(id)
+                .filter(|(_, target)| target.weight.get() > 0)
+                .map(|(target, entity)| Member { target, weight: entity.weight.get() })
+                .collect();
+            let total = members.iter().map(|member| u64::from(member.weight)).sum();
+            let stretches = vec![(Instant::ZERO, None)];
+            let range = vec![None; grid.bins()];
+            (id, Upstream { members, total, stretches, epochs: BTreeMap::new(), rows: Vec::new(), range })
+        });
+        Self { upstreams: upstreams.collect() }
+    }
+
+    /// A switch points to `upstream` from `at` on.
+    pub(super) fn begin(&mut self, upstream: UpstreamId, at: Instant, switch: usize) {
+        if let Some(upstream) = self.upstreams.get_mut(&upstream) {
+            upstream.stretches.push((at, Some(switch)));
+        }
+    }
+
+    /// A first try was picked.
+    pub(super) fn picked(&mut self, pick: &Pick, grid: Grid) {
+        let Some((id, upstream)) =
+            pick.upstream.and_then(|id| self.upstreams.get_mut(&id).map(|upstream| (id, upstream)))
+        else {
+            return;
+        };
+        upstream.picked(id, pick, grid);
+    }
+
+    /// All stretches with a pick, in order of time, and the range of lags in each bin.
+    pub(super) fn finish(mut self, grid: Grid) -> (Vec<MeasuredWeights>, BTreeMap<UpstreamId, LagRange>) {
+        let mut rows = Vec::new();
+        let mut ranges = BTreeMap::new();
+        for (id, upstream) in &mut self.upstreams {
+            upstream.finish(*id, grid);
+            rows.append(&mut upstream.rows);
+            if upstream.range.iter().any(Option::is_some) {
+                ranges.insert(*id, std::mem::take(&mut upstream.range));
+            }
+        }
+        rows.sort_by_key(|row| (row.from, row.upstream));
+        (rows, ranges)
+    }
+}
+
+/// Smallest and largest lag in each bin of the series; `None` where nobody was picked.
+pub type LagRange = Vec<Option<(f64, f64)>>;
+
+impl Upstream {
+    fn picked(&mut self, id: UpstreamId, pick: &Pick, grid: Grid) {
+        let k = self.members.len();
+        // Targets come in the order of their ids.
+        let member = self.members.binary_search_by_key(&pick.target, |member| member.target).ok();
+        let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(|| Epoch {
+            picks: vec![0; k],
+            carried: vec![(pick.epoch.0 == 0).then_some(0.0); k],
+            ..Epoch::default()
+        });
+        let ticket = pick.ticket;
+        let Some(member) = member.filter(|_| ticket >= epoch.next && !epoch.waiting.contains_key(&ticket))
+        else {
+            let row = self.row(id, pick.epoch.0, pick.at);
+            self.rows[row].wrong += 1;
+            return;
+        };
+        let waiting = Waiting { member, at: pick.at, carried: pick.carried };
+        if ticket == epoch.next {
+            self.count(id, pick.epoch.0, waiting, grid);
+        } else {
+            epoch.waiting.insert(ticket, waiting);
+        }
+        self.drain(id, pick.epoch.0, grid, WAITING_MAX);
+    }
+
+    /// Counts what waits and whose turn it is; gives tickets up while more than `most` wait.
+    fn drain(&mut self, id: UpstreamId, number: u32, grid: Grid, most: usize) {
+        loop {
+            let Some(epoch) = self.epochs.get_mut(&number) else { return };
+            let Some(first) = epoch.waiting.first_entry() else { return };
+            let (ticket, waiting) = (*first.key(), *first.get());
+            if ticket > epoch.next {
+                if epoch.waiting.len() <= most {
+                    return;
+                }
+                let gap = ticket - epoch.next;
+                epoch.next = ticket;
+                let row = self.row(id, number, waiting.at);
+                self.rows[row].missing += gap;
+                continue;
+            }
+            first.remove();
+            self.count(id, number, waiting, grid);
+        }
+    }
+
+    /// Counts the pick whose ticket is next. A member's lag rises by its share with every pick and falls by one with its
+    /// own, so it is largest just before and smallest just after a pick of its own: looking there, and at everybody
+    /// where a bin or a stretch ends, misses nothing and costs the same for any number of members.
+    fn count(&mut self, id: UpstreamId, number: u32, pick: Waiting, grid: Grid) {
+        let bin = grid.bin(pick.at);
+        let stretch = self.stretch(pick.at);
+        let last = self.epochs.get(&number).and_then(|epoch| epoch.last);
+        if last.is_some_and(|(old, _, old_bin)| old != stretch || old_bin != bin) {
+            self.look_at_all(number);
+        }
+        let row = match last {
+            Some((old, row, _)) if old == stretch => row,
+            _ => self.row(id, number, pick.at),
+        };
+        let (weight, total) = (self.members[pick.member].weight, self.total);
+        let Some(epoch) = self.epochs.get_mut(&number) else { return };
+        let is_news = epoch.carried[pick.member].is_none();
+        let carried = *epoch.carried[pick.member].get_or_insert(pick.carried);
+        let lag = |n: u64, own: u64| carried + lag(n, weight, own, total);
+        let (n, own) = (epoch.n, epoch.picks[pick.member]);
+        let (first, before, after) = (lag(1, 0), lag(n, own), lag(n + 1, own + 1));
+        epoch.n += 1;
+        epoch.picks[pick.member] += 1;
+        epoch.next += 1;
+        epoch.last = Some((stretch, row, bin));
+        self.rows[row].picks += 1;
+        self.rows[row].members[pick.member].picks += 1;
+        // The lag before belongs to the pick before: to its bin and stretch, where `look_at_all` has seen it.
+        if last.is_some_and(|(old, _, old_bin)| old == stretch && old_bin == bin) {
+            self.note(row, bin, before);
+        }
+        // What was owed is known only now, so the lags since then are looked at now: they rose from `first` to `before`.
+        if is_news && n > 0 {
+            self.note(row, bin, first);
+            self.note(row, bin, before);
+        }
+        self.note(row, bin, after);
+    }
+
+    fn note(&mut self, row: usize, bin: usize, lag: f64) {
+        let row = &mut self.rows[row];
+        row.deviation_max = row.deviation_max.max(lag.abs());
+        let (low, high) = self.range[bin].unwrap_or((lag, lag));
+        self.range[bin] = Some((low.min(lag), high.max(lag)));
+    }
+
+    /// Looks at every member as it stands after the last pick of an epoch.
+    fn look_at_all(&mut self, number: u32) {
+        let Some(epoch) = self.epochs.get(&number) else { return };
+        let Some((_, row, bin)) = epoch.last else { return };
+        let lags: Vec<(f64, bool)> = self
+            .members
+            .iter()
+            .zip(epoch.carried.iter().zip(&epoch.picks))
+            .map(|(member, (carried, picks))| {
+                let lag = lag(epoch.n, member.weight, *picks, self.total);
+                (carried.unwrap_or(0.0) + lag, carried.is_some())
+            })
+            .collect();
+        for (at, (lag, is_known)) in lags.into_iter().enumerate() {
+            if is_known {
+                self.note(row, bin, lag);
+            }
+            // Never a negative zero in a report.
+            self.rows[row].members[at].deviation = if lag == 0.0 { 0.0 } else { -lag };
+        }
+    }
+
+    fn stretch(&self, at: Instant) -> usize {
+        self.stretches.partition_point(|(from, _)| *from <= at).saturating_sub(1)
+    }
+
+    /// The row of a pick at this moment, made on first use.
+    fn row(&mut self, id: UpstreamId, number: u32, at: Instant) -> usize {
+        let (from, switch) = self.stretches[self.stretch(at)];
+        if let Some(row) = self.rows.iter().rposition(|row| row.from == from && row.epoch == number) {
+            return row;
+        }
+        self.rows.push(MeasuredWeights {
+            upstream: id,
+            epoch: number,
+            from,
+            switch,
+            picks: 0,
+            members: self
+                .members
+                .iter()
+                .map(|m| MemberPicks { target: m.target, weight: m.weight, picks: 0, deviation: 0.0 })
+                .collect(),
+            deviation_max: 0.0,
+            missing: 0,
+            wrong: 0,
+        });
+        self.rows.len() - 1
+    }
+
+    fn finish(&mut self, id: UpstreamId, grid: Grid) {
+        let numbers: Vec<u32> = self.epochs.keys().copied().collect();
+        for number in numbers {
+            self.drain(id, number, grid, 0);
+            self.look_at_all(number);
+        }
+    }
+}
+
+/// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so
+/// that no rounding adds up.
+fn lag(n: u64, weight: u16, own: u64, total: u64) -> f64 {
+    let owed = i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total);
+    owed as f64 / total as f64
+}
+
+#[cfg(test)]
+mod tests;

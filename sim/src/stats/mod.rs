@@ -1,0 +1,6 @@
+//! Numbers that say how sure one may be: ranks, intervals by order statistics, differences. Pure arithmetic, no samples
+//! kept; what is compared with what is left to `summary`.
+
+mod quantile;
+
+pub use quantile::{Estimate, difference, rank, ranks};
