@@ -1,7 +1,10 @@
 //! The checked scenario: everything an engine needs, nothing optional that is not optional in the run, no TOML, no text
 //! to parse. `scenario` builds it, both engines read it. Leaves phases and thresholds to their files.
 
+mod duration;
 pub mod threshold;
+
+pub use duration::{DurationError, parse_duration};
 
 pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
 

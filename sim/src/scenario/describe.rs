@@ -1,0 +1,130 @@
+//! A plan in words: one line for `sim validate`, one screen for `sim run --dry-run`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::load::Schedule;
+use crate::mock::{Latency, Respond};
+use crate::plan::{Action, Plan, Step};
+use crate::words;
+
+/// `ok (18,000 requests, 2 switches, 30 s)`
+pub fn describe(plan: &Plan) -> String {
+    let requests = words::counted(requests(plan), "request");
+    let switches = match plan.steps.len() {
+        1 => "1 switch".to_owned(),
+        n => format!("{n} switches"),
+    };
+    format!("ok ({requests}, {switches}, {})", seconds(plan.load.duration))
+}
+
+fn requests(plan: &Plan) -> u64 {
+    Schedule::new(&plan.load, plan.seed).total()
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", words::short(time.as_secs_f64(), 3))
+}
+
+/// What would run: the load, the gateway, the targets, each step with the call it stands for, and what must hold.
+pub fn dry_run(plan: &Plan) -> String {
+    let mut out = format!("{}  live  seed {}\n\n", words::plain(&plan.name), plan.seed);
+    let load = &plan.load;
+    let _ = writeln!(out, "  load      {}: {}", load.in_words(), words::counted(requests(plan), "request"));
+    let _ = writeln!(
+        out,
+        "            {} left out as warm-up, {}, at most {} in flight, timeout {}",
+        seconds(load.warmup),
+        words::counted(load.connections as u64, "connection"),
+        words::count(load.max_in_flight as u64),
+        seconds(load.timeout)
+    );
+    for request in load.requests.templates() {
+        let _ = writeln!(out, "            {} {}", request.method, words::plain(&request.path));
+    }
+    let workers = words::counted(plan.gateway.workers as u64, "worker");
+    let _ = writeln!(
+        out,
+        "  gateway   {workers}, proxy {}, admin {}",
+        plan.gateway.proxy_listen, plan.gateway.admin_listen
+    );
+    for (_, service) in plan.gateway.config.services() {
+        let name = service.name.as_deref().unwrap_or("service");
+        let _ = writeln!(out, "            {} -> {}", words::plain(name), words::plain(&service.host));
+    }
+    targets(&mut out, plan);
+    out.push('\n');
+    if plan.steps.is_empty() {
+        out.push_str("  no steps\n");
+    }
+    for step in &plan.steps {
+        let _ = writeln!(out, "  {:>8}  {}", seconds(step.at), call(step));
+    }
+    if !plan.thresholds.is_empty() {
+        out.push('\n');
+    }
+    for threshold in &plan.thresholds {
+        let _ = writeln!(
+            out,
+            "  {:<28}{}",
+            words::plain(&threshold.metric_text),
+            words::plain(&threshold.expression_text)
+        );
+    }
+    out
+}
+
+fn targets(out: &mut String, plan: &Plan) {
+    for (id, upstream) in plan.gateway.config.upstreams() {
+        let _ =
+            writeln!(out, "  upstream  {} ({})", words::plain(&upstream.name), upstream.algorithm.as_str());
+        let total: u64 =
+            plan.gateway.config.targets_of(id).map(|(_, target)| u64::from(target.weight.get())).sum();
+        for (_, target) in plan.gateway.config.targets_of(id) {
+            let name = target.target.to_string();
+            let share = f64::from(target.weight.get()) / total.max(1) as f64;
+            let mock = plan.mocks.iter().find(|mock| mock.name == name);
+            let answers = mock.map_or_else(String::new, |mock| {
+                format!("{}, {}", latency(mock.behaviour.latency), respond(mock.behaviour.respond))
+            });
+            let _ = writeln!(
+                out,
+                "            {:<28} weight {:>5} = {:>5}   {answers}",
+                words::plain(&name),
+                target.weight.get(),
+                words::share(share)
+            );
+        }
+    }
+}
+
+fn latency(latency: Latency) -> String {
+    let time = |time: Duration| words::time(time.as_secs_f64() * 1e6);
+    match latency {
+        Latency::Constant(always) => time(always),
+        Latency::LogNormal { p50, p99 } => format!("p50 {}, p99 {}", time(p50), time(p99)),
+        Latency::Exponential(mean) => format!("exponential, mean {}", time(mean)),
+        Latency::Uniform(low, high) => format!("{} to {}", time(low), time(high)),
+    }
+}
+
+fn respond(respond: Respond) -> String {
+    match respond {
+        Respond::Anything => "anything".to_owned(),
+        Respond::Echo => "echo".to_owned(),
+        Respond::Bytes(size) => words::counted(size as u64, "byte"),
+    }
+}
+
+/// The call of the Admin API that a step stands for.
+fn call(step: &Step) -> String {
+    match &step.action {
+        Action::SetHost { service_name, host, .. } => {
+            format!(
+                "PATCH /services/{}  {{\"host\": \"{}\"}}",
+                words::plain(service_name),
+                words::plain(host)
+            )
+        }
+    }
+}
