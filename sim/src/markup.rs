@@ -5,41 +5,37 @@ use std::fmt::{Display, Write as _};
 
 /// Finished markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Markup(String);
+pub(crate) struct Markup(String);
 
 impl Markup {
     /// Nothing yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds markup that stands in this program's source.
-    pub fn tag(&mut self, literal: &'static str) {
+    pub(crate) fn tag(&mut self, literal: &'static str) {
         self.0.push_str(literal);
     }
 
     /// Adds text or a number, escaped for element content and quoted attributes alike.
-    pub fn text(&mut self, text: impl Display) {
+    pub(crate) fn text(&mut self, text: impl Display) {
         write!(Escaping(&mut self.0), "{text}").expect("a String takes whatever is written");
     }
 
     /// Adds markup that was made the same way.
-    pub fn append(&mut self, other: &Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
 
     /// What was written.
-    pub fn as_str(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The finished text.
-    pub fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 }

@@ -1,1 +1,67 @@
-//! Charts as SVG.
+//! Charts of a [`Summary`](crate::summary::Summary) as SVG: data through plotters and a backend of our own, furniture by hand,
+//! colours by the page's style sheet. Knows nothing of the page around them.
+
+mod ledger;
+mod palette;
+mod panel;
+mod pen;
+mod scale;
+mod spectrum;
+mod timeline;
+
+pub(crate) use ledger::ledger;
+pub(crate) use panel::Figure;
+pub(crate) use spectrum::spectrum;
+pub(crate) use timeline::timeline;
+
+use self::palette::{Look, Palette};
+use crate::summary::Summary;
+use crate::words;
+
+/// Targets of one Upstream that are drawn apart; the others are drawn as one.
+const APART_MAX: usize = 5;
+
+/// One target, or those beyond the fifth together.
+#[derive(Clone, Debug)]
+struct Lane {
+    name: String,
+    upstream: String,
+    /// Indices into the summary's targets.
+    targets: Vec<usize>,
+    look: Look,
+}
+
+/// The lanes of a run, Upstream by Upstream in the order they first serve.
+fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for (index, target) in summary.targets.iter().enumerate() {
+        let place = lanes.iter().filter(|lane| lane.upstream == target.upstream).count();
+        if place > APART_MAX
+            && let Some(others) = lanes.iter_mut().rfind(|lane| lane.upstream == target.upstream)
+        {
+            others.targets.push(index);
+            others.name = format!("{} others", others.targets.len());
+            continue;
+        }
+        lanes.push(Lane {
+            name: short_name(&target.name),
+            upstream: target.upstream.clone(),
+            targets: vec![index],
+            look: palette.look(&target.upstream, place),
+        });
+    }
+    lanes
+}
+
+/// A target's name without its port, short enough to stand in a chart.
+fn short_name(name: &str) -> String {
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+    words::cut(host, 22)
+}
+
+/// The colour of a target, for tables: a custom property and whether the second cue is round and striped.
+pub(crate) fn target_color(summary: &Summary, target: usize) -> (&'static str, bool) {
+    let palette = Palette::new(summary);
+    let lane = lanes(summary, &palette).into_iter().find(|lane| lane.targets.contains(&target));
+    lane.map_or(("--c:var(--ink)", false), |lane| (lane.look.color, lane.look.dashed))
+}

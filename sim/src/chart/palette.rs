@@ -1,0 +1,215 @@
+//! Colours by role, never by name: the first Upstream that serves is blue, the next green, then ink and violet. Each has a
+//! second cue, so that nothing hangs on colour: green is dashed and striped.
+
+use crate::summary::Summary;
+
+/// How marks of one kind are drawn: the number is their key in plotters' colours, the text their classes in the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) key: u8,
+    pub(super) class: &'static str,
+}
+
+macro_rules! marks {
+    ($($name:ident $key:literal $class:literal;)*) => {
+        impl Mark {
+            $(pub(super) const $name: Self = Self { key: $key, class: $class };)*
+            /// Every mark there is.
+            const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+marks! {
+    BLUE 1 "l blue";
+    BLUE2 2 "l blue2";
+    GREEN 3 "l green dash";
+    GREEN2 4 "l green2 dash";
+    INK 5 "l ink";
+    LAT 6 "l lat";
+    BLUE_FILL 7 "fblue a1";
+    BLUE2_FILL 8 "fblue a2";
+    GREEN_FILL 9 "pg";
+    GREEN2_FILL 10 "pg2";
+    INK_FILL 11 "fink a2";
+    LAT_FILL 12 "flat a2";
+    BLUE_BAND 13 "fblue a6";
+    BLUE_SOLID 14 "fblue";
+    BLUE2_SOLID 15 "fblue2";
+    GREEN_SOLID 16 "fgreen";
+    GREEN2_SOLID 17 "fgreen2";
+    INK_SOLID 18 "fink";
+    LAT_SOLID 19 "flat";
+    THIN_INK 20 "l thin ink";
+    THIN_LAT 21 "l thin lat";
+    FAINT_LAT 22 "l thin lat a6";
+    THICK_LAT 23 "l thick lat";
+    LAT_INNER 24 "flat a3";
+    LAT_MIDDLE 25 "flat a4";
+    LAT_OUTER 26 "flat a5";
+    WARMUP 27 "fwarm";
+    BAND 28 "fband";
+    FAIL 29 "ffail";
+    FAIL2 30 "ffail a6";
+    FAIL3 31 "ffail a3";
+    POINT_BLUE 32 "point blue";
+    POINT_GREEN 33 "point green";
+    POINT_INK 34 "point ink";
+    THIN_FAIL 35 "l thin failc";
+}
+
+impl Mark {
+    /// The mark with this key; an unknown key is a bug that a test would show.
+    pub(super) fn with_key(key: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|mark| mark.key == key)
+    }
+}
+
+/// How one target, or one version, is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) line: Mark,
+    /// Beneath a line, with others on top of it.
+    pub(super) area: Mark,
+    /// In bars that stand alone.
+    pub(super) solid: Mark,
+    /// The range of values it took.
+    pub(super) band: Mark,
+    /// One point.
+    pub(super) point: Mark,
+    /// Text beside it.
+    pub(super) text: &'static str,
+    /// The custom property that holds its colour.
+    pub(super) color: &'static str,
+    /// Whether the second cue is a dash.
+    pub(super) dashed: bool,
+}
+
+const LOOKS: [[Look; 2]; 4] = [
+    [
+        look(
+            Mark::BLUE,
+            Mark::BLUE_FILL,
+            Mark::BLUE_SOLID,
+            Mark::BLUE_BAND,
+            Mark::POINT_BLUE,
+            "fblue",
+            "--c:var(--blue)",
+            false,
+        ),
+        look(
+            Mark::BLUE2,
+            Mark::BLUE2_FILL,
+            Mark::BLUE2_SOLID,
+            Mark::BLUE_BAND,
+            Mark::POINT_BLUE,
+            "fblue",
+            "--c:var(--blue2)",
+            false,
+        ),
+    ],
+    [
+        look(
+            Mark::GREEN,
+            Mark::GREEN_FILL,
+            Mark::GREEN_SOLID,
+            Mark::GREEN_FILL,
+            Mark::POINT_GREEN,
+            "fgreen",
+            "--c:var(--green)",
+            true,
+        ),
+        look(
+            Mark::GREEN2,
+            Mark::GREEN2_FILL,
+            Mark::GREEN2_SOLID,
+            Mark::GREEN_FILL,
+            Mark::POINT_GREEN,
+            "fgreen",
+            "--c:var(--green2)",
+            true,
+        ),
+    ],
+    [INK, INK],
+    [LAT, LAT],
+];
+const INK: Look = look(
+    Mark::INK,
+    Mark::INK_FILL,
+    Mark::INK_SOLID,
+    Mark::INK_FILL,
+    Mark::POINT_INK,
+    "fink",
+    "--c:var(--ink)",
+    false,
+);
+const LAT: Look = look(
+    Mark::LAT,
+    Mark::LAT_FILL,
+    Mark::LAT_SOLID,
+    Mark::LAT_FILL,
+    Mark::POINT_INK,
+    "flat",
+    "--c:var(--lat)",
+    false,
+);
+
+#[expect(clippy::too_many_arguments, reason = "a row of a table")]
+const fn look(
+    line: Mark,
+    area: Mark,
+    solid: Mark,
+    band: Mark,
+    point: Mark,
+    text: &'static str,
+    color: &'static str,
+    dashed: bool,
+) -> Look {
+    Look { line, area, solid, band, point, text, color, dashed }
+}
+
+/// Which Upstream has which colour.
+#[derive(Clone, Debug)]
+pub(super) struct Palette {
+    /// Upstreams in the order they serve, then those that never do.
+    upstreams: Vec<String>,
+}
+
+impl Palette {
+    /// The colours of a run.
+    pub(super) fn new(summary: &Summary) -> Self {
+        let serving = summary.phases.iter().filter_map(|phase| phase.upstream.clone());
+        let listed = summary.targets.iter().map(|target| target.upstream.clone());
+        let mut upstreams = Vec::new();
+        for name in serving.chain(listed) {
+            if !upstreams.contains(&name) {
+                upstreams.push(name);
+            }
+        }
+        Self { upstreams }
+    }
+
+    /// The look of what several versions have a part in.
+    pub(super) fn all_versions() -> Look {
+        INK
+    }
+
+    /// The look of the `place`-th target of an Upstream, from 0.
+    pub(super) fn look(&self, upstream: &str, place: usize) -> Look {
+        let at = self.upstreams.iter().position(|name| name == upstream).unwrap_or(LOOKS.len());
+        LOOKS[at.min(LOOKS.len() - 1)][place.min(1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mark_has_a_key_of_its_own() {
+        for mark in Mark::ALL {
+            assert_eq!(Mark::with_key(mark.key), Some(*mark));
+        }
+        assert_eq!(Mark::with_key(255), None);
+    }
+}

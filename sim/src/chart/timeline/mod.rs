@@ -1,0 +1,156 @@
+//! The panels over one time axis: who serves, throughput, response time, drops, weights, in flight, lag. Each marks all
+//! switches and shades the warm-up.
+
+mod latency;
+mod traffic;
+mod weights;
+
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+
+use super::palette::{Mark, Palette};
+use super::panel::{Figure, Panel};
+use super::pen::{Paper, Pen, area, fill, line};
+use super::scale::linear_ticks;
+use super::{Lane, lanes};
+use crate::summary::Summary;
+use crate::words;
+
+/// What all panels share.
+struct Frame<'a> {
+    summary: &'a Summary,
+    palette: Palette,
+    lanes: Vec<Lane>,
+    /// Where the axis ends, in milliseconds.
+    end: f64,
+    /// Width of a bin, in milliseconds.
+    bin: f64,
+}
+
+/// A chart of plotters with both axes linear.
+type Linear<'a> = ChartContext<'a, Pen, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// All panels, numbered from `id` on.
+pub(crate) fn timeline(summary: &Summary, id: usize) -> Vec<Figure> {
+    let palette = Palette::new(summary);
+    let frame = Frame {
+        summary,
+        lanes: lanes(summary, &palette),
+        palette,
+        end: (summary.scenario.duration_s * 1000.0).max(1.0),
+        bin: summary.series.bin_ms.max(1) as f64,
+    };
+    let invalid = summary.verdict.result == crate::summary::Outcome::Invalid;
+    let mut panels: Vec<fn(&Frame<'_>, usize) -> Figure> = vec![
+        traffic::serving,
+        traffic::throughput,
+        latency::response,
+        traffic::dropped,
+        weights::share,
+        weights::accuracy,
+        traffic::in_flight,
+    ];
+    // What makes a run invalid is looked at first.
+    if invalid {
+        panels.insert(1, latency::lag);
+    } else {
+        panels.push(latency::lag);
+    }
+    let last = panels.len() - 1;
+    panels
+        .into_iter()
+        .enumerate()
+        .map(|(number, panel)| {
+            let mut figure = panel(&frame, id + number);
+            figure.ticks_below = number == last;
+            figure
+        })
+        .collect()
+}
+
+impl Frame<'_> {
+    /// A moment as a share of the width.
+    fn x(&self, ms: f64) -> f64 {
+        (ms / self.end).clamp(0.0, 1.0)
+    }
+
+    /// The middle of bin `at`.
+    fn middle(&self, at: usize) -> f64 {
+        (at as f64 + 0.5) * self.bin
+    }
+
+    /// The switches: when they were applied, or else asked for.
+    fn switches(&self) -> impl Iterator<Item = f64> {
+        self.summary.switches.iter().map(|switch| switch.applied_ms.unwrap_or(switch.requested_ms))
+    }
+
+    /// Draws the data of a panel whose y axis goes from `low` to `high`.
+    fn data(&self, panel: &mut Panel, low: f64, high: f64, draw: impl FnOnce(&mut Linear<'_>)) {
+        let (root, paper) = area(panel.height() as u32);
+        let mut chart = ChartBuilder::on(&root)
+            .build_cartesian_2d(0.0..self.end, low..high)
+            .expect("drawing into a string cannot fail");
+        let warmup = self.summary.phases.iter().find(|phase| phase.name == "warmup");
+        if let Some(warmup) = warmup {
+            rectangle(&mut chart, (0.0, warmup.to_ms), (low, high), Mark::WARMUP);
+        }
+        draw(&mut chart);
+        drop(chart);
+        drop(root);
+        add(panel, &paper);
+    }
+
+    /// The switches, and a number for each second or so when this is the last panel.
+    fn moments(&self, panel: &mut Panel, top: f64) {
+        for switch in self.switches() {
+            panel.moment(self.x(switch), top);
+        }
+    }
+
+    /// The tick labels of the time axis.
+    fn time_axis(&self, panel: &mut Panel) {
+        let ticks = linear_ticks(self.end / 1000.0, 6);
+        let y = panel.height() + 20.0;
+        let last = ticks.iter().rposition(|tick| tick * 1000.0 <= self.end * 1.000_001).unwrap_or(0);
+        for (at, tick) in ticks.iter().enumerate().take(last + 1) {
+            let unit = if at == last { " s" } else { "" };
+            panel.text(self.x(tick * 1000.0), y, "mid", &format!("{}{unit}", words::short(*tick, 2)));
+        }
+    }
+
+    /// The legend: one entry for each lane.
+    fn key(&self) -> Vec<(&'static str, bool, String)> {
+        self.lanes.iter().map(|lane| (lane.look.color, lane.look.dashed, lane.name.clone())).collect()
+    }
+}
+
+fn add(panel: &mut Panel, paper: &Paper) {
+    panel.draw(&paper.borrow());
+}
+
+/// Drawing into a string cannot fail, so the results are nothing to look at.
+fn rectangle(chart: &mut Linear<'_>, x: (f64, f64), y: (f64, f64), mark: Mark) {
+    let _ = chart.draw_series([Rectangle::new([(x.0, y.1), (x.1, y.0)], fill(mark))]);
+}
+
+fn polygon(chart: &mut Linear<'_>, points: Vec<(f64, f64)>, mark: Mark) {
+    let _ = chart.draw_series([Polygon::new(points, fill(mark))]);
+}
+
+fn curve(chart: &mut Linear<'_>, points: Vec<(f64, f64)>, mark: Mark) {
+    let _ = chart.draw_series([PathElement::new(points, line(mark))]);
+}
+
+/// The stretches without gaps of a series that may have some.
+fn stretches(points: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Vec<(f64, f64)>> {
+    let mut all = vec![Vec::new()];
+    for (x, y) in points {
+        match y {
+            Some(y) => all.last_mut().expect("there is always one").push((x, y)),
+            None if all.last().is_some_and(|last| !last.is_empty()) => all.push(Vec::new()),
+            None => {}
+        }
+    }
+    all.retain(|stretch| !stretch.is_empty());
+    all
+}

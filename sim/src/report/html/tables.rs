@@ -1,0 +1,283 @@
+//! The tables: targets, phases, weights, switches, drops, slowest requests, and the data behind the timeline.
+
+use super::table::{Cell, Table};
+use crate::chart;
+use crate::markup::{Markup, markup};
+use crate::summary::{Latency, Summary, Switch};
+use crate::words;
+
+/// The data behind the timeline, one row for each bin.
+pub(super) fn bins(summary: &Summary) -> Markup {
+    let series = &summary.series;
+    let heads = [
+        "#t, s",
+        "#answered/s",
+        "#p50",
+        "#p90",
+        "#p99",
+        "#max, ms",
+        "#in flight",
+        "#peak",
+        "#lag p99, µs",
+        "#dropped",
+    ];
+    let mut table = Table::new("Data behind the timeline", &heads);
+    let at = |values: &[Option<f64>], bin: usize| values.get(bin).copied().flatten();
+    for (bin, t_ms) in series.t_ms.iter().enumerate() {
+        let sum = |rows: &[Vec<u64>]| rows.iter().filter_map(|row| row.get(bin)).sum::<u64>();
+        let in_flight: f64 = series.in_flight.iter().filter_map(|row| row.get(bin)).sum();
+        let dropped: u64 = series.dropped.values().filter_map(|row| row.get(bin)).sum();
+        let rate = sum(&series.answered) as f64 * 1000.0 / series.bin_ms.max(1) as f64;
+        let lag =
+            at(&series.lag_p99_us, bin).map_or_else(|| words::NOTHING.to_owned(), |us| words::decimal(us, 0));
+        table.row([
+            words::seconds(*t_ms, 1).into(),
+            words::decimal(rate, 0).into(),
+            words::ms_or_nothing(at(&series.p50_us, bin)).into(),
+            words::ms_or_nothing(at(&series.p90_us, bin)).into(),
+            words::ms_or_nothing(at(&series.p99_us, bin)).into(),
+            words::ms_or_nothing(at(&series.max_us, bin)).into(),
+            words::decimal(in_flight, 1).into(),
+            words::count(series.in_flight_max.get(bin).copied().unwrap_or(0)).into(),
+            lag.into(),
+            words::count(dropped).into(),
+        ] as [Cell; 10]);
+    }
+    table.finish()
+}
+
+/// Each moment of each switch: at, and after it was asked for.
+pub(super) fn switches(summary: &Summary) -> Markup {
+    let mut heads = vec!["Moment".to_owned()];
+    for number in 1..=summary.switches.len() {
+        heads.extend([format!("#{} at, s", words::ringed(number)), "#offset, ms".to_owned()]);
+    }
+    let heads: Vec<_> = heads.iter().map(String::as_str).collect();
+    let mut table = Table::new("Moments of each switch", &heads);
+    for (name, moment) in MOMENTS {
+        let cells = summary.switches.iter().flat_map(|switch| {
+            let at = moment(switch);
+            let nothing = || words::NOTHING.to_owned();
+            [
+                at.map_or_else(nothing, |ms| words::seconds(ms, 4)).into(),
+                at.map_or_else(nothing, |ms| words::signed(ms - switch.requested_ms, 1)).into(),
+            ]
+        });
+        table.row(std::iter::once(Cell::from(name)).chain(cells));
+    }
+    for (name, value) in AMOUNTS {
+        let cells = summary.switches.iter().flat_map(|switch| [Cell::from(""), value(switch).into()]);
+        table.row(std::iter::once(Cell::from(name)).chain(cells));
+    }
+    table.finish()
+}
+
+type Moment = fn(&Switch) -> Option<f64>;
+
+const MOMENTS: [(&str, Moment); 7] = [
+    ("Requested", |switch| Some(switch.requested_ms)),
+    ("In force", |switch| switch.applied_ms),
+    ("Last old pick", |switch| switch.last_old_pick_ms),
+    ("First new pick", |switch| switch.first_new_pick_ms),
+    ("Acknowledged", |switch| switch.acked_ms),
+    ("First new answer", |switch| switch.first_new_answer_ms),
+    ("Last old answer", |switch| switch.last_old_answer_ms),
+];
+
+type Amount = fn(&Switch) -> String;
+
+const AMOUNTS: [(&str, Amount); 7] = [
+    ("Mixed window of answers, ms", |switch| ms(switch.mixed_ms)),
+    ("Mixed window of picks, ms", |switch| ms(switch.mixed_picks_ms)),
+    ("Drain, ms", |switch| ms(switch.drain_ms)),
+    ("Old picks after the acknowledgement", |switch| words::count(switch.stale_picks)),
+    ("Old requests in flight when it came into force", |switch| words::count(switch.in_flight_at_switch)),
+    ("Dropped", |switch| words::count(switch.dropped)),
+    ("Median after minus before, ms (95 %)", |switch| {
+        switch.latency_cost_us.map_or_else(
+            || words::NOTHING.to_owned(),
+            |cost| {
+                let [p50, low, high] =
+                    [cost.p50, cost.low, cost.high].map(|us| words::signed(us / 1000.0, 1));
+                format!("{p50} ({low} to {high}, n {})", words::count(cost.n))
+            },
+        )
+    }),
+];
+
+fn ms(ms: Option<f64>) -> String {
+    ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::decimal(ms, 1))
+}
+
+fn times(latency: &Latency) -> [Cell; 4] {
+    [latency.p50, latency.p90, latency.p99, latency.max].map(|us| words::ms_or_nothing(us).into())
+}
+
+/// All tables of the section.
+pub(super) fn all(summary: &Summary) -> Markup {
+    let mut out = Markup::new();
+    markup!(out, "<h3>Targets</h3>" [targets(summary)] "<h3>Phases</h3>" [phases(summary)]);
+    out.tag("<p class=\"note\">– : no request lies beyond that percentile.</p>");
+    if !summary.weights.is_empty() {
+        markup!(out, "<h3>Weights, between two changes that bear on them</h3>"[weights(summary)]);
+    }
+    if summary.requests.dropped > 0 {
+        markup!(out, "<h3>Dropped, by cause</h3>"[drops(summary)]);
+    }
+    if !summary.slowest.is_empty() {
+        markup!(out, "<h3>The slowest requests, taken apart</h3>"[slowest(summary)]);
+    }
+    if !summary.events.is_empty() {
+        markup!(out, "<h3>Events</h3>"[events(summary)]);
+    }
+    out
+}
+
+fn targets(summary: &Summary) -> Markup {
+    let heads = [
+        "Target",
+        "Upstream",
+        "Version",
+        "#Weight",
+        "#Served",
+        "#Answered",
+        "#Errors",
+        "#p50",
+        "#p90",
+        "#p99",
+        "#max, ms",
+    ];
+    let mut table = Table::new("Targets", &heads);
+    for (index, target) in summary.targets.iter().enumerate() {
+        let (color, striped) = chart::target_color(summary, index);
+        let mut name = Markup::new();
+        let class = if striped { "dot g" } else { "dot" };
+        markup!(name, "<span class=\"" (class) "\" style=\"" (color) "\"></span>" (target.name));
+        let head: [Cell; 7] = [
+            Cell::Markup(name),
+            target.upstream.as_str().into(),
+            target.version.as_str().into(),
+            words::count(target.weight.into()).into(),
+            words::count(target.requests).into(),
+            words::count(target.answered).into(),
+            words::count(target.errors).into(),
+        ];
+        table.row(head.into_iter().chain(times(&target.latency_us)));
+    }
+    table.finish()
+}
+
+fn phases(summary: &Summary) -> Markup {
+    let heads = [
+        "Phase",
+        "#From, s",
+        "#To, s",
+        "#Intended",
+        "#Answered",
+        "#Dropped",
+        "#p50",
+        "#p90",
+        "#p99",
+        "#p99.9",
+        "#max, ms",
+    ];
+    let mut table = Table::new("Phases", &heads);
+    for phase in &summary.phases {
+        let latency = &phase.latency_us;
+        let name = if phase.name == "warmup" { "warm-up" } else { &phase.name };
+        let head: [Cell; 6] = [
+            name.into(),
+            words::seconds(phase.from_ms, 3).into(),
+            words::seconds(phase.to_ms, 3).into(),
+            words::count(phase.requests.intended).into(),
+            words::count(phase.requests.answered).into(),
+            words::count(phase.requests.dropped).into(),
+        ];
+        let figures = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
+        table.row(head.into_iter().chain(figures.map(|us| words::ms_or_nothing(us).into())));
+    }
+    table.finish()
+}
+
+fn weights(summary: &Summary) -> Markup {
+    let heads = [
+        "Upstream",
+        "Phase",
+        "#From, s",
+        "Target",
+        "#Weight",
+        "#Picks",
+        "#Share",
+        "#Expected",
+        "#Off at the end",
+        "#Off at most",
+    ];
+    let mut table = Table::new("Weights", &heads);
+    for row in &summary.weights {
+        for target in &row.targets {
+            table.row([
+                row.upstream.as_str().into(),
+                row.phase.as_str().into(),
+                words::seconds(row.from_ms, 3).into(),
+                target.target.as_str().into(),
+                words::count(target.weight.into()).into(),
+                words::count(target.picks).into(),
+                words::percent(target.share, 2).into(),
+                words::percent(target.expected_share, 2).into(),
+                words::signed(target.deviation_requests, 2).into(),
+                words::decimal(row.max_prefix_deviation_requests, 2).into(),
+            ] as [Cell; 10]);
+        }
+    }
+    table.finish()
+}
+
+fn drops(summary: &Summary) -> Markup {
+    let mut table = Table::new("Dropped requests", &["Cause", "#Requests", "For example"]);
+    let mut causes: Vec<_> = summary.requests.dropped_by_cause.iter().collect();
+    causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    for (cause, n) in causes {
+        let ids = summary.samples.get(cause).map(|ids| ids.join("  ")).unwrap_or_default();
+        table.row([Cell::Code(cause.clone()), words::count(*n).into(), Cell::Code(ids)]);
+    }
+    table.finish()
+}
+
+fn slowest(summary: &Summary) -> Markup {
+    let heads = [
+        "Request",
+        "Phase",
+        "Target",
+        "#Intended, s",
+        "#Lag",
+        "#Client wait",
+        "#Service time",
+        "#Response, ms",
+    ];
+    let mut table = Table::new("Slowest requests", &heads);
+    for request in &summary.slowest {
+        table.row([
+            Cell::Code(request.id.clone()),
+            request.phase.as_str().into(),
+            request.target.as_deref().unwrap_or(words::NOTHING).into(),
+            words::seconds(request.intended_ms, 3).into(),
+            words::ms(request.lag_us).into(),
+            words::ms(request.client_wait_us).into(),
+            words::ms(request.service_time_us).into(),
+            words::ms(request.response_time_us).into(),
+        ]);
+    }
+    table.finish()
+}
+
+fn events(summary: &Summary) -> Markup {
+    let mut table = Table::new("Events", &["#At, s", "Kind", "What"]);
+    for event in &summary.events {
+        table.row([
+            words::seconds(event.t_ms, 3).into(),
+            event.kind.as_str().into(),
+            event.text.as_str().into(),
+        ]);
+    }
+    table.finish()
+}

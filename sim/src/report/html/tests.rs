@@ -1,0 +1,145 @@
+//! The page against what could go wrong with one: markup that does not nest, text that becomes markup, anything fetched from
+//! elsewhere, charts that a screen reader cannot read, and the states a good run does not show.
+
+use super::page;
+use crate::report::sample::summary;
+use crate::summary::{Outcome, Summary};
+
+/// Elements that were opened and not closed, or closed and not opened, in order.
+fn unbalanced(page: &str) -> Vec<String> {
+    const VOID: [&str; 2] = ["meta", "!doctype"];
+    let body = page.split("<script>").next().unwrap();
+    let (mut open, mut wrong) = (Vec::new(), Vec::new());
+    for tag in body.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        if tag.starts_with("!--") || tag.ends_with('/') {
+            continue;
+        }
+        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap().to_owned();
+        if VOID.contains(&name.as_str()) {
+            continue;
+        }
+        if !tag.starts_with('/') {
+            open.push(name);
+        } else if open.pop().as_deref() != Some(&name) {
+            wrong.push(name);
+        }
+    }
+    // The script follows the body's content, so two elements are still open here.
+    assert_eq!(open.len(), 2, "{open:?}");
+    wrong
+}
+
+fn assert_well_formed(page: &str) {
+    assert_eq!(unbalanced(page), [""; 0]);
+    for outside in ["http://", "https://", "src=", "@import", "<link", "<img"] {
+        let found = page.matches(outside).count();
+        assert_eq!(found, 0, "{outside} is on the page");
+    }
+    let charts = page.matches("role=\"img\" aria-labelledby=").count();
+    assert_eq!((charts, charts), (page.matches("<title id=").count(), page.matches("<desc id=").count()));
+}
+
+#[test]
+fn a_good_run_shows_verdict_panels_and_tables() {
+    let page = page(&summary());
+    assert_well_formed(&page);
+    for there in [
+        "Who is serving",
+        "Throughput",
+        "Response time",
+        "Dropped, by cause",
+        "Weight share",
+        "Weight accuracy",
+        "In flight",
+        "Generator lag",
+        "18,000 intended = 18,000 answered + 0 dropped",
+        "none, by any cause",
+        "① blue → green",
+        "② green → blue",
+        "prefers-color-scheme",
+        "How to read this",
+        "id=\"spectrum\"",
+    ] {
+        assert!(page.contains(there), "{there}");
+    }
+    // Both switches are marked in every panel.
+    assert_eq!(page.matches("class=\"mark\"").count(), 2 * 8);
+    assert!(page.len() < 150_000, "{} bytes", page.len());
+}
+
+#[test]
+fn names_from_outside_stay_text() {
+    let mut summary = summary();
+    let evil = "<script>alert('x')</script>\"&";
+    summary.scenario.name = evil.to_owned();
+    summary.scenario.text = evil.to_owned();
+    summary.targets[0].name = format!("{evil}:80");
+    summary.switches[0].to = evil.to_owned();
+    summary.verdict.sentence = evil.to_owned();
+    summary.verdict.thresholds[0].metric = evil.to_owned();
+    let page = page(&summary);
+    assert_well_formed(&page);
+    assert_eq!(page.matches("<script>").count(), 1, "only our own");
+    assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)"));
+}
+
+#[test]
+fn every_state_has_its_word_and_is_well_formed() {
+    let with = |change: &dyn Fn(&mut Summary)| {
+        let mut summary = summary();
+        change(&mut summary);
+        let page = page(&summary);
+        assert_well_formed(&page);
+        page
+    };
+    let failed = with(&|summary| {
+        summary.verdict.result = Outcome::Fail;
+        summary.verdict.thresholds[0].ok = false;
+        summary.requests.dropped = 7;
+        summary.requests.answered -= 7;
+        summary.requests.dropped_by_cause.insert("refused".into(), 7);
+        let mut bins = vec![0; summary.series.t_ms.len()];
+        bins[3] = 7;
+        summary.series.dropped.insert("refused".into(), bins);
+        summary.samples.insert("refused".into(), vec!["42-00001".into()]);
+    });
+    for there in ["badge fail", "FAIL", "7 of 18,000", "42-00001", "class=\"no\""] {
+        assert!(failed.contains(there), "{there}");
+    }
+    let invalid = with(&|summary| summary.verdict.result = Outcome::Invalid);
+    assert!(invalid.contains("badge warn") && invalid.contains("facts struck"));
+    let (lag, throughput) =
+        (invalid.find("<b>Generator lag").unwrap(), invalid.find("<b>Throughput").unwrap());
+    assert!(lag < throughput, "what makes a run invalid is looked at first");
+    let aborted = with(&|summary| summary.verdict.aborted = true);
+    assert!(aborted.contains("ABORTED"));
+    let nothing = with(&|summary| {
+        summary.requests = crate::summary::Ledger::default();
+    });
+    assert!(!nothing.contains("id=\"timeline\""), "no charts of nothing");
+    let still = with(&|summary| summary.switches.clear());
+    assert!(still.contains("Nothing was switched.") && !still.contains("id=\"switch\""));
+}
+
+#[test]
+fn many_targets_are_grouped_and_one_is_enough() {
+    let mut many = summary();
+    let template = many.targets[0].clone();
+    for number in 0..300 {
+        many.targets
+            .push(crate::summary::TargetRow { name: format!("blue-{number}:80"), ..template.clone() });
+        for rows in [&mut many.series.answered, &mut many.series.picks] {
+            let bins = rows[0].len();
+            rows.push(vec![1; bins]);
+        }
+        let bins = many.series.in_flight[0].len();
+        many.series.in_flight.push(vec![0.1; bins]);
+    }
+    let page_of_many = page(&many);
+    assert_well_formed(&page_of_many);
+    assert!(page_of_many.contains("297 others"), "five apart, the rest as one");
+    let mut one = summary();
+    one.targets.truncate(1);
+    assert_well_formed(&page(&one));
+}

@@ -1,0 +1,321 @@
+//! The final screen of a run, as `sim run` prints it: at most one screen, the verdict first, the report's path last.
+//! Colours stand in the text as ANSI sequences; whoever prints it strips them where they are not wanted. Figures in words
+//! come from `words`.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::summary::{Ledger, Outcome, Phase, Summary, Switch, ThresholdResult, Trust};
+use crate::words;
+
+/// Never wider than this.
+const WIDTH_MAX: usize = 92;
+/// Below this width the phase table shows fewer percentiles.
+const WIDTH_OF_ALL_PERCENTILES: usize = 74;
+/// Request ids shown for each drop cause.
+const SAMPLES: usize = 3;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// The screen for `summary`, `width` columns wide at most; `report` is where the page lies.
+pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
+    let mut out = String::new();
+    headline(&mut out, summary);
+    if summary.verdict.result == Outcome::Invalid {
+        invalid(&mut out, summary);
+    } else {
+        if summary.verdict.result == Outcome::Pass {
+            phases(&mut out, summary, width.min(WIDTH_MAX));
+            switches(&mut out, &summary.switches);
+        }
+        thresholds(&mut out, summary);
+        trust(&mut out, summary);
+    }
+    let _ = writeln!(out, "  {DIM}report{DIM:#}      {}", words::plain(report));
+    out
+}
+
+/// `PASS  blue-green: 18,000 intended = 18,000 answered + 0 dropped`
+fn headline(out: &mut String, summary: &Summary) {
+    let (word, colour) = match summary.verdict.result {
+        Outcome::Invalid => ("INVALID", YELLOW),
+        Outcome::Fail if !summary.verdict.aborted => ("FAIL", RED),
+        _ if summary.verdict.aborted => ("ABORTED", YELLOW),
+        Outcome::Pass => ("PASS", GREEN),
+        Outcome::Fail => ("FAIL", RED),
+    };
+    let head = colour.bold();
+    let name = words::plain(&summary.scenario.name);
+    let said = match summary.verdict.result {
+        Outcome::Invalid => words::plain(&summary.verdict.sentence),
+        _ => ledger(&summary.requests),
+    };
+    let _ = writeln!(out, "{head}{word}{head:#}  {BOLD}{name}: {said}{BOLD:#}\n");
+}
+
+fn ledger(requests: &Ledger) -> String {
+    format!(
+        "{} intended = {} answered + {} dropped",
+        words::count(requests.intended),
+        words::count(requests.answered),
+        words::count(requests.dropped)
+    )
+}
+
+// === The phases ===
+
+/// One column of the phase table: head, width, figure.
+type Column = (&'static str, usize, fn(&Phase) -> String);
+
+fn columns(width: usize) -> Vec<Column> {
+    let mut columns: Vec<Column> = vec![
+        ("requests", 10, |phase| words::count(phase.requests.intended)),
+        ("dropped", 9, |phase| words::count(phase.requests.dropped)),
+        ("p50", 8, |phase| words::ms_or_nothing(phase.latency_us.p50)),
+    ];
+    if width >= WIDTH_OF_ALL_PERCENTILES {
+        columns.push(("p90", 8, |phase| words::ms_or_nothing(phase.latency_us.p90)));
+    }
+    columns.push(("p99", 8, |phase| words::ms_or_nothing(phase.latency_us.p99)));
+    if width >= WIDTH_OF_ALL_PERCENTILES {
+        columns.push(("p99.9", 8, |phase| words::ms_or_nothing(phase.latency_us.p999)));
+    }
+    columns.push(("max ms", 11, |phase| words::ms_or_nothing(phase.latency_us.max)));
+    columns
+}
+
+fn phases(out: &mut String, summary: &Summary, width: usize) {
+    let columns = columns(width);
+    let row = |cell: &dyn Fn(&Column) -> String| {
+        let mut row = String::new();
+        for column in &columns {
+            let _ = write!(row, "{:>width$}", cell(column), width = column.1);
+        }
+        row
+    };
+    let _ = writeln!(out, "  {DIM}{:<11}{}{DIM:#}", "phase", row(&|(head, ..)| (*head).to_owned()));
+    for phase in summary.phases.iter().filter(|phase| phase.name != "warmup") {
+        let _ = writeln!(out, "  {:<11}{}", phase.name, row(&|(_, _, figure)| figure(phase)));
+    }
+    if let Some(warmup) = summary.phases.iter().find(|phase| phase.name == "warmup") {
+        let requests = words::count(warmup.requests.intended);
+        let dropped = words::count(warmup.requests.dropped);
+        let _ = writeln!(
+            out,
+            "  {DIM}{:<11}{requests:>10}{dropped:>9}     left out of latencies{DIM:#}",
+            "warmup"
+        );
+    }
+    out.push('\n');
+}
+
+// === The switches ===
+
+fn switches(out: &mut String, switches: &[Switch]) {
+    if switches.is_empty() {
+        return;
+    }
+    let names: Vec<String> = switches
+        .iter()
+        .enumerate()
+        .map(|(i, switch)| {
+            words::cut(
+                &format!("{} {} -> {}", i + 1, words::plain(&switch.from), words::plain(&switch.to)),
+                24,
+            )
+        })
+        .collect();
+    let first = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(15);
+    let _ = writeln!(
+        out,
+        "  {DIM}{:<first$}{:>17}{:>18}{:>10}   p50 cost (95 %){DIM:#}",
+        "switch", "first new pick", "last old answer", "mixed"
+    );
+    for (switch, name) in switches.iter().zip(names) {
+        let after = |moment: Option<f64>| {
+            moment.map_or_else(
+                || words::NOTHING.to_owned(),
+                |ms| words::difference((ms - switch.requested_ms) * 1000.0),
+            )
+        };
+        let mixed =
+            switch.mixed_ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::time_in_ms(ms * 1000.0));
+        let _ = writeln!(
+            out,
+            "  {name:<first$}{:>17}{:>18}{mixed:>10}   {}",
+            after(switch.first_new_pick_ms),
+            after(switch.last_old_answer_ms),
+            cost(switch)
+        );
+    }
+    out.push('\n');
+}
+
+/// `+0.8 ms (0.1 to 1.6)`
+fn cost(switch: &Switch) -> String {
+    switch.latency_cost_us.map_or_else(
+        || words::NOTHING.to_owned(),
+        |cost| {
+            format!("{} ({} to {})", words::difference(cost.p50), words::ms(cost.low), words::ms(cost.high))
+        },
+    )
+}
+
+// === What had to hold ===
+
+fn thresholds(out: &mut String, summary: &Summary) {
+    let results = &summary.verdict.thresholds;
+    if results.is_empty() {
+        let _ = writeln!(out, "  {DIM}no thresholds: nothing was judged{DIM:#}\n");
+        return;
+    }
+    let passed = summary.verdict.result == Outcome::Pass;
+    let shown: Vec<&ThresholdResult> = results.iter().filter(|result| passed || !result.ok).collect();
+    let wide = |text: fn(&ThresholdResult) -> &str, least: usize| {
+        shown.iter().map(|result| text(result).chars().count()).max().unwrap_or(0).max(least)
+    };
+    let metric = wide(|result| &result.metric, 25).min(36);
+    let expression = wide(|result| &result.expression, 16).min(24);
+    let dropped_failed = shown.iter().any(|result| !result.ok && result.metric.starts_with("dropped"));
+    for result in &shown {
+        let (sign, colour) = if result.ok { ("✓", GREEN) } else { ("✗", RED) };
+        let loud = if result.ok { Style::new() } else { RED };
+        let _ = writeln!(
+            out,
+            "  {colour}{sign}{colour:#} {loud}{:<metric$}  {:<expression$}  {}{loud:#}",
+            words::plain(&result.metric),
+            words::plain(&result.expression),
+            words::plain(&result.observed)
+        );
+        if !result.ok && result.metric.starts_with("dropped") {
+            causes(out, summary);
+        }
+    }
+    let met = results.len() - shown.len();
+    if met > 0 {
+        let _ = writeln!(out, "  {GREEN}✓{GREEN:#} {met} more met");
+    }
+    if !dropped_failed && summary.requests.dropped > 0 {
+        let _ = writeln!(out, "\n  {DIM}dropped{DIM:#}");
+        causes(out, summary);
+    }
+    out.push('\n');
+}
+
+/// `      refused                  198   42-06003  42-06004  42-06007`
+fn causes(out: &mut String, summary: &Summary) {
+    let mut causes: Vec<_> = summary.requests.dropped_by_cause.iter().collect();
+    causes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    for (cause, n) in causes {
+        let ids = summary.samples.get(cause).map(Vec::as_slice).unwrap_or_default();
+        let ids: Vec<_> = ids.iter().take(SAMPLES).map(|id| words::plain(id)).collect();
+        let _ = writeln!(out, "      {cause:<22} {:>7}   {DIM}{}{DIM:#}", words::count(*n), ids.join("  "));
+    }
+}
+
+// === Whether it can be believed ===
+
+fn trust(out: &mut String, summary: &Summary) {
+    let validity = &summary.validity;
+    let figures = format!(
+        "lag p99 {}, {} of {} /s",
+        words::time_in_ms(validity.lag_us.p99),
+        words::decimal(validity.achieved_rate, 1),
+        words::short(validity.intended_rate, 1)
+    );
+    let (word, colour) = match validity.result {
+        Trust::Valid => ("VALID", Style::new()),
+        Trust::Degraded => ("DEGRADED", YELLOW),
+        Trust::Invalid => ("INVALID", YELLOW),
+    };
+    let _ = writeln!(out, "  {DIM}measurement{DIM:#} {colour}{word}{colour:#}: {figures}");
+    reasons(out, summary);
+}
+
+fn reasons(out: &mut String, summary: &Summary) {
+    for reason in &summary.validity.reasons {
+        let _ = writeln!(out, "  {}", words::plain(reason));
+    }
+}
+
+/// No latency figures at all, because they would be believed.
+fn invalid(out: &mut String, summary: &Summary) {
+    reasons(out, summary);
+    let _ = writeln!(out, "  try a lower rate, or more cores\n");
+    let _ = writeln!(out, "  {}", ledger(&summary.requests));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::summary;
+    use super::*;
+
+    fn plain(summary: &Summary, width: usize) -> String {
+        anstream::adapter::strip_str(&screen(summary, "reports/x/report.html", width)).to_string()
+    }
+
+    #[test]
+    fn a_good_run_fits_a_screen_and_ends_with_its_path() {
+        let screen = plain(&summary(), 92);
+        let lines: Vec<_> = screen.lines().collect();
+        assert!(
+            lines[0].starts_with("PASS  ")
+                && lines[0].ends_with("18,000 intended = 18,000 answered + 0 dropped")
+        );
+        assert!(lines.len() <= 24, "{screen}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH_MAX), "{screen}");
+        assert_eq!(lines[lines.len() - 1], "  report      reports/x/report.html");
+        for there in
+            ["p99.9", "1 blue -> green", "2 green -> blue", "left out of latencies", "measurement VALID"]
+        {
+            assert!(screen.contains(there), "{there}:\n{screen}");
+        }
+        assert_eq!(lines.iter().filter(|line| line.starts_with("  ✓ ")).count(), 3);
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_percentiles() {
+        let screen = plain(&summary(), 60);
+        assert!(!screen.contains("p99.9") && screen.contains("p99"), "{screen}");
+    }
+
+    #[test]
+    fn a_failure_is_told_first_with_its_causes_and_ids() {
+        let mut summary = summary();
+        summary.verdict.result = Outcome::Fail;
+        summary.verdict.thresholds[0].ok = false;
+        summary.verdict.thresholds[0].observed = "214".into();
+        summary.requests.dropped = 214;
+        summary.requests.dropped_by_cause.insert("refused".into(), 214);
+        summary.samples.insert("refused".into(), vec!["42-06003".into(), "42-06004".into()]);
+        let screen = plain(&summary, 92);
+        assert!(screen.starts_with("FAIL  "), "{screen}");
+        let at = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text} is missing:\n{screen}"));
+        assert!(at("✗ dropped") < at("refused") && at("refused") < at("42-06003  42-06004"));
+        assert!(at("42-06004") < at("✓ 2 more met"));
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_shows_no_latency() {
+        let mut summary = summary();
+        summary.verdict.result = Outcome::Invalid;
+        summary.verdict.sentence = "the load generator could not keep its schedule".into();
+        summary.validity.reasons = vec!["released 7,412 of 9,000 /s".into()];
+        let screen = plain(&summary, 92);
+        assert!(screen.starts_with("INVALID  "), "{screen}");
+        assert!(screen.contains("released 7,412 of 9,000 /s"), "{screen}");
+        assert!(!screen.contains("p99") && !screen.contains(" ms"), "{screen}");
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let mut summary = summary();
+        summary.scenario.name = "x\u{1b}[2Jy".into();
+        assert!(screen(&summary, "r", 92).contains("x\\u{1b}[2Jy"));
+    }
+}
