@@ -1,1 +1,176 @@
-//! The command line: one file for each verb.
+//! The command line: one file for each verb. Parses arguments, prints results to stdout and everything else to stderr, and
+//! maps what happened to an exit code. Decides nothing about runs.
+
+mod exit;
+mod progress;
+mod report;
+mod run;
+mod terminal;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::exit::Failure;
+
+/// Debug builds say so, because their figures mean nothing.
+const VERSION: &str = if cfg!(debug_assertions) {
+    concat!(env!("CARGO_PKG_VERSION"), " (debug)")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), " (release)")
+};
+
+/// One page; what is not there yet is not promised.
+const HELP: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Start here:
+  run        Run a scenario and judge it          sim run scenarios/blue_green.toml
+  validate   Check scenario files                 sim validate scenarios/*.toml
+
+Results:
+  report     Render a run again from its report.json
+
+Options:
+{options}
+
+Exit codes: 0 pass, 1 unexpected, 2 usage, 3 scenario invalid, 4 environment, 97 not trustworthy,
+            99 threshold failed, 130 and 143 stopped by a signal
+";
+
+/// Rehearse a rollout against a real proxy, and account for every request.
+#[derive(Debug, Parser)]
+#[command(name = "sim", version = VERSION, help_template = HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Colours: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "SIM_COLOR",
+        hide_possible_values = true,
+        hide_env = true
+    )]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a scenario and judge it
+    Run(RunArgs),
+    /// Check scenario files: all mistakes at once
+    Validate(ValidateArgs),
+    /// Render a run again from its report.json
+    Report(ReportArgs),
+}
+
+/// `sim run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sim run scenarios/blue_green.toml
+  sim run scenarios/blue_green.toml --set load.rate=5000 --seed 7
+  sim run - --format json < my_rollout.toml | jq .verdict
+
+The report's path is the last line on stdout. Ctrl-C drains and still writes a report; twice ends at once.")]
+struct RunArgs {
+    /// The scenario; `-` reads it from standard input
+    file: PathBuf,
+    /// What every draw comes from, instead of the file's `seed`
+    #[arg(long, value_name = "N", env = "SIM_SEED")]
+    seed: Option<u64>,
+    /// Change one key of the scenario, such as `load.rate=5000` or `steps[0].at=5s`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Where reports go
+    #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
+    out: PathBuf,
+    /// Check the scenario and say what would run, without running it
+    #[arg(long)]
+    dry_run: bool,
+    /// A measurement that is only DEGRADED fails too, with exit code 97
+    #[arg(long, env = "SIM_STRICT")]
+    strict: bool,
+    /// What is printed to stdout at the end
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "SIM_FORMAT")]
+    format: Format,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// `sim validate`.
+#[derive(Debug, Args)]
+struct ValidateArgs {
+    /// Scenario files; `-` is standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// `sim report`.
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// The folder of a run, such as reports/blue-green/latest
+    run: PathBuf,
+    /// What is printed to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "SIM_FORMAT")]
+    format: Format,
+}
+
+/// What `sim run` prints at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One screen for people
+    Text,
+    /// `report.json`, the same bytes
+    Json,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` says otherwise.
+    Auto,
+    Always,
+    Never,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    terminal::choose_color(match cli.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::AlwaysAnsi,
+        Color::Never => anstream::ColorChoice::Never,
+    });
+    let ended = match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Validate(args) => validate::validate(&args),
+        Verb::Report(args) => report::report(&args),
+    };
+    ended.unwrap_or_else(|failure: Failure| failure.report())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent_and_the_help_fits_a_screen() {
+        use clap::CommandFactory;
+        let mut command = Cli::command();
+        command.clone().debug_assert();
+        let help = command.render_help().to_string();
+        assert!(help.lines().count() <= 24, "{help}");
+        for verb in command.get_subcommands() {
+            assert!(verb.get_name() == "help" || help.contains(verb.get_name()), "{}", verb.get_name());
+        }
+    }
+}

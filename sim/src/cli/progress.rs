@@ -1,0 +1,184 @@
+//! How far a run is, on stderr: one block redrawn four times a second on a terminal, one line for each phase elsewhere.
+
+#![expect(clippy::disallowed_methods, reason = "how often a screen is redrawn is wall time")]
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+
+use super::terminal;
+use crate::measure;
+use crate::plan::{Action, Plan};
+use crate::summary::Summary;
+use crate::words;
+
+/// Between two redraws.
+const REDRAW: Duration = Duration::from_millis(250);
+/// Columns of the bar on a wide terminal.
+const BAR: usize = 61;
+/// Narrower terminals get no bar.
+const WIDTH_OF_BAR: usize = 92;
+
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default();
+const BLUE: Style = AnsiColor::Blue.on_default();
+const GREEN: Style = AnsiColor::Green.on_default();
+
+/// The progress of one run.
+pub(super) struct Progress {
+    quiet: bool,
+    redraw: bool,
+    head: String,
+    load: Duration,
+    rate: f64,
+    /// When each switch is planned.
+    switches: Vec<Duration>,
+    /// Set by the first tick: the run has begun.
+    began: Option<Instant>,
+    drawn: Option<Instant>,
+    /// Phases that have been told.
+    told: usize,
+    /// Lines of the block on the screen.
+    lines: usize,
+}
+
+impl Progress {
+    /// The progress of `plan`; with `quiet` it says nothing.
+    pub(super) fn new(plan: &Plan, quiet: bool) -> Self {
+        let is_switch = |action: &Action| match action {
+            Action::SetHost { .. } => true,
+        };
+        Self {
+            quiet,
+            redraw: terminal::can_redraw(),
+            head: format!("{}  live  seed {}\n", words::plain(&plan.name), plan.seed),
+            load: plan.load.duration,
+            rate: plan.load.rate,
+            switches: plan.steps.iter().filter(|step| is_switch(&step.action)).map(|step| step.at).collect(),
+            began: None,
+            drawn: None,
+            told: 0,
+            lines: 0,
+        }
+    }
+
+    /// Something was seen; `now` says how far the run is.
+    pub(super) fn tick(&mut self, now: &dyn Fn() -> measure::Progress) {
+        if self.quiet {
+            return;
+        }
+        let at = Instant::now();
+        let began = *self.began.get_or_insert_with(|| {
+            terminal::tell(&self.head);
+            at
+        });
+        if self.drawn.is_some_and(|drawn| at - drawn < REDRAW) {
+            return;
+        }
+        self.drawn = Some(at);
+        let progress = now();
+        if self.redraw {
+            self.draw(&progress, at - began);
+        } else {
+            self.tell(&progress);
+        }
+    }
+
+    /// Takes the block off the screen, or tells what was not told yet and when the last request had ended. Without a summary
+    /// the run has failed, and somebody else says why.
+    pub(super) fn end(&mut self, summary: Option<&Summary>) {
+        if self.redraw {
+            self.erase();
+        } else if let Some(summary) = summary.filter(|_| !self.quiet) {
+            let mut text = String::new();
+            for phase in summary.phases.iter().skip(self.told) {
+                let _ = writeln!(text, "{:>7} s  {}", words::seconds(phase.from_ms, 3), phase.name);
+            }
+            if let Some(last) = summary.phases.last() {
+                let _ = writeln!(text, "{:>7} s  drained", words::seconds(last.to_ms, 3));
+            }
+            terminal::tell(&text);
+        }
+    }
+
+    /// One line for each phase that is new.
+    fn tell(&mut self, progress: &measure::Progress) {
+        let mut text = String::new();
+        for milestone in progress.milestones.iter().skip(self.told) {
+            let seconds = words::seconds(milestone.at.as_millis_f64(), 3);
+            let detail =
+                if milestone.detail.is_empty() { String::new() } else { format!("   {}", milestone.detail) };
+            let _ = writeln!(text, "{seconds:>7} s  {}{}", milestone.phase, words::plain(&detail));
+        }
+        self.told = progress.milestones.len();
+        if !text.is_empty() {
+            terminal::tell(&text);
+        }
+    }
+
+    fn draw(&mut self, progress: &measure::Progress, elapsed: Duration) {
+        let block = self.block(progress, elapsed, terminal::width());
+        self.erase();
+        self.lines = block.matches('\n').count();
+        terminal::tell(&block);
+    }
+
+    fn erase(&mut self) {
+        if self.lines > 0 {
+            // Up to the block's first line, and clear from there to the end of the screen.
+            terminal::tell(&format!("\x1b[{}A\x1b[J", self.lines));
+            self.lines = 0;
+        }
+    }
+
+    fn block(&self, progress: &measure::Progress, elapsed: Duration, width: usize) -> String {
+        let mut block = String::from("\n  ");
+        if width >= WIDTH_OF_BAR {
+            block.push_str(&self.bar(elapsed));
+            block.push_str("  ");
+        }
+        let _ = writeln!(
+            block,
+            "{:.1} s of {} s   {}",
+            elapsed.as_secs_f64(),
+            words::short(self.load.as_secs_f64(), 1),
+            progress.phase
+        );
+        let loud = if progress.dropped > 0 { RED } else { Style::new() };
+        let cause = progress.largest_cause.map_or_else(String::new, |cause| format!(" ({})", cause.as_str()));
+        let _ = write!(
+            block,
+            "  {} /s   {} answered   {loud}{} dropped{cause}{loud:#}   {} in flight",
+            words::short(self.rate, 1),
+            words::count(progress.answered),
+            words::count(progress.dropped),
+            words::count(progress.in_flight)
+        );
+        if width >= WIDTH_OF_BAR {
+            let p99 = progress.p99_us.map_or_else(|| words::NOTHING.to_owned(), words::time_in_ms);
+            let lag = progress.lag_p99_us.map_or_else(|| words::NOTHING.to_owned(), words::time_in_ms);
+            let _ = write!(block, "   p99 {p99}   {DIM}lag p99{DIM:#} {lag}");
+        }
+        block.push('\n');
+        block
+    }
+
+    /// `█` the first version serves, `▒` the second, `─` is still to come.
+    fn bar(&self, elapsed: Duration) -> String {
+        let share = |time: Duration| time.as_secs_f64() / self.load.as_secs_f64();
+        let done = ((share(elapsed) * BAR as f64) as usize).min(BAR);
+        let mut bar = String::new();
+        for cell in 0..done {
+            let at = (cell as f64 + 0.5) / BAR as f64;
+            let switched = self.switches.iter().filter(|&&switch| share(switch) <= at).count();
+            let _ = if switched.is_multiple_of(2) {
+                write!(bar, "{BLUE}█{BLUE:#}")
+            } else {
+                write!(bar, "{GREEN}▒{GREEN:#}")
+            };
+        }
+        let _ = write!(bar, "{DIM}{}{DIM:#}", "─".repeat(BAR - done));
+        bar
+    }
+}
