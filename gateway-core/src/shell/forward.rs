@@ -1,7 +1,6 @@
 //! One attempt over the network: a kept-alive connection or a new one, the request out, the head of the answer in, every
 //! failure by its name. Whether another attempt follows is the gateway's business.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::header::HOST;
@@ -27,7 +26,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The host it asks for, without port.
     pub(super) host: &'a str,
-    pub(super) client: IpAddr,
+    /// Who asks, written out.
+    pub(super) client: &'a str,
     pub(super) matched: RouteMatch,
     /// The gateway's id of it.
     pub(super) id: &'a [u8],
@@ -79,7 +79,7 @@ fn write_request(
         host,
         client_host: request.host,
         client: request.client,
-        port: worker.address.port(),
+        port: &worker.port,
         request_id: request.id,
     };
     write_head(out, &outgoing, request.headers, upload);

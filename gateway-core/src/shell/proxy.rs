@@ -2,7 +2,7 @@
 //! `answer` has the words when there is no answer to pass on.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, HOST};
@@ -22,10 +22,17 @@ use crate::outcome::{Failure, Outcome};
 use crate::request::{Head, HeaderLookup, Headers};
 use crate::time::Instant;
 
+/// Who asks, written out once for each connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) ip: IpAddr,
+    pub(super) text: String,
+}
+
 /// Answers one request.
 pub(super) async fn handle(
     worker: &Rc<Worker>,
-    peer: SocketAddr,
+    peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let began = worker.clock.now();
@@ -44,7 +51,7 @@ pub(super) async fn handle(
         uri: &parts.uri,
         headers: &parts.headers,
         host: &host,
-        client: peer.ip(),
+        client: &peer.text,
         matched,
         id: &id,
     };
@@ -73,7 +80,7 @@ pub(super) async fn handle(
 /// Asks the gateway for a route and a target.
 fn begin(
     worker: &Rc<Worker>,
-    peer: SocketAddr,
+    peer: &Peer,
     parts: &http::request::Parts,
     host: &str,
     now: Instant,
@@ -84,7 +91,7 @@ fn begin(
         host,
         path: parts.uri.path(),
         headers: Headers::new(&lookup),
-        client: Some(peer.ip()),
+        client: Some(peer.ip),
     };
     let matched = worker.gateway.route(&head)?;
     let number = worker.observer.request(&parts.headers);

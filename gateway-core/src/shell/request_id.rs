@@ -24,12 +24,10 @@ impl Ids {
     /// Appends the next id to `out`.
     pub(super) fn write_next(&mut self, out: &mut BytesMut) {
         let spread = rng::draw(self.worker, 0, self.next);
-        for half in [spread, self.worker.wrapping_add(self.next)] {
-            for shift in (0..16).rev() {
-                let digit = (half >> (4 * shift)) & 0xf;
-                out.extend_from_slice(&[b"0123456789abcdef"[digit as usize]]);
-            }
-        }
+        let number = u128::from(spread) << 64 | u128::from(self.worker.wrapping_add(self.next));
+        let digits: [u8; 32] =
+            std::array::from_fn(|at| b"0123456789abcdef"[(number >> (124 - 4 * at)) as usize & 0xf]);
+        out.extend_from_slice(&digits);
         self.next += 1;
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     pub(super) watches: Rc<Watches>,
     pub(super) settings: Arc<Settings>,
-    /// Where clients connect.
-    pub(super) address: SocketAddr,
+    /// The port that clients connect to, written out.
+    pub(super) port: String,
     pub(super) traffic: Arc<Traffic>,
     pub(super) draining: Cell<bool>,
     /// Client connections now.
@@ -73,7 +73,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let left = local.block_on(&runtime, async move {
-        let address = start.listener.local_addr()?;
+        let port = start.listener.local_addr()?.port().to_string();
         let listener = TcpListener::from_std(start.listener)?;
         let watches = Rc::new(Watches::default());
         let worker = Rc::new(Worker {
@@ -83,7 +83,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
             pool: Pool::new(start.settings.pool, &watches),
             watches,
             settings: start.settings,
-            address,
+            port,
             traffic: start.traffic,
             draining: Cell::new(false),
             connections: Cell::new(0),
