@@ -36,8 +36,8 @@ marks! {
     BLUE_BAND 13 "fblue a6";
     BLUE_SOLID 14 "fblue";
     BLUE2_SOLID 15 "fblue2";
-    GREEN_SOLID 16 "fgreen";
-    GREEN2_SOLID 17 "fgreen2";
+    GREEN_SOLID 16 "ps";
+    GREEN2_SOLID 17 "ps2";
     INK_SOLID 18 "fink";
     LAT_SOLID 19 "flat";
     THIN_INK 20 "l thin ink";

@@ -45,7 +45,10 @@ pub fn page(summary: &Summary) -> String {
 const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\"><pattern id=\"hg\" width=\"4\" height=\"4\" \
 patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".34\"/><rect width=\"4\" height=\"1\" \
 class=\"fgreen\" opacity=\".3\"/></pattern><pattern id=\"hg2\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\"><rect \
-width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".14\"/><rect width=\"4\" height=\"1\" class=\"fgreen\" opacity=\".26\"/></pattern></svg>";
+width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".14\"/><rect width=\"4\" height=\"1\" class=\"fgreen\" opacity=\".26\"/></pattern><pattern id=\"hs\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" \
+height=\"5\" class=\"fgreen\"/><rect y=\"2\" width=\"5\" height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern><pattern id=\"hs2\" \
+width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" height=\"5\" class=\"fgreen2\"/><rect y=\"2\" width=\"5\" \
+height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern></svg>";
 
 fn header(out: &mut Markup, summary: &Summary) {
     let scenario = &summary.scenario;
