@@ -1,13 +1,15 @@
 """CPU time for one proxied request: this gateway beside nginx and haproxy, in one interleaved run.
 
-Usage: peers.py [--rounds N] [--seconds S] [--proxy PATH]
+Usage: peers.py [--rounds N] [--seconds S] [--rate R] [--proxy PATH]
 
-Each proxy has one worker on the first core; the generator (wrk, 64 kept-alive connections, closed loop) and one very cheap
-target (nginx, a 100-byte answer) have the second. What is compared is the CPU time the proxy's own process used, read from
+Each proxy has one worker on the first core; the generator and one very cheap target (nginx, a 100-byte answer) have the
+second. The generator is wrk, flat out in a closed loop on 64 kept-alive connections; with --rate it is h2load at so many
+requests a second in all. h2load sends in bursts, one request on each connection, which is cheaper to serve than an even pace;
+it is the same for all. What is compared is the CPU time the proxy's own process used, read from
 the scheduler in nanoseconds, divided by the requests answered. Only ratios within one round mean anything: absolute figures
 belong to the machine. nginx runs twice; the second against the first is the noise.
 
-Needs nginx, haproxy and wrk from the distribution, and the example proxy:
+Needs nginx, haproxy, wrk and (for --rate) h2load from the distribution, and the example proxy:
     cargo build --release -p gateway-core --example proxy
 """
 
@@ -26,6 +28,7 @@ import time
 TARGETS = ("127.0.0.1:18081", "127.0.0.2:18081")
 PORTS = {"nginx": 18082, "nginx again": 18083, "haproxy": 18084, "gateway-core": 18085}
 PROXY_CORE, OTHER_CORE = "0", "1"
+CONNECTIONS = 64
 
 NGINX_TARGET = """
 daemon off; worker_processes 1; pid {dir}/target.pid; error_log {dir}/target.err;
@@ -96,26 +99,42 @@ def start(core, *command):
     return subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def wrk(port, seconds):
-    command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def wrk(url, seconds):
+    out = run("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url)
     if "Non-2xx" in out or "Socket errors" in out:
-        sys.exit(f"port {port} failed requests:\n{out}")
+        sys.exit(f"{url} failed requests:\n{out}")
     return int(re.search(r"(\d+) requests in", out).group(1))
+
+
+def h2load(url, seconds, rate):
+    each = max(1, round(rate / CONNECTIONS))
+    out = run("h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"-D{seconds}", f"--rps={each}", url)
+    if not re.search(r" 0 failed, 0 errored, 0 timeout", out):
+        sys.exit(f"{url} failed requests:\n{out}")
+    return int(re.search(r"(\d+) succeeded", out).group(1))
+
+
+def run(*command):
+    return subprocess.run(["taskset", "-c", OTHER_CORE, *command], capture_output=True, text=True, check=True).stdout
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rate", type=int, help="requests a second; flat out without it")
     parser.add_argument("--proxy", default="target/release/examples/proxy")
     arguments = parser.parse_args()
-    for tool in ("nginx", "haproxy", "wrk", "taskset", arguments.proxy):
+    for tool in ("nginx", "haproxy", "h2load" if arguments.rate else "wrk", "taskset", arguments.proxy):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing")
 
     folder = tempfile.mkdtemp()
     processes = []
+
+    def load(port, seconds):
+        url = f"http://127.0.0.1:{port}/"
+        return h2load(url, seconds, arguments.rate) if arguments.rate else wrk(url, seconds)
 
     def write(name, text, **values):
         path = os.path.join(folder, name)
@@ -135,7 +154,7 @@ def main():
         processes.extend(proxies.values())
         time.sleep(1)
         for name in proxies:
-            wrk(PORTS[name], 1)
+            load(PORTS[name], 1)
 
         names = list(proxies)
         cost = {name: [] for name in names}
@@ -144,7 +163,7 @@ def main():
             for name in names[turn % len(names):] + names[: turn % len(names)]:
                 pid = worker_of(proxies[name])
                 before = cpu_ns(pid)
-                requests = wrk(PORTS[name], arguments.seconds)
+                requests = load(PORTS[name], arguments.seconds)
                 cost[name].append((cpu_ns(pid) - before) / requests / 1000)
             stolen_now, ticks_now = steal()
             share = (stolen_now - stolen) / max(1, ticks_now - ticks)
