@@ -176,6 +176,32 @@ pub fn ordinal(n: usize) -> String {
     format!("{n}{suffix}")
 }
 
+/// The one of `known` that was probably meant by `name`, if any is near enough.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Nobody mistypes more than this; the distance takes time and room of length times length.
+    const LENGTH_MAX: usize = 64;
+    let length = name.chars().count();
+    if length > LENGTH_MAX {
+        return None;
+    }
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), *known))
+        .filter(|(distance, _)| *distance <= 1 + length / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Names one after another, each in backticks: `` `a`, `b` ``; from the thirteenth on only how many there are.
+pub fn quoted<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 12;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +214,16 @@ mod tests {
         );
         assert_eq!([number(599.98), number(-3.0), number(18_000.0)], ["599.98", "−3", "18,000"]);
         assert_eq!([ordinal(1), ordinal(10), ordinal(11), ordinal(22)], ["first", "tenth", "11th", "22nd"]);
+    }
+
+    // Aim: a slip of the finger is recognised, another word is not, and a long list stays short. Method: one of each.
+    #[test]
+    fn slips_are_recognised_and_long_lists_are_cut() {
+        assert_eq!(closest("wieght", &["target", "weight"]), Some("weight"));
+        assert_eq!(closest("at", &["host", "weight"]), None);
+        assert_eq!(closest(&"x".repeat(100_000), &["x"]), None);
+        assert_eq!(quoted(&["a", "b"]), "`a`, `b`");
+        assert!(quoted(&["n"; 15]).ends_with("`n` and 3 more"));
     }
 
     // Aim: thousands are set apart at every length. Method: the lengths around each comma.

@@ -1,9 +1,11 @@
 //! What must hold at the end of a run: `"metric{tag:value}" = ["aggregation op value"]`, read and checked. Leaves evaluation
 //! to `summary`, which knows the figures, and whether a tag's value exists to `scenario`, which knows the plan.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::duration::parse_duration;
+use crate::words;
 
 /// One expression about one metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,8 +124,12 @@ pub enum Limit {
 pub struct ThresholdError {
     /// What is wrong.
     pub message: String,
+    /// What stands there, in a few words.
+    pub label: String,
+    /// Where: bytes of the text that was read.
+    pub span: Range<usize>,
     /// What would be right.
-    pub help: Option<String>,
+    pub help: String,
 }
 
 /// What each metric is called, which tags it knows and what can be asked of it.
@@ -167,6 +173,10 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", Comparison::Greater),
 ];
 
+/// Metrics and tags that the format has and this program does not serve yet.
+const METRICS_LATER: [&str; 3] = ["rollout", "detect", "rollback"];
+const TAGS_LATER: [&str; 1] = ["request"];
+
 /// A metric and its tags, as written before the `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -174,11 +184,30 @@ pub struct Subject {
     pub metric: Metric,
     /// Tag and value, in the order they are written.
     pub tags: Vec<(String, String)>,
+    /// Where each value stands: bytes of the text that was read.
+    pub spans: Vec<Range<usize>>,
 }
 
-impl ThresholdError {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: Some(help.into()) }
+/// A text that is being read, so that a mistake in a part of it can say where it stands.
+#[derive(Clone, Copy)]
+struct Text<'a>(&'a str);
+
+impl Text<'_> {
+    /// Where `part`, a slice of this text, stands.
+    fn span(self, part: &str) -> Range<usize> {
+        let start = (part.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize).min(self.0.len());
+        start..(start + part.len()).min(self.0.len())
+    }
+
+    fn wrong(
+        self,
+        part: &str,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> ThresholdError {
+        let (message, label, help) = (message.into(), label.into(), help.into());
+        ThresholdError { message, label, span: self.span(part), help }
     }
 }
 
@@ -187,49 +216,71 @@ impl ThresholdError {
 /// # Errors
 /// When there is no such metric or tag.
 pub fn parse_subject(text: &str) -> Result<Subject, ThresholdError> {
+    let whole = Text(text);
     let (name, tags) = match text.split_once('{') {
         None => (text, None),
         Some((name, rest)) => {
-            let tags = rest
-                .strip_suffix('}')
-                .ok_or_else(|| ThresholdError::new("the tags have no end", "write `metric{tag:value}`"))?;
+            let tags = rest.trim_end().strip_suffix('}').ok_or_else(|| {
+                whole.wrong(&text[name.len()..], "the tags have no end", "no `}`", "write metric{tag:value}")
+            })?;
             (name, Some(tags))
         }
     };
-    let rule = rule_named(name.trim())?;
-    let tags = tags.into_iter().flat_map(|tags| tags.split(',')).map(|tag| read_tag(rule, tag));
-    let tags: Vec<_> = tags.collect::<Result<_, _>>()?;
-    let has = |name: &str| tags.iter().any(|(tag, _)| tag == name);
-    if has("phase") && (has("target") || has("version")) {
-        return Err(ThresholdError::new(
-            "targets are not measured by phase",
-            "ask for a phase, or for a target or version",
-        ));
+    let rule = rule_named(whole, name.trim())?;
+    let mut subject = Subject { metric: rule.metric, tags: Vec::new(), spans: Vec::new() };
+    for tag in tags.into_iter().flat_map(|tags| tags.split(',')) {
+        let (name, value) = read_tag(whole, rule, tag)?;
+        if subject.tags.iter().any(|(tag, _)| tag == name) {
+            let message = format!("the tag `{name}` stands there twice");
+            return Err(whole.wrong(tag, message, "a second time", "give each tag once"));
+        }
+        subject.tags.push((name.to_owned(), value.to_owned()));
+        subject.spans.push(whole.span(value));
     }
-    Ok(Subject { metric: rule.metric, tags })
+    let has = |name: &str| subject.tags.iter().any(|(tag, _)| tag == name);
+    if has("phase") && (has("target") || has("version")) {
+        let (label, help) = ("a phase and a target", "ask for a phase, or for a target or version");
+        return Err(whole.wrong(tags.unwrap_or(text), "targets are not measured by phase", label, help));
+    }
+    Ok(subject)
 }
 
-fn rule_named(name: &str) -> Result<&'static Rule, ThresholdError> {
+fn rule_named(whole: Text<'_>, name: &str) -> Result<&'static Rule, ThresholdError> {
     RULES.iter().find(|rule| rule.name == name).ok_or_else(|| {
-        let names: Vec<_> = RULES.iter().map(|rule| format!("`{}`", rule.name)).collect();
-        ThresholdError::new(format!("no metric is called `{name}`"), format!("metrics: {}", names.join(", ")))
+        let names = RULES.map(|rule| rule.name);
+        if METRICS_LATER.contains(&name) {
+            let message = format!("the metric `{name}` is not served yet");
+            let help = format!("metrics so far: {}", words::quoted(&names));
+            return whole.wrong(name, message, "known, and still to come", help);
+        }
+        let help = match words::closest(name, &names) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("metrics: {}", words::quoted(&names)),
+        };
+        whole.wrong(name, format!("no metric is called `{name}`"), "no such metric", help)
     })
 }
 
-fn read_tag(rule: &Rule, tag: &str) -> Result<(String, String), ThresholdError> {
+/// Name and value of one tag.
+fn read_tag<'a>(whole: Text<'_>, rule: &Rule, tag: &'a str) -> Result<(&'a str, &'a str), ThresholdError> {
     let Some((name, value)) = tag.split_once(':') else {
-        return Err(ThresholdError::new(format!("`{}` is not a tag", tag.trim()), "write `tag:value`"));
+        let message = format!("`{}` is not a tag", tag.trim());
+        return Err(whole.wrong(tag, message, "no `:` here", "write tag:value"));
     };
     let (name, value) = (name.trim(), value.trim());
     if rule.tags.contains(&name) {
-        return Ok((name.to_owned(), value.to_owned()));
+        return Ok((name, value));
     }
-    let known: Vec<_> = rule.tags.iter().map(|tag| format!("`{tag}`")).collect();
-    let help = match known.as_slice() {
-        [] => format!("`{}` has no tags", rule.name),
-        known => format!("tags of `{}`: {}", rule.name, known.join(", ")),
+    if TAGS_LATER.contains(&name) {
+        let message = format!("the tag `{name}` is not served yet");
+        return Err(whole.wrong(name, message, "known, and still to come", "leave it out"));
+    }
+    let help = match (rule.tags, words::closest(name, rule.tags)) {
+        ([], _) => format!("`{}` has no tags", rule.name),
+        (_, Some(close)) => format!("did you mean `{close}`?"),
+        (tags, None) => format!("tags of `{}`: {}", rule.name, words::quoted(tags)),
     };
-    Err(ThresholdError::new(format!("`{}` has no tag `{name}`", rule.name), help))
+    Err(whole.wrong(name, format!("`{}` has no tag `{name}`", rule.name), "no such tag", help))
 }
 
 /// Reads `p(99) < 100ms`, `count == 0` or `exact` about `metric`.
@@ -237,48 +288,52 @@ fn read_tag(rule: &Rule, tag: &str) -> Result<(String, String), ThresholdError> 
 /// # Errors
 /// When the metric cannot be asked that, or the limit is not of its kind.
 pub fn parse_expression(metric: Metric, text: &str) -> Result<Expression, ThresholdError> {
-    let Some(rule) = RULES.iter().find(|rule| rule.metric == metric) else {
-        return Err(ThresholdError { message: "this metric is not served".to_owned(), help: None });
-    };
-    let text = text.trim();
+    let whole = Text(text);
+    let rule = rule_of(metric);
+    let trimmed = text.trim();
     if metric == Metric::Weights {
-        return if text == "exact" { Ok(Expression::Exact) } else { Err(asks(rule, text)) };
+        return if trimmed == "exact" { Ok(Expression::Exact) } else { Err(cannot(whole, rule, trimmed)) };
     }
-    let Some((at, (sign, comparison))) = text.char_indices().find_map(|(at, _)| {
-        COMPARISONS.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|c| (at, c))
+    let Some((at, (sign, comparison))) = trimmed.char_indices().find_map(|(at, _)| {
+        COMPARISONS.iter().find(|(sign, _)| trimmed[at..].starts_with(sign)).map(|c| (at, c))
     }) else {
-        return Err(ThresholdError::new(
-            "there is no comparison",
-            "write `aggregation < limit`; also <=, >, >=, ==, !=",
-        ));
+        let help = "write aggregation < limit; also <=, >, >=, ==, !=";
+        return Err(whole.wrong(trimmed, "there is no comparison", "no limit here", help));
     };
-    let (asked, limit) = (text[..at].trim(), text[at + sign.len()..].trim());
-    let aggregation = read_aggregation(rule, asked)?;
-    Ok(Expression::Compare { aggregation, comparison: *comparison, limit: read_limit(aggregation, limit)? })
+    let (asked, limit) = (trimmed[..at].trim(), trimmed[at + sign.len()..].trim());
+    let aggregation = read_aggregation(whole, rule, asked)?;
+    let limit = read_limit(whole, aggregation, limit)?;
+    Ok(Expression::Compare { aggregation, comparison: *comparison, limit })
 }
 
-fn asks(rule: &Rule, asked: &str) -> ThresholdError {
-    let asks: Vec<_> = rule.asks.iter().map(|ask| format!("`{ask}`")).collect();
-    ThresholdError::new(
-        format!("`{}` cannot be asked for `{asked}`", rule.name),
-        format!("`{}` can be asked for {}", rule.name, asks.join(", ")),
-    )
+/// The rule of a metric; each has one, in the order of the enum.
+fn rule_of(metric: Metric) -> &'static Rule {
+    &RULES[metric as usize]
 }
 
-fn read_aggregation(rule: &Rule, asked: &str) -> Result<Aggregation, ThresholdError> {
+fn cannot(whole: Text<'_>, rule: &Rule, asked: &str) -> ThresholdError {
+    let help = match words::closest(asked, rule.asks) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("`{}` can be asked for {}", rule.name, words::quoted(rule.asks)),
+    };
+    let message = format!("`{}` cannot be asked for `{asked}`", rule.name);
+    whole.wrong(asked, message, "not something it has", help)
+}
+
+fn read_aggregation(whole: Text<'_>, rule: &Rule, asked: &str) -> Result<Aggregation, ThresholdError> {
     if let Some(percent) = asked.strip_prefix("p(").and_then(|rest| rest.strip_suffix(')'))
         && rule.asks == TIMES
     {
         return match percent.trim().parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Aggregation::Percentile(percent)),
-            _ => Err(ThresholdError::new(
-                format!("`{percent}` is no percentile"),
-                "write p(0) to p(100), such as p(99.9)",
-            )),
+            _ => {
+                let help = "write p(0) to p(100), such as p(99.9)";
+                Err(whole.wrong(percent, format!("`{percent}` is no percentile"), "not from 0 to 100", help))
+            }
         };
     }
     if !rule.asks.contains(&asked) {
-        return Err(asks(rule, asked));
+        return Err(cannot(whole, rule, asked));
     }
     Ok(match asked {
         "count" => Aggregation::Count,
@@ -293,23 +348,23 @@ fn read_aggregation(rule: &Rule, asked: &str) -> Result<Aggregation, ThresholdEr
         "applied" => Aggregation::Applied,
         "stale_picks" => Aggregation::StalePicks,
         "cost" => Aggregation::Cost,
-        _ => return Err(asks(rule, asked)),
+        _ => return Err(cannot(whole, rule, asked)),
     })
 }
 
-fn read_limit(aggregation: Aggregation, text: &str) -> Result<Limit, ThresholdError> {
+fn read_limit(whole: Text<'_>, aggregation: Aggregation, text: &str) -> Result<Limit, ThresholdError> {
     if matches!(aggregation, Aggregation::Count | Aggregation::Rate | Aggregation::StalePicks) {
         return match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Limit::Number(number)),
-            _ => Err(ThresholdError::new(
-                format!("`{text}` is not a number"),
-                "write a plain number, such as 0 or 0.01",
-            )),
+            _ => {
+                let help = "write a plain number, such as 0 or 0.01";
+                Err(whole.wrong(text, format!("`{text}` is not a number"), "not a number", help))
+            }
         };
     }
     parse_duration(text)
         .map(Limit::Time)
-        .map_err(|e| ThresholdError::new(format!("a duration {e}"), "write \"100ms\" or \"1.5s\""))
+        .map_err(|e| whole.wrong(text, format!("a duration {e}"), "not a duration", "write 100ms or 1.5s"))
 }
 
 #[cfg(test)]
@@ -326,15 +381,38 @@ mod tests {
         assert_eq!(subject.metric, Metric::Latency);
         let tags: Vec<_> = subject.tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect();
         assert_eq!(tags, [("upstream", "blue"), ("target", "httpbin.org:80")]);
+        assert_eq!(subject.spans, [17..21, 30..44]);
         for (bad, said) in [
             ("latncy", "no metric is called `latncy`"),
             ("latency{phase:x", "the tags have no end"),
             ("latency{x}", "`x` is not a tag"),
             ("rate{phase:x}", "`rate` has no tag `phase`"),
             ("latency{phase:x,target:y}", "targets are not measured by phase"),
+            ("latency{phase:x,phase:y}", "the tag `phase` stands there twice"),
+            ("latency{request:x}", "the tag `request` is not served yet"),
+            ("rollout", "the metric `rollout` is not served yet"),
         ] {
             assert_eq!(parse_subject(bad).unwrap_err().message, said);
         }
+    }
+
+    #[test]
+    fn a_mistake_says_where_it_stands() {
+        let at = |error: ThresholdError, text: &str| text[error.span].to_owned();
+        for (text, part) in
+            [("latncy{phase:x}", "latncy"), ("latency{ phse:x}", "phse"), ("latency{phase:x", "{phase:x")]
+        {
+            assert_eq!(at(parse_subject(text).unwrap_err(), text), part);
+        }
+        for (text, part) in [(" p(99) < 100", "100"), ("p(101) < 1ms", "101"), (" cuont == 0 ", "cuont")] {
+            assert_eq!(at(parse_expression(Metric::Latency, text).unwrap_err(), text), part);
+        }
+    }
+
+    #[test]
+    fn each_metric_has_its_own_rule() {
+        assert!(RULES.iter().all(|rule| rule_of(rule.metric).name == rule.name));
+        assert_eq!(RULES.len(), Metric::Rate as usize + 1);
     }
 
     #[test]

@@ -1,141 +1,129 @@
 //! `[load]` and `[[load.requests]]`.
 
-use super::Section;
-use super::node::{Table, Value};
-use super::reader::listed;
-use crate::load::{Arrivals, Load, RequestMix, RequestTemplate};
+use std::collections::BTreeSet;
 
-const KEYS: [&str; 9] = [
-    "executor",
-    "arrivals",
-    "rate",
-    "duration",
-    "warmup",
-    "connections",
-    "max_in_flight",
-    "timeout",
-    "requests",
+use super::diagnostic::Place;
+use super::node::Value;
+use super::reader::{Section, Shape};
+use crate::load::{Arrivals, Load, RequestMix, RequestTemplate, Schedule, ids};
+use crate::words;
+
+const SHAPE: Shape = Shape {
+    what: "the load",
+    keys: &[
+        "executor",
+        "arrivals",
+        "rate",
+        "duration",
+        "warmup",
+        "connections",
+        "max_in_flight",
+        "timeout",
+        "requests",
+    ],
+    later: &["stages", "vus", "think", "keepalive", "keys"],
+};
+const REQUEST: Shape =
+    Shape { what: "a request", keys: &["method", "path", "headers", "body", "weight"], later: &[] };
+/// k6's other executors; the first two are on their way, the rest are known so that nobody is told of a slip.
+const EXECUTORS_LATER: [&str; 6] = [
+    "ramping-arrival-rate",
+    "constant-vus",
+    "ramping-vus",
+    "shared-iterations",
+    "per-vu-iterations",
+    "externally-controlled",
 ];
-const LATER: [&str; 5] = ["stages", "vus", "think", "keepalive", "keys"];
-const REQUEST_KEYS: [&str; 5] = ["method", "path", "headers", "body", "weight"];
-/// More than one machine can send.
+/// Requests per second; more than one machine can send.
 const RATE_MAX: f64 = 1_000_000.0;
 /// Requests of one run: what a report can number.
 const COUNT_MAX: f64 = 1e9;
 const CONNECTIONS_MAX: i64 = 10_000;
 const IN_FLIGHT_MAX: i64 = 1_000_000;
 const WEIGHT_MAX: i64 = 1_000_000;
+/// Header fields that frame or number a request: the load generator writes them itself.
+const OWN_FIELDS: [&str; 7] =
+    ["content-length", "transfer-encoding", "connection", "upgrade", "expect", "trailer", ids::HEADER];
 
 /// The load of the scenario `root`.
-pub(super) fn read(root: &Section<'_>, defaults: &Table) -> Option<Load> {
-    let defaults = table_in(defaults, "load");
-    let (table, place) = root.table("load").or_else(|| {
-        root.mistakes.note(
-            root.place,
-            "a scenario needs a load",
-            "no [load] here",
-            "write [load] with rate and duration",
-        );
-        None
-    })?;
-    let section = Section::new(table, defaults, place, "the load", root.mistakes, &KEYS, &LATER);
-    one_of(&section, "executor", &["constant-arrival-rate"], &["ramping-arrival-rate", "constant-vus"]);
-    let arrivals = match one_of(&section, "arrivals", &["even", "poisson"], &["trace"]) {
+pub(super) fn read(root: &Section<'_>) -> Option<Load> {
+    let Some(section) = root.section("load", &SHAPE) else {
+        if !root.has("load") {
+            let help = "write [load] with rate and duration";
+            root.mistakes.absent(root.place, "a scenario needs a load", "no [load] here", help);
+        }
+        return None;
+    };
+    section.one_of("executor", &["constant-arrival-rate"], &EXECUTORS_LATER);
+    let arrivals = match section.one_of("arrivals", &["even", "poisson"], &["trace"]) {
         Some("poisson") => Arrivals::Poisson,
         _ => Arrivals::Even,
     };
-    let (rate, duration) = (section.positive("rate", RATE_MAX), section.duration("duration"));
+    let (rate, duration) = (section.positive("rate", RATE_MAX), section.some_time("duration"));
     let warmup = section.duration("warmup");
     let connections = section.integer("connections", 1, CONNECTIONS_MAX);
     let max_in_flight = section.integer("max_in_flight", 1, IN_FLIGHT_MAX);
-    let timeout = section.duration("timeout");
-    let requests = requests(&section, defaults);
-    let (rate, duration, warmup, timeout) = (rate?, duration?, warmup?, timeout?);
-    for (name, zero) in [("duration", duration.is_zero()), ("timeout", timeout.is_zero())] {
-        if zero {
-            section.mistakes.note(
-                section.place_of(name),
-                format!("`{name}` is zero"),
-                "nothing fits into it",
-                "write more than \"0s\"",
-            );
-        }
-    }
-    if warmup >= duration && !duration.is_zero() {
-        let help = "the warm-up is the first part of the duration";
-        section.mistakes.note(
-            section.place_of("warmup"),
-            "the warm-up is as long as the load",
-            "nothing is left to measure",
-            help,
-        );
-    }
-    if rate * duration.as_secs_f64() > COUNT_MAX {
-        let help = "lower `rate` or `duration`";
-        section.mistakes.note(
-            section.place_of("rate"),
-            "the load is more than a billion requests",
-            "times the duration",
-            help,
-        );
-    }
-    Some(Load {
-        rate,
+    let timeout = section.some_time("timeout");
+    let requests = requests(&section);
+    let load = Load {
+        rate: rate?,
         arrivals,
-        duration,
-        warmup,
+        duration: duration?,
+        warmup: warmup?,
         connections: connections? as usize,
         max_in_flight: max_in_flight? as usize,
-        timeout,
+        timeout: timeout?,
         requests: requests?,
-    })
+    };
+    check_whole(&section, &load);
+    Some(load)
 }
 
-fn requests(load: &Section<'_>, defaults: Option<&Table>) -> Option<RequestMix> {
-    let defaults = defaults.and_then(|defaults| entry_in(defaults, "requests"));
-    let tables = load.tables("requests");
-    let templates: Vec<_> = tables
-        .iter()
-        .map(|(table, place)| {
-            request(&Section::new(table, defaults, place, "a request", load.mistakes, &REQUEST_KEYS, &[]))
-        })
-        .collect();
-    if templates.is_empty() && load.key("requests").is_none() {
-        load.mistakes.note(
-            load.place,
-            "a load needs a request",
-            "no [[load.requests]] here",
-            "write [[load.requests]] with method and path",
-        );
+/// What the keys of a load say together.
+fn check_whole(section: &Section<'_>, load: &Load) {
+    let note = |key: &str, message: &str, label: &str, help: &str| {
+        section.mistakes.note(section.place_of(key), message, label, help);
+    };
+    if load.warmup >= load.duration {
+        let help = "the warm-up is the first part of the duration";
+        note("warmup", "the warm-up is as long as the load", "nothing is left to measure", help);
     }
+    if load.rate * load.duration.as_secs_f64() > COUNT_MAX {
+        let help = "lower `rate` or `duration`";
+        note("rate", "the load is more than a billion requests", "too many with this duration", help);
+    } else if Schedule::new(load, 0).total() == 0 {
+        let help = "raise `rate` or `duration`";
+        note("rate", "the load is not a single request", "less than one with this duration", help);
+    }
+}
+
+fn requests(load: &Section<'_>) -> Option<RequestMix> {
+    let sections = load.sections("requests", &REQUEST);
+    if sections.is_empty() && load.own("requests").is_none_or(|node| matches!(node.value, Value::List(_))) {
+        let help = "write [[load.requests]] with method and path";
+        load.mistakes.absent(load.place, "a load needs a request", "no [[load.requests]] here", help);
+    }
+    let templates: Vec<_> = sections.iter().map(request).collect();
     RequestMix::new(templates.into_iter().collect::<Option<Vec<_>>>()?).ok()
 }
 
 fn request(section: &Section<'_>) -> Option<RequestTemplate> {
     let method = section.text("method").filter(|method| {
-        let fine = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
-        if !fine {
-            section.mistakes.note(
-                section.place_of("method"),
-                "a method is one word in capitals",
-                "not a method",
-                "such as GET or POST",
-            );
+        let is_fine = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+        if !is_fine {
+            let (place, message) = (section.place_of("method"), "a method is one word in capitals");
+            section.mistakes.note(place, message, "not a method", "such as GET or POST");
         }
-        fine
+        is_fine
     });
     let path = section.text("path").filter(|path| {
-        let fine = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic());
-        if !fine {
+        let is_fine = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic());
+        if !is_fine {
+            let (place, message) = (section.place_of("path"), "a path cannot be sent as it is");
             let help = "start with `/` and encode other characters, such as %20 for a space";
-            section.mistakes.note(
-                section.place_of("path"),
-                "a path cannot be sent as it is",
-                "not a path",
-                help,
-            );
+            section.mistakes.note(place, message, "not a path", help);
         }
-        fine
+        is_fine
     });
     let headers = headers(section);
     let body = section.text("body");
@@ -149,75 +137,57 @@ fn request(section: &Section<'_>) -> Option<RequestTemplate> {
     })
 }
 
-/// Header fields; a value that would end its line is refused.
+/// Header fields; a value that would end its line is refused, and so is what frames the request.
 fn headers(section: &Section<'_>) -> Option<Vec<(String, String)>> {
     let node = section.node("headers")?;
     let table = section.as_table(node, "headers")?;
-    let mut fields = Vec::with_capacity(table.entries.len());
+    let mut fields = Some(Vec::with_capacity(table.entries.len()));
+    let mut seen = BTreeSet::new();
     for (key, node) in &table.entries {
-        let Value::Text(value) = &node.value else {
-            return section.wrong_kind(node, &key.name, "a string");
+        let is_again = !seen.insert(key.name.to_ascii_lowercase());
+        let field = match &node.value {
+            _ if is_again => {
+                let message = format!("the header field `{}` stands there twice", key.name);
+                section.mistakes.note(&key.place, message, "a second time", "capitals make no difference");
+                None
+            }
+            Value::Text(value) => header(section, (&key.name, &key.place), (value, &node.place)),
+            _ => section.wrong_kind(node, &key.name, "a string"),
         };
-        let name_fine = !key.name.is_empty()
-            && key.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        let value_fine = value.bytes().all(|b| b == b'\t' || (b' '..0x7f).contains(&b));
-        if !name_fine || !value_fine {
-            let place = if name_fine { &node.place } else { &key.place };
-            section.mistakes.note(
-                place,
-                format!("`{}` is not a header field", key.name),
-                "cannot be sent",
-                "use plain letters, and no line ends",
-            );
-            return None;
-        }
-        fields.push((key.name.clone(), value.clone()));
+        fields = fields.zip(field).map(|(mut fields, field)| {
+            fields.push(field);
+            fields
+        });
     }
-    Some(fields)
+    fields
 }
 
-/// A word that must be one of `known`; `later` are those still to come.
-pub(super) fn one_of<'a>(
-    section: &Section<'a>,
-    name: &str,
-    known: &[&str],
-    later: &[&str],
-) -> Option<&'a str> {
-    let word = section.text(name)?;
-    if known.contains(&word) {
-        return Some(word);
+fn header(
+    section: &Section<'_>,
+    (name, name_place): (&str, &Place),
+    (value, value_place): (&str, &Place),
+) -> Option<(String, String)> {
+    let note = |place, message: &str, label: &str, help: String| {
+        section.mistakes.note(place, format!("`{name}` {message}"), label, help);
+    };
+    if OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        let help = format!("leave out {}", words::quoted(&OWN_FIELDS));
+        note(name_place, "is written by the load generator", "not yours to set", help);
+        return None;
     }
-    let place = section.place_of(name);
-    if later.contains(&word) {
-        section.mistakes.note(
-            place,
-            format!("`{word}` is not served yet"),
-            "known, and still to come",
-            format!("so far: {}", listed(known)),
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        note(
+            name_place,
+            "is not the name of a header field",
+            "cannot be sent",
+            "use letters, digits and `-`".into(),
         );
-    } else {
-        let help = super::reader::closest(word, known)
-            .map_or_else(|| format!("one of {}", listed(known)), |close| format!("did you mean `{close}`?"));
-        section.mistakes.note(place, format!("`{word}` is not a value of `{name}`"), "no such value", help);
+        return None;
     }
-    None
-}
-
-/// The table `name` of the defaults.
-pub(super) fn table_in<'a>(defaults: &'a Table, name: &str) -> Option<&'a Table> {
-    match &defaults.get(name)?.value {
-        Value::Table(table) => Some(table),
-        _ => None,
+    if !value.bytes().all(|b| b == b'\t' || (b' '..0x7f).contains(&b)) {
+        let help = "use plain ASCII without line ends".into();
+        note(value_place, "has a value that cannot be sent", "not the value of a header field", help);
+        return None;
     }
-}
-
-/// The one entry of the list `name` of the defaults.
-pub(super) fn entry_in<'a>(defaults: &'a Table, name: &str) -> Option<&'a Table> {
-    match &defaults.get(name)?.value {
-        Value::List(items) => match &items.first()?.value {
-            Value::Table(table) => Some(table),
-            _ => None,
-        },
-        _ => None,
-    }
+    Some((name.to_owned(), value.to_owned()))
 }

@@ -1,45 +1,56 @@
 //! From the text of a scenario to a checked [`Plan`], or to all its mistakes at once, each with its place and what would be
 //! right. The only code that knows the file format; `defaults.toml` is the only place where defaults stand.
 
-mod describe;
 mod diagnostic;
+mod mistakes;
+mod node;
+mod reader;
+
 mod gateway;
 mod load;
 mod mocks;
-mod node;
-mod reader;
+mod services;
 mod steps;
+mod thresholds;
+mod upstreams;
+
+mod describe;
+mod render;
 #[cfg(test)]
 mod tests;
-mod thresholds;
 
 pub use describe::{describe, dry_run};
-pub use diagnostic::{Diagnostic, Place, Text, render};
+pub use diagnostic::{Diagnostic, Place, Text};
+pub use render::render;
 
 use sha2::{Digest as _, Sha256};
 
+use self::mistakes::Mistakes;
 use self::node::Table;
-use self::reader::{Mistakes, Section};
-use crate::plan::{Action, Plan, Source};
+use self::reader::{Section, Shape};
+use crate::plan::{Plan, Source};
 
 /// Every default, commented: what `sim` reads and what people can read.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
-const KEYS: [&str; 11] = [
-    "name",
-    "summary",
-    "engine",
-    "seed",
-    "load",
-    "services",
-    "routes",
-    "upstreams",
-    "gateway",
-    "mocks",
-    "steps",
-];
-const THRESHOLDS: &str = "thresholds";
-const LATER: [&str; 7] = ["extends", "rollout", "faults", "analysis", "model", "matrix", "report"];
+const SHAPE: Shape = Shape {
+    what: "a scenario",
+    keys: &[
+        "name",
+        "summary",
+        "engine",
+        "seed",
+        "load",
+        "services",
+        "routes",
+        "upstreams",
+        "gateway",
+        "mocks",
+        "steps",
+        "thresholds",
+    ],
+    later: &["extends", "rollout", "faults", "analysis", "model", "matrix", "report"],
+};
 /// A name is a folder's name too.
 const NAME_MAX: usize = 64;
 
@@ -62,53 +73,37 @@ pub struct Input {
 /// All its mistakes, in the order of the text.
 pub fn read(input: &Input) -> Result<Plan, Vec<Diagnostic>> {
     let mut syntax = Vec::new();
-    let mut root = node::parse(&input.text, &mut syntax);
-    if !syntax.is_empty() {
-        // What follows a broken line is a guess; saying more about it would mislead.
-        return Err(syntax);
-    }
-    let mistakes = Mistakes::default();
+    let mut root = node::parse(&input.text, Place::file, &mut syntax);
+    let mistakes = Mistakes::beside(syntax, &input.text);
     for (number, flag) in input.sets.iter().enumerate() {
         if let Err(mistake) = node::set(&mut root, flag, number) {
             mistakes.push(mistake);
         }
     }
     let plan = plan(&root, input, &mistakes);
-    let mut mistakes = mistakes.into_inner();
+    let mistakes = mistakes.in_order();
     match plan {
         Some(plan) if mistakes.is_empty() => Ok(plan),
-        _ => {
-            mistakes.sort_by_key(|mistake| match mistake.place.text {
-                Text::File => (0, mistake.place.span.start),
-                Text::Set(number) => (1 + number, mistake.place.span.start),
-                Text::Defaults => (usize::MAX, 0),
-            });
-            mistakes.dedup();
-            Err(mistakes)
-        }
+        _ => Err(mistakes),
     }
 }
 
 /// The plan, as far as it can be told; what is missing or wrong is among `mistakes`.
 fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
-    let defaults = defaults();
-    let place = Place::file(0..0);
-    let known: Vec<_> = KEYS.iter().copied().chain([THRESHOLDS]).collect();
-    let section = Section::new(root, Some(&defaults), &place, "a scenario", mistakes, &known, &LATER);
-    load::one_of(&section, "engine", &["live"], &["model"]);
+    let (defaults, place) = (defaults(), Place::file(0..0));
+    let section = Section::whole(root, &defaults, &place, &SHAPE, mistakes);
+    section.one_of("engine", &["live"], &["model"]);
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
-    let load = load::read(&section, &defaults);
-    let (gateway, targets) = gateway::read(&section, &defaults);
-    let mocks = mocks::read(&section, &defaults, &targets);
-    let gateway = gateway?;
-    let steps = steps::read(&section, &gateway.config, &input.text, load.as_ref().map(|load| load.duration));
-    let is_switch = |action: &Action| match action {
-        Action::SetHost { .. } => true,
-    };
-    let switches = steps.iter().filter(|step| is_switch(&step.action)).count();
-    let known = thresholds::Known { config: &gateway.config, mocks: &mocks, switches };
-    let thresholds = thresholds::read(&section, &input.text, &known);
+    let load = load::read(&section);
+    let entities = gateway::entities(&section);
+    let mocks = mocks::read(&section, &entities.targets);
+    let duration = load.as_ref().map(|load| load.duration);
+    let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
+    let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
+    let known = thresholds::Known { entities: &entities, mocks: &mocks, switches, has_warmup };
+    let thresholds = thresholds::read(&section, input, &known);
+    let gateway = gateway::read(&section, entities.config);
     let resolved = resolved(root, input);
     Some(Plan {
         name: name?,
@@ -122,7 +117,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
             resolved,
         },
         load: load?,
-        gateway,
+        gateway: gateway?,
         mocks,
         steps,
         thresholds,
@@ -130,21 +125,18 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
 }
 
 fn defaults() -> Table {
-    node::parse(DEFAULTS, &mut Vec::new())
+    node::parse(DEFAULTS, Place::defaults, &mut Vec::new())
 }
 
 fn name(section: &Section<'_>) -> Option<String> {
-    let name = section.required_text("name")?;
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if plain && !name.is_empty() && !name.starts_with('.') && name.len() <= NAME_MAX {
+    let name = section.required_text("name", "blue-green")?;
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    if is_plain && !name.is_empty() && !name.starts_with(['.', '-']) && name.len() <= NAME_MAX {
         return Some(name.to_owned());
     }
-    section.mistakes.note(
-        section.place_of("name"),
-        "a scenario's name is the name of a folder too",
-        "not a name",
-        format!("use letters, digits, `.`, `-` and `_`, not starting with `.`, at most {NAME_MAX}"),
-    );
+    let (message, label) = ("a scenario's name is the name of a folder too", "cannot be one");
+    let help = format!("use letters, digits, `.`, `-` and `_`, a letter or digit first, at most {NAME_MAX}");
+    section.mistakes.note(section.place_of("name"), message, label, help);
     None
 }
 

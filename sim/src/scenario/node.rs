@@ -1,11 +1,12 @@
 //! The text of a scenario as a tree in which every key and value knows where it stands, with `--set` laid over it. Syntax
 //! only: what a key means is checked elsewhere.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Diagnostic, Place, line_at};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -64,38 +65,51 @@ impl Table {
 
     /// The table as TOML's own type, for writing it out.
     pub(super) fn to_toml(&self) -> toml::Table {
-        self.entries.iter().map(|(key, node)| (key.name.clone(), to_toml(node))).collect()
+        self.entries.iter().map(|(key, node)| (key.name.clone(), node.to_toml())).collect()
     }
 }
 
-fn to_toml(node: &Node) -> toml::Value {
-    match &node.value {
-        Value::Text(text) => toml::Value::String(text.clone()),
-        Value::Integer(number) => toml::Value::Integer(*number),
-        Value::Float(number) => toml::Value::Float(*number),
-        Value::Boolean(flag) => toml::Value::Boolean(*flag),
-        Value::Datetime(date) => toml::Value::Datetime(*date),
-        Value::List(items) => toml::Value::Array(items.iter().map(to_toml).collect()),
-        Value::Table(table) => toml::Value::Table(table.to_toml()),
+impl Node {
+    /// The value as TOML's own type.
+    pub(super) fn to_toml(&self) -> toml::Value {
+        match &self.value {
+            Value::Text(text) => toml::Value::String(text.clone()),
+            Value::Integer(number) => toml::Value::Integer(*number),
+            Value::Float(number) => toml::Value::Float(*number),
+            Value::Boolean(flag) => toml::Value::Boolean(*flag),
+            Value::Datetime(date) => toml::Value::Datetime(*date),
+            Value::List(items) => toml::Value::Array(items.iter().map(Self::to_toml).collect()),
+            Value::Table(table) => toml::Value::Table(table.to_toml()),
+        }
     }
 }
 
-/// Reads the whole text, going on after mistakes. Mistakes of syntax are added to `mistakes`.
-pub(super) fn parse(text: &str, mistakes: &mut Vec<Diagnostic>) -> Table {
+/// Reads the whole text, going on after mistakes. Mistakes of syntax are added to `mistakes`, one for each line.
+pub(super) fn parse(text: &str, place: fn(Range<usize>) -> Place, mistakes: &mut Vec<Diagnostic>) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut lines = BTreeSet::new();
     for error in errors {
-        mistakes.push(Diagnostic {
-            message: first_line(error.message()),
-            place: Place::file(error.span().unwrap_or(0..0)),
-            label: String::new(),
-            help: None,
-        });
+        let mistake = broken(&error, place);
+        // What else is wrong with a line comes of the first mistake in it.
+        if lines.insert(line_at(text, mistake.place.span.start)) {
+            mistakes.push(mistake);
+        }
     }
-    read_table(table.get_ref(), &|span| Place::file(span), DEPTH_MAX)
+    read_table(table.get_ref(), &place, DEPTH_MAX)
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().collect::<Vec<_>>().join(", ")
+/// A mistake of syntax in our words: what is wrong, then what would be right.
+fn broken(error: &toml::de::Error, place: impl Fn(Range<usize>) -> Place) -> Diagnostic {
+    let said = error.message().replace('\n', ", ");
+    let (message, expected) = said.split_once(", expected ").unwrap_or((&said, "nothing"));
+    let help = match (message, expected) {
+        ("duplicate key", _) => Some("each key stands once in its table".to_owned()),
+        (_, "nothing") => None,
+        (_, expected) => Some(format!("expected here: {expected}")),
+    };
+    let label = if message == "duplicate key" { "a second time" } else { "this is not TOML" };
+    let place = place(error.span().unwrap_or(0..0));
+    Diagnostic { message: message.to_owned(), place, label: label.to_owned(), help }
 }
 
 fn read_table(table: &DeTable<'_>, place: &dyn Fn(Range<usize>) -> Place, depth: usize) -> Table {
@@ -161,10 +175,11 @@ pub(super) fn set(root: &mut Table, flag: &str, number: usize) -> Result<(), Dia
         wrong("a --set has no path that could be followed", 0..equals, "this is not a path")
     })?;
     let start = equals + 1;
+    let moved = |span: Range<usize>| place(span.start + start..span.end + start);
     let value = match DeValue::parse(&flag[start..]) {
-        Ok(value) => {
-            let moved = |span: Range<usize>| place(span.start + start..span.end + start);
-            read_value(value.get_ref(), &moved, DEPTH_MAX)
+        Ok(value) => read_value(value.get_ref(), &moved, DEPTH_MAX),
+        Err(error) if flag[start..].trim_start().starts_with(['"', '\'', '[', '{']) => {
+            return Err(broken(&error, moved));
         }
         // A bare word is a string, so that nobody has to quote twice.
         Err(_) => Value::Text(flag[start..].trim().to_owned()),
@@ -176,13 +191,16 @@ pub(super) fn set(root: &mut Table, flag: &str, number: usize) -> Result<(), Dia
 
 /// Where the `=` between path and value stands: the first one outside quotes.
 fn path_end(flag: &str) -> Option<usize> {
-    let mut quoted = false;
-    flag.char_indices()
-        .find(|&(_, c)| {
-            quoted ^= c == '"';
-            c == '=' && !quoted
-        })
-        .map(|(at, _)| at)
+    let mut quote = None;
+    let is_end = |&(_, c): &(usize, char)| {
+        match quote {
+            Some(open) if open == c => quote = None,
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+        c == '=' && quote.is_none()
+    };
+    flag.char_indices().find(is_end).map(|(at, _)| at)
 }
 
 /// `upstreams[1].targets[0].weight`, `thresholds."latency{phase:x}"`.
@@ -190,8 +208,8 @@ fn steps(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = path.trim();
     loop {
-        if let Some(quoted) = rest.strip_prefix('"') {
-            let (key, after) = quoted.split_once('"')?;
+        if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+            let (key, after) = rest[1..].split_once(quote)?;
             steps.push(Step::Key(key.to_owned()));
             rest = after;
         } else {
@@ -248,7 +266,7 @@ mod tests {
     use super::*;
 
     fn after(text: &str, flag: &str) -> Result<String, String> {
-        let mut root = parse(text, &mut vec![]);
+        let mut root = parse(text, Place::file, &mut vec![]);
         set(&mut root, flag, 0).map_err(|d| d.message)?;
         Ok(toml::to_string(&root.to_toml()).unwrap())
     }
@@ -262,6 +280,7 @@ mod tests {
         assert!(
             after(text, "thresholds.\"latency{phase:x=y}\"=[\"p(99) < 1s\"]").unwrap().contains("p(99) < 1s")
         );
+        assert!(after(text, "thresholds.'a=b'=[]").unwrap().contains("\"a=b\" = []"));
         assert!(after(text, "new.table.key=true").unwrap().contains("key = true"));
     }
 
@@ -275,6 +294,7 @@ mod tests {
             ("load.rate.x=1", "there is no table"),
             ("load[0]=1", "there is no list"),
             ("[0]=1", "a --set has no path"),
+            ("load.rate=[1,", "unclosed array"),
         ] {
             assert!(after(text, flag).unwrap_err().contains(said), "{flag}: {:?}", after(text, flag));
         }

@@ -1,42 +1,30 @@
 //! Reads typed values out of the tree and notes every mistake with its place. What is wrong is noted and left out, so that
 //! reading goes on and all mistakes of a file come out at once.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::Place;
+use super::mistakes::Mistakes;
 use super::node::{Key, Node, Table, Value};
 use crate::plan::parse_duration;
 use crate::words;
 
-/// The mistakes so far.
-#[derive(Debug, Default)]
-pub(super) struct Mistakes(RefCell<Vec<Diagnostic>>);
-
-impl Mistakes {
-    /// Notes one.
-    pub(super) fn note(
-        &self,
-        place: &Place,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        let help = Some(help.into()).filter(|help| !help.is_empty());
-        let (message, label) = (message.into(), label.into());
-        self.0.borrow_mut().push(Diagnostic { message, place: place.clone(), label, help });
-    }
-
-    /// Notes one that was made elsewhere.
-    pub(super) fn push(&self, mistake: Diagnostic) {
-        self.0.borrow_mut().push(mistake);
-    }
-
-    /// All of them.
-    pub(super) fn into_inner(self) -> Vec<Diagnostic> {
-        self.0.into_inner()
-    }
+/// What a kind of table is called and which keys it has.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// In words: `a target`.
+    pub(super) what: &'static str,
+    /// The keys that are read.
+    pub(super) keys: &'static [&'static str],
+    /// Keys that the format has and this program does not serve yet.
+    pub(super) later: &'static [&'static str],
 }
+
+/// The scenario's own keys: TOML gives them to whichever `[section]` stands above them.
+const TOP: [&str; 4] = ["name", "summary", "engine", "seed"];
+/// Kong's largest timeout, in milliseconds.
+const TIMEOUT_MS_MAX: i64 = 2_147_483_646;
+static EMPTY: Table = Table { entries: Vec::new() };
 
 /// One table of a scenario, with its defaults behind it.
 #[derive(Clone, Copy)]
@@ -45,56 +33,150 @@ pub(super) struct Section<'a> {
     defaults: Option<&'a Table>,
     /// Where the table stands.
     pub(super) place: &'a Place,
-    /// What it is, in words: `a target`.
-    what: &'static str,
+    shape: &'static Shape,
     pub(super) mistakes: &'a Mistakes,
 }
 
 impl<'a> Section<'a> {
-    /// The table as a section whose keys are among `known`; `later` are keys that the format has and this program does not
-    /// serve yet.
-    pub(super) fn new(
+    /// The whole scenario.
+    pub(super) fn whole(
         table: &'a Table,
-        defaults: Option<&'a Table>,
+        defaults: &'a Table,
         place: &'a Place,
-        what: &'static str,
+        shape: &'static Shape,
         mistakes: &'a Mistakes,
-        known: &[&str],
-        later: &[&str],
     ) -> Self {
-        let section = Self { table, defaults, place, what, mistakes };
-        for (key, _) in table.entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
-            section.unknown(key, known, later);
-        }
+        let section = Self { table, defaults: Some(defaults), place, shape, mistakes };
+        section.check_keys(false);
         section
     }
 
-    fn unknown(&self, key: &Key, known: &[&str], later: &[&str]) {
-        let name = &key.name;
-        if later.contains(&name.as_str()) {
-            self.mistakes.note(
-                &key.place,
-                format!("`{name}` is not served yet"),
-                "known, and still to come",
-                "leave it out",
-            );
-            return;
-        }
-        let help = closest(name, known).map_or_else(
-            || format!("keys of {}: {}", self.what, listed(known)),
-            |close| format!("did you mean `{close}`?"),
-        );
-        self.mistakes.note(
-            &key.place,
-            format!("unknown key `{name}`"),
-            format!("not a key of {}", self.what),
-            help,
-        );
+    /// The tables of a list in the file, `[[name]]`.
+    pub(super) fn sections(&self, name: &str, shape: &'static Shape) -> Vec<Self> {
+        let Some(node) = self.table.get(name) else { return Vec::new() };
+        let Value::List(items) = &node.value else {
+            let (kind, help) = (node.value.kind(), "give its header two brackets, as in [[steps]]");
+            self.mistakes.note(&node.place, format!("`{name}` is not a list of tables"), is(kind), help);
+            return Vec::new();
+        };
+        let defaults = self.defaults_of(name);
+        let tables = items.iter().filter_map(|item| Some((self.as_table(item, name)?, &item.place)));
+        tables.map(|(table, place)| self.headed(table, place, defaults, shape)).collect()
     }
 
-    /// The key as the file has it.
-    pub(super) fn key(&self, name: &str) -> Option<&'a Key> {
-        self.table.entries.iter().find(|(key, _)| key.name == name).map(|(key, _)| key)
+    /// A table of the file, `[name]`.
+    pub(super) fn section(&self, name: &str, shape: &'static Shape) -> Option<Self> {
+        let node = self.table.get(name)?;
+        Some(self.headed(self.as_table(node, name)?, &node.place, self.defaults_of(name), shape))
+    }
+
+    /// A table that a file may leave out: its defaults alone then.
+    pub(super) fn optional_section(&self, name: &str, shape: &'static Shape) -> Self {
+        self.section(name, shape)
+            .unwrap_or_else(|| self.headed(&EMPTY, self.place, self.defaults_of(name), shape))
+    }
+
+    /// A table of the file whose keys the caller checks.
+    pub(super) fn unchecked(&self, name: &str, shape: &'static Shape) -> Option<Self> {
+        let node = self.table.get(name)?;
+        let table = self.as_table(node, name)?;
+        Some(Self { table, defaults: None, place: &node.place, shape, mistakes: self.mistakes })
+    }
+
+    fn headed(
+        &self,
+        table: &'a Table,
+        place: &'a Place,
+        defaults: Option<&'a Table>,
+        shape: &'static Shape,
+    ) -> Self {
+        let section = Self { table, defaults, place, shape, mistakes: self.mistakes };
+        section.check_keys(true);
+        section
+    }
+
+    /// The value `node` of `name` as a section of its own, `{ .. }`.
+    pub(super) fn inline(&self, name: &str, node: &'a Node, shape: &'static Shape) -> Option<Self> {
+        let Value::Table(table) = &node.value else {
+            let help = format!("write {{ {} }}", shape.keys.join(", "));
+            self.mistakes.note(&node.place, format!("`{name}` is not a table"), is(node.value.kind()), help);
+            return None;
+        };
+        let defaults = self.defaults_of(name);
+        let section = Self { table, defaults, place: &node.place, shape, mistakes: self.mistakes };
+        section.check_keys(false);
+        Some(section)
+    }
+
+    /// The defaults of a table, or of each entry of a list.
+    fn defaults_of(&self, name: &str) -> Option<&'a Table> {
+        match &self.defaults?.get(name)?.value {
+            Value::Table(table) => Some(table),
+            Value::List(items) => match &items.first()?.value {
+                Value::Table(table) => Some(table),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    // === Keys ===
+
+    fn check_keys(&self, has_header: bool) {
+        for key in self.strangers() {
+            if self.shape.later.contains(&key.name.as_str()) {
+                let message = format!("`{}` is not served yet", key.name);
+                self.mistakes.note(&key.place, message, "known, and still to come", "leave it out");
+            } else if !(has_header && self.swallowed(key)) {
+                self.unknown(key);
+            }
+        }
+    }
+
+    /// Keys that this kind of table does not have.
+    fn strangers(&self) -> impl Iterator<Item = &'a Key> {
+        let keys = self.shape.keys;
+        self.table.entries.iter().map(|(key, _)| key).filter(move |key| !keys.contains(&key.name.as_str()))
+    }
+
+    fn unknown(&self, key: &Key) {
+        let Shape { what, keys, .. } = self.shape;
+        let help = words::closest(&key.name, keys).map_or_else(
+            || format!("keys of {what}: {}", words::quoted(keys)),
+            |close| format!("did you mean `{close}`?"),
+        );
+        let message = format!("unknown key `{}`", key.name);
+        self.mistakes.note(&key.place, message, format!("not a key of {what}"), help);
+    }
+
+    /// Whether `key` is the scenario's own, written below this table's header; notes it then.
+    pub(super) fn swallowed(&self, key: &Key) -> bool {
+        let is_top = TOP.contains(&key.name.as_str());
+        if is_top {
+            let (name, what) = (&key.name, self.shape.what);
+            self.mistakes.note(
+                &key.place,
+                format!("`{name}` belongs to {} above it", what.replacen("a ", "the ", 1)),
+                format!("below a header, this is a key of {what}"),
+                format!("move `{name}` to the top of the file"),
+            );
+        }
+        is_top
+    }
+
+    /// Whether the file has the key.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.get(name).is_some()
+    }
+
+    /// Keys and values as the file has them.
+    pub(super) fn entries(&self) -> &'a [(Key, Node)] {
+        &self.table.entries
+    }
+
+    /// The value in the file.
+    pub(super) fn own(&self, name: &str) -> Option<&'a Node> {
+        self.table.get(name)
     }
 
     /// The value in the file, else the default.
@@ -107,28 +189,54 @@ impl<'a> Section<'a> {
         self.table.get(name).map_or(self.place, |node| &node.place)
     }
 
-    /// A value that must be there.
-    pub(super) fn required(&self, name: &str) -> Option<&'a Node> {
+    /// A value that must be there, such as `example`.
+    pub(super) fn required(&self, name: &str, example: &str) -> Option<&'a Node> {
         let node = self.node(name);
-        if node.is_none() {
-            self.mistakes.note(
-                self.place,
-                format!("{} needs `{name}`", self.what),
-                format!("no `{name}` here"),
-                "",
-            );
+        // A slip in the key itself has been noted already.
+        let is_slip = || self.strangers().any(|key| words::closest(&key.name, self.shape.keys) == Some(name));
+        if node.is_none() && !is_slip() {
+            let what = self.shape.what;
+            let (message, label) = (format!("{what} needs `{name}`"), format!("no `{name}` here"));
+            self.mistakes.absent(self.place, message, label, format!("write {name} = {example}"));
         }
         node
     }
+
+    // === Values ===
 
     /// A string, when there is one.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         text(self.node(name)?, name, self.mistakes)
     }
 
-    /// A string that must be there.
-    pub(super) fn required_text(&self, name: &str) -> Option<&'a str> {
-        text(self.required(name)?, name, self.mistakes)
+    /// A string that must be there, such as `example`.
+    pub(super) fn required_text(&self, name: &str, example: &str) -> Option<&'a str> {
+        text(self.required(name, &format!("\"{example}\""))?, name, self.mistakes)
+    }
+
+    /// A word that must be one of `known`; `later` are those still to come.
+    pub(super) fn one_of(&self, name: &str, known: &[&str], later: &[&str]) -> Option<&'a str> {
+        let word = self.text(name)?;
+        if known.contains(&word) {
+            return Some(word);
+        }
+        let place = self.place_of(name);
+        if later.contains(&word) {
+            let help = format!("served so far: {}", words::quoted(known));
+            self.mistakes.note(
+                place,
+                format!("`{word}` is not served yet"),
+                "known, and still to come",
+                help,
+            );
+            return None;
+        }
+        let help = words::closest(word, known).map_or_else(
+            || format!("`{name}` is one of {}", words::quoted(known)),
+            |close| format!("did you mean `{close}`?"),
+        );
+        self.mistakes.note(place, format!("`{word}` is not a value of `{name}`"), "no such value", help);
+        None
     }
 
     /// `true` or `false`.
@@ -143,25 +251,21 @@ impl<'a> Section<'a> {
     /// A whole number from `least` to `most`.
     pub(super) fn integer(&self, name: &str, least: i64, most: i64) -> Option<i64> {
         let node = self.node(name)?;
-        match node.value {
-            Value::Integer(number) if (least..=most).contains(&number) => Some(number),
-            Value::Integer(_) | Value::Float(_) => {
-                let range = format!("a whole number from {least} to {most}");
-                self.mistakes.note(
-                    &node.place,
-                    format!("`{name}` is out of range"),
-                    "not within it",
-                    format!("write {range}"),
-                );
-                None
-            }
-            _ => self.wrong_kind(node, name, "a whole number"),
-        }
+        let label = match node.value {
+            Value::Integer(number) if (least..=most).contains(&number) => return Some(number),
+            Value::Integer(number) if number < least => format!("at least {least}"),
+            Value::Integer(_) | Value::Float(f64::INFINITY) => format!("at most {most}"),
+            Value::Float(_) => "not a whole number".to_owned(),
+            _ => return self.wrong_kind(node, name, "a whole number"),
+        };
+        let help = format!("write a whole number from {least} to {most}");
+        self.mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
+        None
     }
 
-    /// A number above zero, at most `most`.
+    /// A number above zero, at most `most`, that must be there.
     pub(super) fn positive(&self, name: &str, most: f64) -> Option<f64> {
-        let node = self.required(name)?;
+        let node = self.required(name, "600")?;
         let number = match node.value {
             Value::Integer(number) => number as f64,
             Value::Float(number) => number,
@@ -171,37 +275,42 @@ impl<'a> Section<'a> {
             return Some(number);
         }
         let most = words::short(most, 0);
+        let label = if number > 0.0 { format!("at most {most}") } else { "not above zero".to_owned() };
         let help = format!("write a number above 0, at most {most}");
-        self.mistakes.note(&node.place, format!("`{name}` is out of range"), "not within it", help);
+        self.mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
         None
     }
 
-    /// A duration.
+    /// A duration that must be there.
     pub(super) fn duration(&self, name: &str) -> Option<Duration> {
-        duration(self.required(name)?, name, self.mistakes)
+        duration(self.required(name, "\"30s\"")?, name, self.mistakes)
+    }
+
+    /// A duration above zero that must be there.
+    pub(super) fn some_time(&self, name: &str) -> Option<Duration> {
+        let duration = self.duration(name)?;
+        if duration.is_zero() {
+            let place = self.place_of(name);
+            self.mistakes.note(place, format!("`{name}` is zero"), "nothing fits into it", EXAMPLE);
+            return None;
+        }
+        Some(duration)
     }
 
     /// A duration, or milliseconds as in Kong's files: 1 to 2147483646 of them.
     pub(super) fn timeout(&self, name: &str) -> Option<Duration> {
         match self.node(name)?.value {
             Value::Integer(_) => {
-                self.integer(name, 1, 2_147_483_646).map(|ms| Duration::from_millis(ms.unsigned_abs()))
+                self.integer(name, 1, TIMEOUT_MS_MAX).map(|ms| Duration::from_millis(ms.unsigned_abs()))
             }
-            _ => self.duration(name),
+            _ => self.some_time(name),
         }
     }
 
     /// A list of strings.
-    pub(super) fn texts(&self, name: &str) -> Vec<(String, &'a Place)> {
-        self.list(name)
-            .iter()
-            .filter_map(|item| Some((text(item, name, self.mistakes)?.to_owned(), &item.place)))
-            .collect()
-    }
-
-    /// A list of strings, without their places.
-    pub(super) fn words(&self, name: &str) -> Vec<String> {
-        self.texts(name).into_iter().map(|(text, _)| text).collect()
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let items = self.list(name).iter();
+        items.filter_map(|item| text(item, name, self.mistakes).map(str::to_owned)).collect()
     }
 
     /// A list.
@@ -212,27 +321,6 @@ impl<'a> Section<'a> {
         }
         let _: Option<()> = self.wrong_kind(node, name, "a list");
         &[]
-    }
-
-    /// The tables of a list in the file, `[[name]]`; defaults are not among them.
-    pub(super) fn tables(&self, name: &str) -> Vec<(&'a Table, &'a Place)> {
-        let Some(node) = self.table.get(name) else { return Vec::new() };
-        let Value::List(items) = &node.value else {
-            self.mistakes.note(
-                &node.place,
-                format!("`{name}` is a list of tables"),
-                format!("this is {}", node.value.kind()),
-                format!("write [[{name}]]"),
-            );
-            return Vec::new();
-        };
-        items.iter().filter_map(|item| Some((self.as_table(item, name)?, &item.place))).collect()
-    }
-
-    /// A table in the file, `[name]`.
-    pub(super) fn table(&self, name: &str) -> Option<(&'a Table, &'a Place)> {
-        let node = self.table.get(name)?;
-        Some((self.as_table(node, name)?, &node.place))
     }
 
     /// The node as a table.
@@ -250,13 +338,13 @@ impl<'a> Section<'a> {
 }
 
 fn wrong_kind<T>(node: &Node, name: &str, kind: &str, mistakes: &Mistakes) -> Option<T> {
-    mistakes.note(
-        &node.place,
-        format!("`{name}` is not {kind}"),
-        format!("this is {}", node.value.kind()),
-        format!("write {kind}"),
-    );
+    let message = format!("`{name}` is not {kind}");
+    mistakes.note(&node.place, message, is(node.value.kind()), format!("write {kind}"));
     None
+}
+
+fn is(kind: &str) -> String {
+    format!("this is {kind}")
 }
 
 /// The node as a string.
@@ -282,18 +370,3 @@ pub(super) fn duration(node: &Node, name: &str, mistakes: &Mistakes) -> Option<D
 }
 
 const EXAMPLE: &str = "write \"30s\" or \"500ms\"";
-
-/// The one of `known` that was probably meant.
-pub(super) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), *known))
-        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// `` `a`, `b` ``
-pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
-}

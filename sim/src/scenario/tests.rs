@@ -17,11 +17,6 @@ fn input(text: &str, sets: &[&str]) -> Input {
     Input { path: "scenario.toml".into(), text: text.into(), sets, seed: None }
 }
 
-/// The messages of all mistakes.
-fn messages(text: &str, sets: &[&str]) -> Vec<String> {
-    read(&input(text, sets)).err().unwrap_or_default().into_iter().map(|mistake| mistake.message).collect()
-}
-
 /// The shipped scenario with one text replaced.
 fn with(old: &str, new: &str) -> String {
     assert!(BLUE_GREEN.contains(old), "{old:?} is not in the shipped scenario");
@@ -67,9 +62,10 @@ fn the_shipped_scenario_is_what_it_says() {
 #[test]
 fn the_defaults_are_read_from_the_file_that_people_read() {
     let mut syntax = Vec::new();
-    let defaults = node::parse(DEFAULTS, &mut syntax);
+    node::parse(DEFAULTS, Place::defaults, &mut syntax);
     assert_eq!(syntax, []);
-    assert!(defaults.get("load").is_some() && defaults.get("targets").is_some());
+    let bare = read(&input(&with("connections = 64", ""), &[])).unwrap();
+    assert_eq!((bare.load.connections, bare.load.max_in_flight), (64, 10_000));
 }
 
 #[test]
@@ -85,59 +81,168 @@ fn flags_change_the_plan_and_the_resolved_text_and_its_hash() {
     assert_eq!(again.source.resolved, changed.source.resolved, "the resolved text is a scenario");
 }
 
+/// A text of the shipped scenario, what stands there instead, and what is told: one mistake, except where a name that
+/// others use has gone.
+const BROKEN: &[(&str, &str, &str)] = &[
+    ("name = \"blue-green\"", "name = \"../blue\"", "a scenario's name is the name of a folder too"),
+    ("name = \"blue-green\"", "", "a scenario needs `name`"),
+    ("name = \"blue-green\"", "name = 7", "`name` is not a string"),
+    ("name = \"blue-green\"", "nmae = \"blue-green\"", "unknown key `nmae`"),
+    ("seed = 42", "seed = 42\nengine = \"model\"", "`model` is not served yet"),
+    ("seed = 42", "seed = 42\nengine = \"alive\"", "`alive` is not a value of `engine`"),
+    ("seed = 42", "seed = -1", "`seed` is out of range"),
+    ("seed = 42", "seed = 99999999999999999999", "`seed` is out of range"),
+    ("seed = 42", "seed = 1.5", "`seed` is out of range"),
+    ("seed = 42", "seed = 42\nseed = 43", "duplicate key"),
+    ("seed = 42", "seed = = 42", "extra `=`"),
+    ("[load]", "[load", "unclosed table"),
+    ("rate        = 600", "rate = 0", "`rate` is out of range"),
+    ("rate        = 600", "rate = 1e9", "`rate` is out of range"),
+    ("rate        = 600", "rate = nan", "`rate` is out of range"),
+    ("rate        = 600", "rate = 0.01", "the load is not a single request"),
+    ("rate        = 600", "rate = \"600\"", "`rate` is not a number"),
+    ("rate        = 600", "", "the load needs `rate`"),
+    ("rate        = 600", "rte = 600", "unknown key `rte`"),
+    ("rate        = 600", "rate = 600\nstages = []", "`stages` is not served yet"),
+    ("rate        = 600", "rate = 600\nname = \"x\"", "`name` belongs to the load above it"),
+    ("duration    = \"30s\"", "duration = 30", "a duration needs a unit"),
+    ("duration    = \"30s\"", "duration = \"30\"", "a duration needs a unit"),
+    ("duration    = \"30s\"", "duration = \"-30s\"", "a duration starts with a number"),
+    ("duration    = \"30s\"", "duration = \"0s\"", "`duration` is zero"),
+    ("duration    = \"30s\"", "duration = \"900h\"", "the load is more than a billion requests"),
+    ("warmup      = \"2s\"", "warmup = \"30s\"", "the warm-up is as long as the load"),
+    ("connections = 64", "connections = 0", "`connections` is out of range"),
+    ("\"constant-arrival-rate\"", "\"ramping-arrival-rate\"", "`ramping-arrival-rate` is not served yet"),
+    (
+        "\"constant-arrival-rate\"",
+        "\"constant-arival-rate\"",
+        "`constant-arival-rate` is not a value of `executor`",
+    ),
+    ("[[load.requests]]", "[load.requests]", "`requests` is not a list of tables"),
+    ("method = \"GET\"", "method = \"get it\"", "a method is one word in capitals"),
+    (
+        "method = \"GET\"",
+        "headers = { Content-Length = \"5\" }",
+        "`Content-Length` is written by the load generator",
+    ),
+    ("method = \"GET\"", "headers = { a = \"1\\r\\nb: 2\" }", "`a` has a value that cannot be sent"),
+    (
+        "method = \"GET\"",
+        "headers = { host = \"a\", Host = \"b\" }",
+        "the header field `Host` stands there twice",
+    ),
+    ("path   = \"/anything\"", "path = \"anything\"", "a path cannot be sent as it is"),
+    (
+        "name = \"example-service\"\n",
+        "name = \"a b\"\n",
+        "`name` breaks a rule for a Service; a Route points at a Service that does not exist; \
+     step 1 changes a Service that does not exist; step 2 changes a Service that does not exist",
+    ),
+    ("host = \"blue\"", "host = \"bleu\"", "a host names nothing that could answer"),
+    ("host = \"blue\"", "host = \"blue\"\nretries = 70000", "`retries` is out of range"),
+    ("host = \"blue\"", "host = \"blue\"\nread_timeout = 0", "`read_timeout` is out of range"),
+    (
+        "host = \"blue\"",
+        "host = \"blue\"\nprotocol = \"grpc\"",
+        "grpc is not served by this gateway; use http",
+    ),
+    ("host = \"blue\"", "host = \"blue\"\npath = \"x\"", "`path` breaks a rule for a Service"),
+    (
+        "[[routes]]",
+        "[[services]]\nname = \"example-service\"\nhost = \"blue\"\n[[routes]]",
+        "two Services are called `example-service`",
+    ),
+    ("paths   = [\"/anything\"]", "paths = []", "`paths` breaks a rule for a Route"),
+    ("paths   = [\"/anything\"]", "paths = [\"/anything\", \"~/x\"]", "`paths[1]` breaks a rule for a Route"),
+    (
+        "service = { name = \"example-service\" }",
+        "service = { name = \"shop\" }",
+        "a Route points at a Service that does not exist",
+    ),
+    ("service = { name = \"example-service\" }", "service = \"example-service\"", "`service` is not a table"),
+    (
+        "name    = \"green\"",
+        "name = \"10.0.0.1\"",
+        "`name` breaks a rule for an Upstream; step 1 points at an upstream that does not exist; \
+     the upstream of a threshold does not exist",
+    ),
+    ("name    = \"green\"", "name = \"green\"\nalgorithm = \"latency\"", "`latency` is not served yet"),
+    ("weight = 50", "weight = 70000", "`weight` is out of range"),
+    ("weight = 50", "wieght = 50", "unknown key `wieght`"),
+    ("httpbin.org:80", "httpbin.org:x", "a target is a host name or address with a port"),
+    ("httpbin.org:80", "httpbin.konghq.com:80", "target `httpbin.konghq.com:80` is listed twice"),
+    (
+        "name    = \"green\"",
+        "name = \"blue\"",
+        "two Upstreams are called `blue`; step 1 points at an upstream that does not exist; \
+     the upstream of a threshold does not exist",
+    ),
+    (
+        "match   = \"*\"",
+        "match = \"httpbin*\"",
+        "nothing answers for `any.httpbun.com:80`; nothing answers for `httpbun.com:80`",
+    ),
+    ("match   = \"*\"", "match = \"[\"", "a pattern cannot be read"),
+    ("p99 = \"20ms\"", "p99 = \"2ms\"", "a latency makes no sense"),
+    ("p99 = \"20ms\"", "uniform = [\"1ms\", \"2ms\"]", "a latency has one form"),
+    ("p99 = \"20ms\"", "p90 = \"20ms\"", "unknown key `p90`"),
+    ("respond = \"anything\"", "respond = \"nothing\"", "`nothing` is not a value of `respond`"),
+    ("respond = \"anything\"", "respond = \"bytes\"", "`bytes` needs a number"),
+    ("respond = \"anything\"", "errors = 0.5", "`errors` is not served yet"),
+    ("at       = \"10s\"", "at = \"30s\"", "a step comes after the load has ended"),
+    ("at       = \"20s\"", "at = \"30s\"", "a step comes after the load has ended"),
+    ("at       = \"20s\"", "at = \"5s\"", "a step comes before the one above it"),
+    ("set_host = { service = \"example-service\", host = \"blue\"", "set_hots = {", "unknown key `set_hots`"),
+    (
+        "set_host = { service = \"example-service\", host = \"blue\" }",
+        "pause = \"5s\"",
+        "`pause` is not served yet",
+    ),
+    ("set_host = { service = \"example-service\", host = \"blue\" }", "", "a step does nothing"),
+    (
+        "service = \"example-service\", host = \"green\"",
+        "service = \"shop\", host = \"green\"",
+        "step 1 changes a Service that does not exist",
+    ),
+    (
+        "service = \"example-service\", host = \"green\"",
+        "service = \"example-service\", host = \"gren\"",
+        "step 1 points at an upstream that does not exist",
+    ),
+    ("[thresholds]", "seed = 43\n[thresholds]", "`seed` belongs to the step above it"),
+    ("[thresholds]", "[rollout]\nstrategy = \"canary\"\n[thresholds]", "`rollout` is not served yet"),
+    ("[thresholds]", "[thresholds]\nsummary = \"x\"", "`summary` belongs to the thresholds above it"),
+    ("dropped   ", "droped    ", "no metric is called `droped`"),
+    ("dropped   ", "rollback  ", "the metric `rollback` is not served yet"),
+    ("dropped   ", "\"dropped{cause:refusd}\"", "the cause of a threshold does not exist"),
+    ("upstream:blue", "upstream:bleu", "the upstream of a threshold does not exist"),
+    ("phase:after-1", "phase:after-3", "the phase of a threshold does not exist"),
+    ("phase:after-1", "target:httpbin.org", "the target of a threshold does not exist"),
+    ("p(99) < 100ms", "p(99) < 100", "a duration needs a unit"),
+    ("[\"p(99) < 100ms\"]", "[]", "a threshold is a list"),
+    ("[\"p(99) < 100ms\"]", "\"p(99) < 100ms\"", "a threshold is a list"),
+    ("[load]", "[gateway]\nworkers = 0\n[load]", "`workers` is out of range"),
+    ("[load]", "[gateway]\nbalancing = \"per-worker\"\n[load]", "`per-worker` is not served yet"),
+    ("[load]", "[gateway]\nproxy_listen = \"0.0.0.0:80\"\n[load]", "a rehearsal listens on loopback only"),
+];
+
+// Aim: a mistake is told once, for what it is, and nothing that only follows from it is told beside it; how each looks is
+// agreed. Method: the shipped scenario with one thing broken at a time.
 #[test]
-fn each_mistake_is_told_for_what_it_is() {
-    for (old, new, said) in [
-        ("rate        = 600", "rate = 0", "`rate` is out of range"),
-        ("rate        = 600", "rate = \"600\"", "`rate` is not a number"),
-        ("rate        = 600", "", "the load needs `rate`"),
-        ("duration    = \"30s\"", "duration = \"30\"", "a duration needs a unit"),
-        ("duration    = \"30s\"", "duration = \"-30s\"", "a duration starts with a number"),
-        ("warmup      = \"2s\"", "warmup = \"30s\"", "the warm-up is as long as the load"),
-        ("connections = 64", "connections = 0", "`connections` is out of range"),
-        ("\"constant-arrival-rate\"", "\"ramping-arrival-rate\"", "`ramping-arrival-rate` is not served yet"),
-        ("\"constant-arrival-rate\"", "\"constant\"", "`constant` is not a value of `executor`"),
-        ("seed = 42", "seed = 42\nengine = \"model\"", "`model` is not served yet"),
-        ("seed = 42", "seed = -1", "`seed` is out of range"),
-        ("method = \"GET\"", "method = \"get it\"", "a method is one word in capitals"),
-        ("path   = \"/anything\"", "path = \"anything\"", "a path cannot be sent as it is"),
-        (
-            "name = \"example-service\"",
-            "name = \"a b\"",
-            "`name`: invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~",
-        ),
-        ("host = \"blue\"", "host = \"bleu\"", "a host names nothing that could answer"),
-        ("paths   = [\"/anything\"]", "paths = []", "`paths`: must set one of 'methods', 'hosts', 'paths'"),
-        (
-            "service = { name = \"example-service\" }",
-            "service = { name = \"shop\" }",
-            "a Route points at a Service that does not exist",
-        ),
-        ("weight = 50", "weight = 70000", "`weight` is out of range"),
-        ("httpbin.org:80", "httpbin.org:x", "Invalid target; not a valid hostname or ip address"),
-        ("httpbin.org:80", "httpbin.konghq.com:80", "target `httpbin.konghq.com:80` is listed twice"),
-        ("name    = \"green\"", "name = \"blue\"", "two are called `blue`"),
-        ("match   = \"*\"", "match = \"httpbin*\"", "nothing answers for `any.httpbun.com:80`"),
-        ("p99 = \"20ms\"", "p99 = \"2ms\"", "this latency makes no sense: p99 is below p50"),
-        ("respond = \"anything\"", "respond = \"nothing\"", "`nothing` is not a value of `respond`"),
-        ("respond = \"anything\"", "errors = 0.5", "`errors` is not served yet"),
-        ("at       = \"10s\"", "at = \"30s\"", "a step comes after the load has ended"),
-        ("at       = \"20s\"", "at = \"5s\"", "a step comes before the one above it"),
-        ("set_host = {", "set_hots = {", "unknown key `set_hots`"),
-        ("[thresholds]", "name = \"x\"\n[thresholds]", "`name` belongs to the step above it"),
-        ("dropped   ", "droped    ", "no metric is called `droped`"),
-        ("upstream:blue", "upstream:bleu", "the upstream of a threshold does not exist"),
-        ("p(99) < 100ms", "p(99) < 100", "a duration needs a unit"),
-        ("[thresholds]", "[rollout]\nstrategy = \"canary\"\n[thresholds]", "`rollout` is not served yet"),
-        (
-            "[load]",
-            "[gateway]\nproxy_listen = \"0.0.0.0:80\"\n[load]",
-            "a rehearsal listens on loopback only",
-        ),
-    ] {
-        let found = messages(&with(old, new), &[]);
-        assert!(found.iter().any(|message| message == said), "{new:?}: {said:?} is not among {found:#?}");
+fn each_mistake_is_told_for_what_it_is_and_alone() {
+    let mut shown = String::new();
+    let mut wrong = Vec::new();
+    for (old, new, said) in BROKEN {
+        let text = with(old, new);
+        let found = read(&input(&text, &[])).err().unwrap_or_default();
+        let told: Vec<_> = found.iter().map(|mistake| mistake.message.as_str()).collect();
+        if told.join("; ") != *said {
+            wrong.push(format!("{new:?}: {told:#?}"));
+        }
+        shown.push_str(&render(&found, &input(&text, &[]), false));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    insta::assert_snapshot!("broken", shown);
 }
 
 #[test]
@@ -152,15 +257,13 @@ fn all_mistakes_come_at_once_in_the_order_of_the_text() {
        |
     10 | duration = 30
        |            ^^ a bare number
-       |
        = help: write "30s" or "500ms"
 
     error: unknown key `wieght`
       --> scenario.toml:29:94
        |
-    29 | targets = [ { target = "httpbin.konghq.com:80", weight = 100 }, { target = "httpbin.org:80", wieght = 50 } ]
-       |                                                                                              ^^^^^^ not a key of a target
-       |
+    29 | ...arget = "httpbin.org:80", wieght = 50 } ]
+       |                              ^^^^^^ not a key of a target
        = help: did you mean `weight`?
 
     error: a duration needs a unit
@@ -168,9 +271,55 @@ fn all_mistakes_come_at_once_in_the_order_of_the_text() {
       |
     1 | load.timeout=5
       |              ^ a bare number
-      |
       = help: write "30s" or "500ms"
     "#);
+}
+
+// Aim: one slip in TOML does not hide what is wrong elsewhere, and what only follows from it is not told. Method: a broken
+// header, whose keys then seem to belong to the section above, and mistakes before and after it.
+#[test]
+fn a_slip_in_the_syntax_hides_nothing_elsewhere() {
+    let text = with("[[services]]", "[[services]").replacen("\"30s\"", "30", 1).replacen("100ms", "100", 1);
+    let told: Vec<_> =
+        read(&input(&text, &["load.rate=0"])).unwrap_err().into_iter().map(|m| m.message).collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told[0], "a duration needs a unit");
+    assert_eq!(told[2..], ["a duration needs a unit", "`rate` is out of range"]);
+}
+
+#[test]
+fn a_flag_is_told_for_what_it_is() {
+    for (set, said) in [
+        ("load.rte=5", "unknown key `rte`"),
+        ("load.timeout=5", "a duration needs a unit"),
+        ("load.rate=[1,", "unclosed array"),
+        ("steps[9].at=5s", "there is no entry [9], only 2 of them, in `steps`"),
+        ("upstreams[0].targets[1].weight=70000", "`weight` is out of range"),
+        ("thresholds.switch=[\"mixd < 1s\"]", "`switch` cannot be asked for `mixd`"),
+        ("services[0].host=bleu", "a host names nothing that could answer"),
+        ("nothing", "a --set has no value"),
+    ] {
+        let input = input(BLUE_GREEN, &[set]);
+        let found = read(&input).unwrap_err();
+        assert_eq!(found.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>(), [said]);
+        assert_eq!(found[0].place.text, Text::Set(0));
+        assert!(render(&found, &input, false).contains("--> --set:1:"));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_move_nothing() {
+    let text = format!("\u{feff}{}", with("weight = 50", "wieght = 50").replace('\n', "\r\n"));
+    let input = input(&text, &[]);
+    let shown = render(&read(&input).unwrap_err(), &input, false);
+    assert!(shown.contains("scenario.toml:29:94"), "{shown}");
+    assert!(!shown.contains('\r'));
+}
+
+#[test]
+fn a_step_without_a_time_follows_the_one_above_it() {
+    let plan = read(&input(&with("at       = \"20s\"", ""), &[])).unwrap();
+    assert_eq!(plan.steps.iter().map(|step| step.at.as_secs()).collect::<Vec<_>>(), [10, 10]);
 }
 
 #[test]
@@ -219,8 +368,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
-        let input = input(&text, &[]);
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let input = input(&text, &[&text]);
         if let Err(mistakes) = read(&input) {
             prop_assert!(!render(&mistakes, &input, true).is_empty());
         }
@@ -235,7 +385,8 @@ proptest! {
         let input = input(&text, &[&put]);
         if let Err(mistakes) = read(&input) {
             let shown = render(&mistakes, &input, false);
-            prop_assert!(!shown.contains('\u{1b}'), "{shown:?}");
+            prop_assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+            prop_assert!(shown.lines().all(|line| line.chars().count() < 200), "{shown}");
         }
     }
 }

@@ -1,102 +1,152 @@
 //! `[thresholds]`: `"metric{tag:value}" = ["aggregation op value"]`, each tag's value among those the run will have.
 
-use gateway_core::config::Config;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::Section;
-use super::diagnostic::Place;
+use super::Input;
+use super::diagnostic::{Place, Text};
+use super::gateway::Entities;
 use super::node::{Key, Node, Value};
-use super::reader::{closest, listed, text};
+use super::reader::{Section, Shape, text};
 use crate::measure::Cause;
-use crate::plan::threshold::{parse_expression, parse_subject};
-use crate::plan::{MockPlan, Threshold, ThresholdError};
+use crate::plan::threshold::{Subject, parse_expression, parse_subject};
+use crate::plan::{Metric, MockPlan, Threshold, ThresholdError};
+use crate::words;
+
+/// Its keys are metrics, which have a reader of their own.
+const SHAPE: Shape = Shape { what: "the thresholds", keys: &[], later: &[] };
 
 /// What the tags of a run can be.
 pub(super) struct Known<'a> {
-    pub(super) config: &'a Config,
+    pub(super) entities: &'a Entities<'a>,
     pub(super) mocks: &'a [MockPlan],
     /// How many switches there will be.
     pub(super) switches: usize,
+    /// Whether the load has a warm-up; taken for granted when that cannot be told.
+    pub(super) has_warmup: bool,
 }
 
 /// All thresholds.
-pub(super) fn read(root: &Section<'_>, file: &str, known: &Known<'_>) -> Vec<Threshold> {
-    let Some((table, _)) = root.table("thresholds") else { return Vec::new() };
-    table.entries.iter().flat_map(|(key, node)| of_metric(root, key, node, file, known)).collect()
+pub(super) fn read(root: &Section<'_>, input: &Input, known: &Known<'_>) -> Vec<Threshold> {
+    let Some(section) = root.unchecked("thresholds", &SHAPE) else { return Vec::new() };
+    let reader = Reader { section, input, known };
+    section.entries().iter().flat_map(|(key, node)| reader.of_metric(key, node)).collect()
 }
 
-fn of_metric(root: &Section<'_>, key: &Key, node: &Node, file: &str, known: &Known<'_>) -> Vec<Threshold> {
-    let note = |place: &Place, error: ThresholdError| {
-        root.mistakes.note(place, error.message, "", error.help.unwrap_or_default());
-    };
-    let subject = match parse_subject(&key.name) {
-        Ok(subject) => subject,
-        Err(error) => {
-            note(&key.place, error);
+struct Reader<'a> {
+    section: Section<'a>,
+    input: &'a Input,
+    known: &'a Known<'a>,
+}
+
+impl Reader<'_> {
+    fn of_metric(&self, key: &Key, node: &Node) -> Vec<Threshold> {
+        if self.section.swallowed(key) {
             return Vec::new();
         }
-    };
-    for (tag, value) in &subject.tags {
-        check_tag(root, key, tag, value, known);
-    }
-    let Value::List(items) = &node.value else {
-        root.mistakes.note(
-            &node.place,
-            "a threshold is a list",
-            format!("this is {}", node.value.kind()),
-            "write [\"count == 0\"]",
-        );
-        return Vec::new();
-    };
-    items
-        .iter()
-        .filter_map(|item| {
-            let expression_text = text(item, &key.name, root.mistakes)?;
-            let expression = parse_expression(subject.metric, expression_text)
-                .map_err(|error| note(&item.place, error))
-                .ok()?;
+        let Some(subject) = self.noted(&key.place, &key.name, parse_subject(&key.name)) else {
+            return Vec::new();
+        };
+        self.check_subject(key, &subject);
+        let mistakes = self.section.mistakes;
+        let items = match &node.value {
+            Value::List(items) if !items.is_empty() => items,
+            value => {
+                let is_list = matches!(value, Value::List(_));
+                let label = if is_list { "nothing is asked" } else { "this is not a list" };
+                mistakes.note(&node.place, "a threshold is a list", label, "write [\"count == 0\"]");
+                return Vec::new();
+            }
+        };
+        let read = |item: &Node| {
+            let expression_text = text(item, &key.name, mistakes)?;
+            let expression = parse_expression(subject.metric, expression_text);
             Some(Threshold {
                 metric: subject.metric,
                 tags: subject.tags.clone(),
-                expression,
+                expression: self.noted(&item.place, expression_text, expression)?,
                 metric_text: key.name.clone(),
                 expression_text: expression_text.to_owned(),
-                line: item.place.line(file),
+                line: item.place.line(&self.input.text),
             })
-        })
-        .collect()
-}
-
-fn check_tag(root: &Section<'_>, key: &Key, tag: &str, value: &str, known: &Known<'_>) {
-    let values: Vec<String> = match tag {
-        "phase" => phases(known.switches),
-        "upstream" => known.config.upstreams().map(|(_, upstream)| upstream.name.clone()).collect(),
-        "target" => known.mocks.iter().map(|mock| mock.name.clone()).collect(),
-        "version" => known.mocks.iter().map(|mock| mock.version.clone()).collect(),
-        "cause" => Cause::ALL.iter().map(|cause| cause.as_str().to_owned()).collect(),
-        _ => return,
-    };
-    if values.iter().any(|known| known == value) {
-        return;
+        };
+        items.iter().filter_map(read).collect()
     }
-    let names: Vec<_> = values.iter().map(String::as_str).collect();
-    let help = match closest(value, &names) {
-        Some(close) => format!("did you mean `{close}`?"),
-        None => format!("{tag}s here: {}", listed(&names[..names.len().min(20)])),
-    };
-    root.mistakes.note(
-        &key.place,
-        format!("the {tag} of a threshold does not exist"),
-        format!("there is no {tag} `{value}`"),
-        help,
-    );
-}
 
-/// The phases of a run with so many switches; a name without a number means all of its kind.
-fn phases(switches: usize) -> Vec<String> {
-    let mut names = vec!["warmup".to_owned(), "before".to_owned()];
-    if switches > 0 {
-        names.extend(["switch".to_owned(), "after".to_owned()]);
-        names.extend((1..=switches).flat_map(|n| [format!("switch-{n}"), format!("after-{n}")]));
+    /// What was read; else the mistake is noted where it stands within `text`, which stands at `place`.
+    fn noted<T>(&self, place: &Place, text: &str, result: Result<T, ThresholdError>) -> Option<T> {
+        result
+            .map_err(|e| {
+                let place = self.part(place, text, &e.span);
+                self.section.mistakes.note(&place, e.message, e.label, e.help);
+            })
+            .ok()
     }
-    names
+
+    /// Where a part of `text`, the value at `place`, stands. With an escape in it nobody can tell, so it is the whole.
+    fn part(&self, place: &Place, text: &str, part: &Range<usize>) -> Place {
+        let source = place.text.of(self.input).get(place.span.clone()).unwrap_or_default();
+        let before = match source.find(text) {
+            Some(before @ (0 | 1)) if source.len() == text.len() + 2 * before => before,
+            // A bare word of a flag, or spaces around it.
+            Some(before) if matches!(place.text, Text::Set(_)) => before,
+            _ => return place.clone(),
+        };
+        let from = place.span.start + before;
+        Place { text: place.text, span: from + part.start..from + part.end }
+    }
+
+    fn check_subject(&self, key: &Key, subject: &Subject) {
+        let mistakes = self.section.mistakes;
+        if subject.metric == Metric::Switch && self.known.switches == 0 {
+            let help = "write a step with set_host, or leave this out";
+            mistakes.absent(&key.place, "a threshold is about switches", "there is no switch", help);
+        }
+        for ((tag, value), span) in subject.tags.iter().zip(&subject.spans) {
+            let Some(values) = self.values(tag) else { continue };
+            let names: Vec<_> = values.iter().map(String::as_str).collect();
+            if names.contains(&value.as_str()) {
+                continue;
+            }
+            let help = match words::closest(value, &names) {
+                Some(close) if names.len() > 6 => format!("did you mean `{close}`?"),
+                _ => format!("{tag}s here: {}", words::quoted(&names)),
+            };
+            let place = self.part(&key.place, &key.name, span);
+            let message = format!("the {tag} of a threshold does not exist");
+            mistakes.absent(&place, message, format!("there is no {tag} `{value}`"), help);
+        }
+    }
+
+    /// Every value that `tag` can have; `None` when a mistake elsewhere leaves that open.
+    fn values(&self, tag: &str) -> Option<Vec<String>> {
+        let Known { entities, mocks, .. } = self.known;
+        let targets: BTreeSet<_> = entities.targets.iter().map(|target| &target.name).collect();
+        match tag {
+            "phase" => Some(self.phases()),
+            "upstream" => entities.upstreams.all(),
+            "target" => entities.targets_are_all.then(|| targets.into_iter().cloned().collect()),
+            "version" => (entities.targets_are_all && mocks.len() == targets.len()).then(|| {
+                let versions: BTreeSet<_> = mocks.iter().map(|mock| mock.version.clone()).collect();
+                versions.into_iter().collect()
+            }),
+            "cause" => Some(Cause::ALL.iter().map(|cause| cause.as_str().to_owned()).collect()),
+            _ => None,
+        }
+    }
+
+    /// The phases of the run; a name without a number means all of its kind.
+    fn phases(&self) -> Vec<String> {
+        let mut names = vec!["before".to_owned()];
+        if self.known.has_warmup {
+            names.insert(0, "warmup".to_owned());
+        }
+        if self.known.switches > 0 {
+            names.extend(["switch".to_owned(), "after".to_owned()]);
+            names.extend(
+                (1..=self.known.switches).flat_map(|n| [format!("switch-{n}"), format!("after-{n}")]),
+            );
+        }
+        names
+    }
 }
