@@ -3,10 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::origins;
 use crate::load::Schedule;
 use crate::mock::{Latency, Respond};
 use crate::plan::{Action, Plan, Step};
 use crate::words;
+
+/// Columns of a setting's path that are kept aligned, and of its value that are shown.
+const PATH_WIDTH_MAX: usize = 40;
+const VALUE_WIDTH_MAX: usize = 40;
 
 /// `ok (18,000 requests, 2 switches, 30 s)`
 pub fn describe(plan: &Plan) -> String {
@@ -71,7 +76,23 @@ pub fn dry_run(plan: &Plan) -> String {
             words::plain(&threshold.expression_text)
         );
     }
+    settings(&mut out, plan);
     out
+}
+
+/// Every setting and where it comes from.
+fn settings(out: &mut String, plan: &Plan) {
+    out.push_str("\n  settings\n");
+    let settings = origins::settings(&plan.source);
+    let longest = settings.iter().map(|setting| setting.path.chars().count()).max();
+    let path_width = longest.unwrap_or_default().min(PATH_WIDTH_MAX);
+    for origins::Setting { path, value, origin } in &settings {
+        let (value, origin) = match path.as_str() {
+            "seed" if *value != plan.seed.to_string() => (&plan.seed.to_string(), "--seed"),
+            _ => (value, origin.as_str()),
+        };
+        let _ = writeln!(out, "    {origin:<9} {path:<path_width$}  {}", words::cut(value, VALUE_WIDTH_MAX));
+    }
 }
 
 fn targets(out: &mut String, plan: &Plan) {

@@ -15,6 +15,7 @@ mod thresholds;
 mod upstreams;
 
 mod describe;
+mod origins;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,16 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
 
 fn defaults() -> Table {
     node::parse(DEFAULTS, Place::defaults, &mut Vec::new())
+}
+
+/// The text with all flags laid over it, where both are known to be right.
+fn tree(text: &str, sets: &[String]) -> Table {
+    let mut root = node::parse(text, Place::file, &mut Vec::new());
+    for (number, flag) in sets.iter().enumerate() {
+        // A flag that leads nowhere has no part in a plan.
+        let _ = node::set(&mut root, flag, number);
+    }
+    root
 }
 
 fn name(section: &Section<'_>) -> Option<String> {

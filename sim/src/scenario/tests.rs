@@ -362,6 +362,8 @@ fn a_plan_can_be_told_in_words() {
     assert_eq!(describe(&plan), "ok (18,000 requests, 2 switches, 30 s)");
     let told = dry_run(&plan);
     assert!(told.contains("10 s  PATCH /services/example-service  {\"host\": \"green\"}"), "{told}");
+    let plan = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &["load.rate=50"]) }).unwrap();
+    insta::assert_snapshot!("dry_run", dry_run(&plan));
 }
 
 proptest! {
