@@ -84,7 +84,8 @@ struct RunArgs {
     /// The scenario; `-` reads it from standard input
     file: PathBuf,
     /// What every draw comes from, instead of the file's `seed`
-    #[arg(long, value_name = "N", env = "SIM_SEED")]
+    // TOML has no larger whole numbers, and a run's resolved scenario holds its seed.
+    #[arg(long, value_name = "N", env = "SIM_SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Change one key of the scenario, such as `load.rate=5000` or `steps[0].at=5s`; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
