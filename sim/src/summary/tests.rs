@@ -1,3 +1,5 @@
+//! Runs played in virtual time, and every figure of their summaries.
+
 use super::*;
 use crate::measure::rehearsal::{change, how_to, measure, play, quiet};
 use crate::measure::{Cause, Conditions, Ending, Observation, Record, Recorder, StepMoments};

@@ -1,3 +1,5 @@
+//! The recorder against what engines may say: in order, late, twice, or never.
+
 use gateway_core::id::{Epoch, Revision};
 use gateway_core::outcome::Outcome;
 

@@ -1,3 +1,5 @@
+//! Weights proved from tickets, and what is said when they cannot be.
+
 use gateway_core::id::{Epoch, Revision};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! What each threshold judges, and what it says.
+
 use std::time::Duration;
 
 use super::*;
