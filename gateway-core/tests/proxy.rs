@@ -2,6 +2,7 @@
 //! Well-behaved targets are wiremock's; those that misbehave write their bytes themselves.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a client that pauses has to sleep")]
 
 mod support;
 
@@ -242,6 +243,47 @@ async fn a_body_reaches_the_client_before_it_is_complete() {
     target.write_all(b"-last").await.unwrap();
     client.read_exact(&mut half).await.unwrap();
     assert_eq!(&half, b"-last");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_slow_client_does_not_blame_the_target() {
+    // Aim: a client that pauses longer than the Service's timeouts, within a download and within an upload, loses nothing.
+    // Method: both timeouts are a tick long and the client pauses for several; bodies are larger than all buffers between.
+    const SIZE: usize = 24 * 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gate = gate(&[listener.local_addr().unwrap()], |service, _| {
+        service.retries = 0;
+        service.read_timeout = Duration::from_millis(100);
+        service.write_timeout = Duration::from_millis(100);
+    });
+    let target = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await.unwrap();
+        let mut body = [0; 10];
+        stream.read_exact(&mut body).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; SIZE]).await.unwrap();
+        body
+    });
+    let pause = || tokio::time::sleep(Duration::from_millis(450));
+    let mut client = TcpStream::connect(gate.proxy()).await.unwrap();
+    client.write_all(b"POST /shop HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst").await.unwrap();
+    pause().await;
+    client.write_all(b"-last").await.unwrap();
+    assert!(read_head(&mut client).await.unwrap().starts_with(b"HTTP/1.1 200"));
+    pause().await;
+    let mut body = vec![0; SIZE];
+    client.read_exact(&mut body).await.unwrap();
+    assert_eq!(&target.await.unwrap(), b"first-last");
+}
+
+#[tokio::test]
+async fn empty_fields_and_odd_names_pass_through() {
+    let answer = b"HTTP/1.1 200 OK\r\nx-empty:\r\nx-blank: \r\nX_Odd~Name: v\r\ncontent-length: 0\r\n\r\n";
+    let answer = get(&gate(&[raw(answer).await], plain), "/shop").await;
+    assert_eq!((answer.headers["x-empty"].len(), answer.headers["x-blank"].len()), (0, 0));
+    assert_eq!(answer.headers["x_odd~name"], "v");
 }
 
 // === What the client is told when nothing comes back ===

@@ -134,6 +134,9 @@ impl Stream {
                 Rest::UntilClose => input.split().freeze(),
             };
             if !data.is_empty() {
+                if let Some(connection) = &self.connection {
+                    connection.pause();
+                }
                 return Poll::Ready(Some(Ok(data)));
             }
             let (Some(connection), Some(ticket)) = (&mut self.connection, &self.ticket) else {

@@ -123,7 +123,6 @@ impl Connection {
         headers: &mut HeaderMap,
     ) -> Result<AnswerHead, ExchangeError> {
         let mut turn = Turn { limits, to_head, interim: 0, complete: false, sending: true };
-        self.watch.arm(&self.watches, limits.write);
         let head = poll_fn(|cx| self.poll_exchange(&mut turn, upload, headers, cx)).await?;
         Ok(AnswerHead { reusable: head.reusable && !turn.sending, ..head })
     }
@@ -176,13 +175,18 @@ impl Connection {
                 match upload.poll_append(&mut self.out, cx) {
                     Poll::Ready(Piece::End) => turn.complete = true,
                     Poll::Ready(Piece::Broken) => return Poll::Ready(Err(ExchangeError::Client)),
-                    Poll::Pending if self.out.is_empty() => return Poll::Pending,
+                    // Who waits for the client does not wait for the target.
+                    Poll::Pending if self.out.is_empty() => {
+                        self.watch.disarm();
+                        return Poll::Pending;
+                    }
                     Poll::Ready(Piece::Some) | Poll::Pending => {}
                 }
             }
             if self.out.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            self.watch.arm_once(&self.watches, turn.limits.write);
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..])) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(self.failed(Failure::ResetBeforeResponse))),
                 Ok(n) => self.written += n,
@@ -265,12 +269,18 @@ impl Connection {
         &mut self.input
     }
 
+    /// Nobody waits for the target while the client takes what it has been sent.
+    pub(super) fn pause(&self) {
+        self.watch.disarm();
+    }
+
     /// More of the body; 0 at the end of the stream. `None` in time's place: the target took too long.
     pub(super) fn poll_more(
         &mut self,
         timeout: Duration,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<usize>>> {
+        self.watch.arm_once(&self.watches, timeout);
         match self.poll_fill(timeout, cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if self.watch.poll_expired(cx) => Poll::Ready(None),

@@ -58,6 +58,14 @@ impl Watch {
     /// From now on the wait may last `timeout`.
     pub(super) fn arm(&self, watches: &Watches, timeout: Duration) {
         self.until.set(watches.now().saturating_add(ticks(timeout)));
+        self.expired.set(false);
+    }
+
+    /// The same, unless a wait is under way already.
+    pub(super) fn arm_once(&self, watches: &Watches, timeout: Duration) {
+        if self.until.get() == NEVER {
+            self.arm(watches, timeout);
+        }
     }
 
     /// Nobody waits any more.
@@ -109,6 +117,10 @@ mod tests {
         }
         watches.tick();
         assert!(watch.poll_expired(&cx));
+        watch.arm_once(&watches, Duration::from_secs(1));
+        assert!(watch.poll_expired(&cx), "a wait that is under way is not begun anew");
+        watch.arm(&watches, Duration::from_secs(1));
+        assert!(!watch.poll_expired(&cx), "a new wait is not over because the last one was");
         watch.disarm();
         watches.tick();
         assert!(!watch.poll_expired(&cx));
