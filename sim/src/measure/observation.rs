@@ -1,6 +1,7 @@
 //! What an engine tells the recorder, one value at a time: the same words in both engines. Facts only; what they add up
 //! to is the recorder's to find out.
 
+use gateway_core::gateway::Attempt;
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -64,6 +65,23 @@ pub struct Pick {
     pub carried: f64,
     /// 0 for the first try of a request, then 1, 2, ...
     pub retry: u16,
+}
+
+impl Pick {
+    /// The pick that `attempt` of a request is.
+    pub fn of(request: u64, attempt: &Attempt) -> Self {
+        Self {
+            request,
+            at: attempt.began,
+            revision: attempt.revision,
+            upstream: attempt.upstream,
+            target: attempt.target,
+            epoch: attempt.epoch,
+            ticket: attempt.ticket,
+            carried: attempt.carried,
+            retry: attempt.number,
+        }
+    }
 }
 
 /// When a step was asked for and when it was in force.

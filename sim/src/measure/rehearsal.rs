@@ -122,7 +122,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
         finish(&gateway, &mut under_way, &mut attempts, now, &mut said);
         let head = Head::new("GET", "/");
         let attempt = gateway.begin(&gateway.route(&head).unwrap(), &head, now).unwrap();
-        said.push((reported(index, now), Observation::Picked(pick(index, &attempt))));
+        said.push((reported(index, now), Observation::Picked(Pick::of(index, &attempt))));
         said.push((now, Observation::Served { request: index, mock: attempt.target.0, at: now }));
         under_way.push(Reverse((now + service_time(plan.seed, index), index)));
         attempts.push(Some((attempt, intended)));
@@ -148,20 +148,6 @@ fn reported(request: u64, at: Instant) -> Instant {
 pub(crate) fn service_time(seed: u64, request: u64) -> Duration {
     let u = (draw(seed, 1, request) >> 11) as f64 / (1_u64 << 53) as f64;
     Duration::from_nanos((3_000_000.0 + 1_000_000.0 / (1.0 - 0.889 * u)) as u64)
-}
-
-fn pick(request: u64, attempt: &Attempt) -> Pick {
-    Pick {
-        request,
-        at: attempt.began,
-        revision: attempt.revision,
-        upstream: attempt.upstream,
-        target: attempt.target,
-        epoch: attempt.epoch,
-        ticket: attempt.ticket,
-        carried: attempt.carried,
-        retry: attempt.number,
-    }
 }
 
 /// Ends all attempts that are over by `until`.

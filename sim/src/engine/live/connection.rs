@@ -18,6 +18,8 @@ pub(super) struct Job {
     pub(super) kind: usize,
     pub(super) intended: Instant,
     pub(super) released: Instant,
+    /// When it is given up, once it has a connection.
+    pub(super) until: Instant,
     pub(super) on_wire: Option<Instant>,
     pub(super) first_byte: Option<Instant>,
 }
@@ -91,6 +93,11 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether everything it was given is written. An answer may come before that; then nothing else may follow.
+    pub(super) fn is_sent(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// One read into `scratch`, appended to the input; `None` when there is nothing yet, 0 at the end.

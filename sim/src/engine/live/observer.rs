@@ -49,17 +49,7 @@ impl Observer for WorkerObserver {
 
     fn picked(&self, request: u64, attempt: &Attempt) {
         if request != FOREIGN {
-            self.reporter.report(Observation::Picked(Pick {
-                request,
-                at: attempt.began,
-                revision: attempt.revision,
-                upstream: attempt.upstream,
-                target: attempt.target,
-                epoch: attempt.epoch,
-                ticket: attempt.ticket,
-                carried: attempt.carried,
-                retry: attempt.number,
-            }));
+            self.reporter.report(Observation::Picked(Pick::of(request, attempt)));
         }
     }
 

@@ -44,9 +44,9 @@ impl Table {
         self.body.tag("<tr>");
         for (at, cell) in cells.into_iter().enumerate() {
             let class = if self.numeric.get(at).copied().unwrap_or(false) { "n" } else { "" };
-            let (open, close) = if at == 0 { ("<th scope=\"row\">", "</th>") } else { ("", "</td>") };
-            self.body.tag(open);
-            if at > 0 {
+            if at == 0 {
+                markup!(self.body, "<th scope=\"row\" class=\"" (class) "\">");
+            } else {
                 markup!(self.body, "<td class=\"" (class) "\">");
             }
             match cell {
@@ -56,7 +56,7 @@ impl Table {
                 }
                 Cell::Markup(markup) => self.body.append(&markup),
             }
-            self.body.tag(close);
+            self.body.tag(if at == 0 { "</th>" } else { "</td>" });
         }
         self.body.tag("</tr>");
     }

@@ -171,7 +171,15 @@ impl Generator {
                 break;
             };
             let kind = self.load.requests.kind(self.seed, index);
-            let job = Job { index, kind, intended, released: now, on_wire: None, first_byte: None };
+            let job = Job {
+                index,
+                kind,
+                intended,
+                released: now,
+                until: Instant::MAX,
+                on_wire: None,
+                first_byte: None,
+            };
             if self.busy + self.waiting.len() >= self.load.max_in_flight {
                 self.end(&Job { released: intended, ..job }, Ending::Dropped(Cause::Overflow), None, now);
             } else {
@@ -217,7 +225,15 @@ impl Generator {
             self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
         }
         while let Some((index, intended)) = self.schedule.next() {
-            let job = Job { index, kind: 0, intended, released: intended, on_wire: None, first_byte: None };
+            let job = Job {
+                index,
+                kind: 0,
+                intended,
+                released: intended,
+                until: Instant::MAX,
+                on_wire: None,
+                first_byte: None,
+            };
             self.end(&job, Ending::Dropped(Cause::Unsent), None, now.max(intended));
         }
     }
@@ -226,7 +242,7 @@ impl Generator {
     fn give_up_overdue(&mut self) {
         let now = self.clock.now();
         while let Some(&(deadline, number, index)) = self.deadlines.front() {
-            let job = self.connections[number].job.filter(|job| job.index == index);
+            let job = self.connections[number].job.filter(|job| (job.index, job.until) == (index, deadline));
             if job.is_some() && deadline > now {
                 break;
             }
@@ -271,5 +287,92 @@ impl Generator {
             ending,
             target,
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::super::report::channel;
+    use super::*;
+    use crate::load::{Arrivals, RequestMix, RequestTemplate};
+
+    /// How many bytes of a connection, behind the head of its one request, are none of that request's body.
+    fn answer_early(mut stream: TcpStream) -> usize {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap();
+        let (mut strange, mut bytes) = (0, vec![0; 64 * 1024]);
+        while let Ok(n @ 1..) = stream.read(&mut bytes) {
+            strange += bytes[..n].iter().filter(|&&byte| byte != b'x').count();
+        }
+        strange
+    }
+
+    #[test]
+    fn an_answer_before_a_request_is_out_ends_its_connection() {
+        // Aim: what is left of an unfinished request is never followed by the next one. Method: a server that answers each
+        // head at once and keeps the connection; bodies are larger than all buffers between.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let gateway = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let connections: Vec<_> = (0..3)
+                .map(|_| {
+                    let (stream, _) = listener.accept().unwrap();
+                    thread::spawn(move || answer_early(stream))
+                })
+                .collect();
+            connections.into_iter().map(|connection| connection.join().unwrap()).sum::<usize>()
+        });
+        let post = RequestTemplate {
+            method: "POST".into(),
+            path: "/".into(),
+            headers: vec![],
+            body: vec![b'x'; 32_000_000],
+            weight: 1,
+        };
+        let load = Load {
+            rate: 100.0,
+            arrivals: Arrivals::Even,
+            duration: Duration::from_millis(30),
+            warmup: Duration::ZERO,
+            connections: 1,
+            max_in_flight: 10,
+            timeout: Duration::from_secs(20),
+            requests: RequestMix::new(vec![post]).unwrap(),
+        };
+        let stream = TcpStream::connect(gateway).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let clock = Clock::stopped();
+        let (mut reporters, mut collector) = channel(1, &clock);
+        run(Start {
+            load,
+            seed: 1,
+            ids: RequestIds::new(1, 3),
+            gateway,
+            streams: vec![stream],
+            clock,
+            reporter: reporters.pop().unwrap(),
+            stop: Arc::default(),
+        })
+        .unwrap();
+        while collector.collect(Duration::ZERO) {}
+        let endings: Vec<_> = collector
+            .ready()
+            .iter()
+            .map(|seen| match seen {
+                Observation::Ended(record) => record.ending,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(endings, [Ending::Dropped(Cause::NoRoute); 3]);
+        assert_eq!(server.join().unwrap(), 0, "bytes of another request within a body");
     }
 }

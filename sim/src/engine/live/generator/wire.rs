@@ -35,6 +35,7 @@ impl Generator {
         let bytes = self.templates[job.kind].bytes(job.index);
         let now = self.clock.now();
         job.on_wire = Some(now);
+        job.until = now + self.load.timeout;
         let connection = &mut self.connections[number];
         if connection.send(bytes).is_err() {
             self.close(number);
@@ -42,7 +43,7 @@ impl Generator {
         }
         connection.job = Some(job);
         self.busy += 1;
-        self.deadlines.push_back((now + self.load.timeout, number, job.index));
+        self.deadlines.push_back((job.until, number, job.index));
         true
     }
 
@@ -56,9 +57,10 @@ impl Generator {
             Ok(stream) => {
                 let connection = &mut self.connections[number];
                 connection.link = Link::Connecting(stream);
-                connection.job = Some(job);
+                let until = self.clock.now() + self.load.timeout;
+                connection.job = Some(Job { until, ..job });
                 self.busy += 1;
-                self.deadlines.push_back((self.clock.now() + self.load.timeout, number, job.index));
+                self.deadlines.push_back((until, number, job.index));
                 true
             }
             Err(e) => {
@@ -183,7 +185,7 @@ impl Generator {
                 false
             }
             Found::Answer(head) => {
-                let reusable = head.keep_alive && connection.input.is_empty();
+                let reusable = head.keep_alive && connection.input.is_empty() && connection.is_sent();
                 connection.job = None;
                 self.busy -= 1;
                 self.end(&job, ending(head), head.target, now);
