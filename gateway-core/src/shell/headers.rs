@@ -165,8 +165,11 @@ impl<'a> Named<'a> {
             .map(<[u8]>::trim_ascii)
     }
 
+    /// The names; `keep-alive` and `close` are almost always the only words, and go anyway.
     fn names(&self) -> impl Iterator<Item = HeaderName> {
-        self.words().filter_map(|word| HeaderName::from_bytes(word).ok())
+        let usual =
+            |word: &[u8]| word.eq_ignore_ascii_case(b"keep-alive") || word.eq_ignore_ascii_case(b"close");
+        self.words().filter(move |word| !usual(word)).filter_map(|word| HeaderName::from_bytes(word).ok())
     }
 
     fn contains(&self, name: &HeaderName) -> bool {

@@ -5,6 +5,11 @@ use bytes::BytesMut;
 
 use crate::rng;
 
+/// Digits of an id.
+const LENGTH: usize = 32;
+/// Bytes allocated at once: 128 ids.
+const ROOM: usize = 128 * LENGTH;
+
 /// The ids of one worker.
 #[derive(Debug)]
 pub(super) struct Ids {
@@ -21,11 +26,14 @@ impl Ids {
         }
     }
 
-    /// Appends the next id to `out`.
+    /// Appends the next id to `out`, which gets room for many at a time.
     pub(super) fn write_next(&mut self, out: &mut BytesMut) {
+        if out.capacity() - out.len() < LENGTH {
+            out.reserve(ROOM);
+        }
         let spread = rng::draw(self.worker, 0, self.next);
         let number = u128::from(spread) << 64 | u128::from(self.worker.wrapping_add(self.next));
-        let digits: [u8; 32] =
+        let digits: [u8; LENGTH] =
             std::array::from_fn(|at| b"0123456789abcdef"[(number >> (124 - 4 * at)) as usize & 0xf]);
         out.extend_from_slice(&digits);
         self.next += 1;
