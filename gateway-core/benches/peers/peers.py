@@ -1,11 +1,12 @@
 """CPU time for one proxied request: this gateway beside nginx and haproxy, in one interleaved run.
 
-Usage: peers.py [--rounds N] [--seconds S] [--rate R] [--proxy PATH]
+Usage: peers.py [--rounds N] [--seconds S] [--rate R] [--headers] [--proxy PATH]
 
 Each proxy has one worker on the first core; the generator and one very cheap target (nginx, a 100-byte answer) have the
 second. The generator is wrk, flat out in a closed loop on 64 kept-alive connections; with --rate it is h2load at so many
 requests a second in all. h2load sends in bursts, one request on each connection, which is cheaper to serve than an even pace;
-it is the same for all. What is compared is the CPU time the proxy's own process used, read from
+it is the same for all. This gateway always adds the header fields that Kong adds; with --headers the others are told to do
+the same, without it they forward what they get. What is compared is the CPU time the proxy's own process used, read from
 the scheduler in nanoseconds, divided by the requests answered. Only ratios within one round mean anything: absolute figures
 belong to the machine. nginx runs twice; the second against the first is the noise.
 
@@ -49,7 +50,7 @@ http {{
   upstream blue {{ server {a}; server {b}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://blue; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    location / {{ proxy_pass http://blue; proxy_http_version 1.1; proxy_set_header Connection ""; {headers} }}
   }}
 }}
 """
@@ -68,9 +69,35 @@ frontend f
   default_backend blue
 backend blue
   balance roundrobin
+{headers}
   http-reuse always
   server a {a}
   server b {b}
+"""
+
+NGINX_HEADERS = """
+      proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Forwarded-Path $uri;
+      proxy_set_header Via "1.1 nginx"; proxy_set_header X-Request-Id $request_id;
+      add_header Via "1.1 nginx"; add_header X-Upstream-Latency $upstream_header_time;
+      add_header X-Proxy-Latency $request_time; add_header X-Request-Id $request_id;
+"""
+
+HAPROXY_HEADERS = """
+  http-request set-var(txn.id) uuid()
+  http-request set-header X-Real-IP %[src]
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Forwarded-Path %[path]
+  http-request set-header Via "1.1 haproxy"
+  http-request set-header X-Request-Id %[var(txn.id)]
+  http-response set-header Via "1.1 haproxy"
+  http-response set-header X-Upstream-Latency %Tr
+  http-response set-header X-Proxy-Latency %Tw
+  http-response set-header X-Request-Id %[var(txn.id)]
 """
 
 
@@ -118,11 +145,16 @@ def run(*command):
     return subprocess.run(["taskset", "-c", OTHER_CORE, *command], capture_output=True, text=True, check=True).stdout
 
 
+def span(ratios):
+    return f"{statistics.median(ratios):.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rate", type=int, help="requests a second; flat out without it")
+    parser.add_argument("--headers", action="store_true", help="the others add header fields too")
     parser.add_argument("--proxy", default="target/release/examples/proxy")
     arguments = parser.parse_args()
     for tool in ("nginx", "haproxy", "h2load" if arguments.rate else "wrk", "taskset", arguments.proxy):
@@ -146,9 +178,9 @@ def main():
         processes.append(start(OTHER_CORE, "nginx", "-c", write("target.conf", NGINX_TARGET, body="x" * 100)))
         proxies = {}
         for name in ("nginx", "nginx again"):
-            path = write(f"{PORTS[name]}.conf", NGINX_PROXY, port=PORTS[name])
+            path = write(f"{PORTS[name]}.conf", NGINX_PROXY, port=PORTS[name], headers=NGINX_HEADERS if arguments.headers else "")
             proxies[name] = start(PROXY_CORE, "nginx", "-c", path)
-        path = write("haproxy.cfg", HAPROXY, port=PORTS["haproxy"])
+        path = write("haproxy.cfg", HAPROXY, port=PORTS["haproxy"], headers=HAPROXY_HEADERS if arguments.headers else "")
         proxies["haproxy"] = start(PROXY_CORE, "haproxy", "-db", "-f", path)
         proxies["gateway-core"] = start(PROXY_CORE, arguments.proxy, f"127.0.0.1:{PORTS['gateway-core']}", *TARGETS)
         processes.extend(proxies.values())
@@ -169,11 +201,10 @@ def main():
             share = (stolen_now - stolen) / max(1, ticks_now - ticks)
             print(f"round {turn + 1}: steal {share:.1%}  " + "  ".join(f"{n} {cost[n][-1]:.1f} us" for n in names))
 
-        print(f"\n{'':14}  us/request   x nginx (median, range of rounds)")
+        print(f"\n{'':14}  us/request   x nginx (median, range of rounds)   x haproxy")
         for name in names:
-            ratios = [mine / nginx for mine, nginx in zip(cost[name], cost["nginx"])]
-            span = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"{name:14}  {statistics.median(cost[name]):10.1f}   {statistics.median(ratios):.2f}  ({span})")
+            beside = "   ".join(span([mine / other for mine, other in zip(cost[name], cost[peer])]) for peer in ("nginx", "haproxy"))
+            print(f"{name:14}  {statistics.median(cost[name]):10.1f}   {beside}")
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
