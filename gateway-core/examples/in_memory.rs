@@ -1,7 +1,7 @@
 //! A gateway without a socket: three requests, one switch, one assertion.
 
 use gateway_core::config::{Change, Config};
-use gateway_core::entity::{Address, Route, Service, ServicePatch, Target, Upstream};
+use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 use gateway_core::gateway::{Gateway, Next, Rejection};
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for second in 0..3 {
         let now = Instant::from_millis(1000 * second);
         if second == 2 {
-            gateway.apply(Change::PatchService(service, ServicePatch::host("green")), now)?;
+            gateway.apply(Change::SetHost(service, "green".to_owned()), now)?;
         }
         let head = Head::new("GET", "/anything");
         let matched = gateway.route(&head).map_err(Rejection::message)?;

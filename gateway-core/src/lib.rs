@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use gateway_core::config::{Change, Config};
-//! use gateway_core::entity::{Address, Route, Service, ServicePatch, Target, Upstream};
+//! use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 //! use gateway_core::gateway::{Gateway, Next};
 //! use gateway_core::outcome::Outcome;
 //! use gateway_core::request::Head;
@@ -19,7 +19,7 @@
 //! config.add_route(Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) })?;
 //!
 //! let gateway = Gateway::new(config);
-//! gateway.apply(Change::PatchService(service, ServicePatch::host("green")), Instant::ZERO)?;
+//! gateway.apply(Change::SetHost(service, "green".to_owned()), Instant::ZERO)?;
 //!
 //! let head = Head::new("GET", "/anything");
 //! let matched = gateway.route(&head).expect("a route for /anything");
@@ -36,7 +36,7 @@
 //! | 0 vocabulary | [`time`], [`id`], [`weight`], [`rng`], [`request`], [`outcome`] |
 //! | 1 entities | [`entity`]: Service, Route, Upstream, Target |
 //! | 2 config | [`config`]: a valid set of them, and changes of it |
-//! | 3 decisions | [`router`]: which Route; [`balancer`]: which target |
+//! | 3 decisions | [`router`]: which Route; [`balancer`]: which target; [`schema`]: entities as Kong's JSON |
 //! | 4 the machine | [`gateway`]: route, begin, finish, apply; [`admin`]: the Admin API without a socket |
 //! | 5 the shell | `shell` (feature `shell`): listeners, worker threads, connections; the only async code |
 
@@ -53,6 +53,7 @@ pub mod config;
 
 pub mod balancer;
 pub mod router;
+pub mod schema;
 
 pub mod admin;
 pub mod gateway;

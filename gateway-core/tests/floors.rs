@@ -12,8 +12,9 @@ const FLOORS: &[&[&str]] = &[
     &["time", "id", "weight", "rng", "request", "outcome"],
     &["entity"],
     &["config"],
-    &["router", "balancer"],
-    &["gateway", "admin"],
+    &["router", "balancer", "health", "schema"],
+    &["gateway", "deck"],
+    &["admin"],
     &["shell"],
 ];
 

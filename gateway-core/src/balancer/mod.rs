@@ -50,7 +50,7 @@ impl Balancer {
     /// The first epoch of an Upstream.
     pub fn new(algorithm: Algorithm, members: Vec<Member>) -> Self {
         match algorithm {
-            Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(members)),
+            Algorithm::RoundRobin | Algorithm::Wheel => Self::RoundRobin(RoundRobin::new(members)),
         }
     }
 

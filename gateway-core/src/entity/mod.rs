@@ -1,23 +1,29 @@
 //! Kong's entities with Kong's fields, defaults and ranges; each checks its own fields and knows nothing of the others.
 //! Links between them are checked by `config`.
 
+mod healthchecks;
 mod name;
+mod path;
+mod protocol;
 mod route;
 mod service;
 mod target;
 mod upstream;
 
+pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind, Statuses};
 pub use name::{check_host, check_name};
-pub use route::Route;
-pub use service::{Protocol, Service, ServicePatch};
+pub use path::{check_path, normalise};
+pub use protocol::Protocol;
+pub use route::{PathHandling, Route, compile, split_port};
+pub use service::Service;
 pub use target::{Address, Target};
-pub use upstream::{Algorithm, Upstream};
+pub use upstream::{Algorithm, HashOn, Upstream};
 
 /// A field that breaks its rule: which one, and the rule in Kong's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct FieldError {
-    /// `host`, `targets[0].weight`.
+    /// `host`, `paths[0]`, `healthchecks.active.timeout`; `@entity` when the rule is about several fields.
     pub field: String,
     /// What is wrong, in Kong's words where Kong has some.
     pub message: String,
@@ -26,5 +32,10 @@ pub struct FieldError {
 impl FieldError {
     pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into() }
+    }
+
+    /// A rule about several fields.
+    pub(crate) fn entity(message: impl Into<String>) -> Self {
+        Self::new("@entity", message)
     }
 }

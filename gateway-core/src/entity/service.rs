@@ -4,37 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{FieldError, check_host, check_name};
-
-/// What is spoken to the targets. Only `http` is served so far; the rest is refused when a config is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Plain HTTP/1.1.
-    Http,
-}
-
-impl Protocol {
-    /// As Kong writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-        }
-    }
-
-    /// Reads Kong's word.
-    ///
-    /// # Errors
-    /// Kong's sentence for words Kong does not know, our own for those we do not serve.
-    pub fn parse(word: &str) -> Result<Self, String> {
-        match word {
-            "http" => Ok(Self::Http),
-            "grpc" | "grpcs" | "https" | "tcp" | "tls" | "tls_passthrough" | "udp" => {
-                Err(format!("{word} is not served by this gateway; use http"))
-            }
-            _ => Err("expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp".to_owned()),
-        }
-    }
-}
+use super::{FieldError, Protocol, check_host, check_name, check_path};
 
 /// A Service with Kong's fields and defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +13,7 @@ pub struct Service {
     pub uuid: Uuid,
     /// Unique when given.
     pub name: Option<String>,
-    /// `http`.
+    /// What is spoken to the targets; `http` by default, and the only one that the proxy speaks so far.
     pub protocol: Protocol,
     /// The name of an Upstream, or else a host.
     pub host: String,
@@ -61,6 +31,14 @@ pub struct Service {
     pub read_timeout: Duration,
     /// `false` takes all its Routes out of the router.
     pub enabled: bool,
+    /// Whether a target's certificate is verified; only with https or tls.
+    pub tls_verify: Option<bool>,
+    /// How long a chain of certificates may be, 0 to 64; only with https or tls.
+    pub tls_verify_depth: Option<u8>,
+    /// Ids of the certificates trusted; only with https or tls.
+    pub ca_certificates: Option<Vec<Uuid>>,
+    /// Id of the certificate shown to targets; only with https or tls.
+    pub client_certificate: Option<Uuid>,
     /// Free words.
     pub tags: Vec<String>,
     /// Seconds since 1970.
@@ -89,6 +67,10 @@ impl Service {
             write_timeout: TIMEOUT,
             read_timeout: TIMEOUT,
             enabled: true,
+            tls_verify: None,
+            tls_verify_depth: None,
+            ca_certificates: None,
+            client_certificate: None,
             tags: Vec::new(),
             created_at: 0,
             updated_at: 0,
@@ -110,6 +92,19 @@ impl Service {
         if let Some(path) = &self.path {
             check("path", check_path(path));
         }
+        if self.path.is_some() && !self.protocol.has_paths() {
+            check("path", Err("value must be null".to_owned()));
+        }
+        for (field, is_set) in [
+            ("tls_verify", self.tls_verify.is_some()),
+            ("tls_verify_depth", self.tls_verify_depth.is_some()),
+            ("ca_certificates", self.ca_certificates.is_some()),
+            ("client_certificate", self.client_certificate.is_some()),
+        ] {
+            if is_set && !matches!(self.protocol, Protocol::Https | Protocol::Tls) {
+                check(field, Err("value must be null".to_owned()));
+            }
+        }
         if self.retries > 32_767 {
             check("retries", Err("value should be between 0 and 32767".to_owned()));
         }
@@ -126,78 +121,6 @@ impl Service {
     }
 }
 
-/// What a `PATCH` of a Service changes; `None` leaves a field alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServicePatch {
-    /// New name.
-    pub name: Option<Option<String>>,
-    /// New host: the switch.
-    pub host: Option<String>,
-    /// New port.
-    pub port: Option<u16>,
-    /// New path; `Some(None)` clears it.
-    pub path: Option<Option<String>>,
-    /// New number of retries.
-    pub retries: Option<u16>,
-    /// New connect timeout.
-    pub connect_timeout: Option<Duration>,
-    /// New write timeout.
-    pub write_timeout: Option<Duration>,
-    /// New read timeout.
-    pub read_timeout: Option<Duration>,
-    /// Switched on or off.
-    pub enabled: Option<bool>,
-    /// New tags.
-    pub tags: Option<Vec<String>>,
-    /// The moment of the change, seconds since 1970.
-    pub updated_at: Option<u64>,
-}
-
-impl ServicePatch {
-    /// The switch: only the host changes.
-    pub fn host(host: &str) -> Self {
-        Self { host: Some(host.to_owned()), ..Self::default() }
-    }
-
-    /// `service` with this patch laid over it.
-    pub fn apply_to(self, service: &Service) -> Service {
-        let old = service.clone();
-        Service {
-            uuid: old.uuid,
-            name: self.name.unwrap_or(old.name),
-            protocol: old.protocol,
-            host: self.host.unwrap_or(old.host),
-            port: self.port.unwrap_or(old.port),
-            path: self.path.unwrap_or(old.path),
-            retries: self.retries.unwrap_or(old.retries),
-            connect_timeout: self.connect_timeout.unwrap_or(old.connect_timeout),
-            write_timeout: self.write_timeout.unwrap_or(old.write_timeout),
-            read_timeout: self.read_timeout.unwrap_or(old.read_timeout),
-            enabled: self.enabled.unwrap_or(old.enabled),
-            tags: self.tags.unwrap_or(old.tags),
-            created_at: old.created_at,
-            updated_at: self.updated_at.unwrap_or(old.updated_at),
-        }
-    }
-}
-
-/// Kong's rule for a Service's path.
-fn check_path(path: &str) -> Result<(), String> {
-    if !path.starts_with('/') {
-        return Err("should start with: /".to_owned());
-    }
-    if path.contains("//") {
-        return Err("must not have empty segments".to_owned());
-    }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b);
-    if !path.bytes().all(allowed) {
-        return Err(format!(
-            "invalid path: '{path}' (characters outside of the reserved list of RFC 3986 found)"
-        ));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +128,15 @@ mod tests {
     #[test]
     fn a_default_service_breaks_no_rule() {
         assert_eq!(Service::new("example-service", "blue").errors(), vec![]);
+    }
+
+    #[test]
+    fn what_only_tls_knows_needs_tls_and_what_has_no_paths_has_none() {
+        let secure = Service { protocol: Protocol::Https, tls_verify: Some(true), ..Service::new("s", "h") };
+        assert_eq!(secure.errors(), vec![]);
+        let plain = Service { protocol: Protocol::Tcp, path: Some("/x".into()), ..secure };
+        let fields: Vec<_> = plain.errors().into_iter().map(|e| e.field).collect();
+        assert_eq!(fields, ["path", "tls_verify"]);
     }
 
     #[test]
@@ -218,12 +150,5 @@ mod tests {
         };
         let fields: Vec<_> = service.errors().into_iter().map(|e| e.field).collect();
         assert_eq!(fields, ["name", "host", "path", "read_timeout"]);
-    }
-
-    #[test]
-    fn a_patch_changes_only_what_it_names() {
-        let before = Service::new("s", "blue");
-        let after = ServicePatch::host("green").apply_to(&before);
-        assert_eq!(after, Service { host: "green".into(), ..before });
     }
 }

@@ -1,8 +1,8 @@
-//! An Upstream: a named set of Targets and how to choose among them.
+//! An Upstream: a named set of Targets, how to choose among them, and how to tell which of them are well.
 
 use uuid::Uuid;
 
-use super::{FieldError, check_host};
+use super::{FieldError, Healthchecks, OutlierDetection, check_host};
 
 /// How a Target is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,16 +10,19 @@ pub enum Algorithm {
     /// Exact shares in turn.
     #[default]
     RoundRobin,
+    /// Kong's own: a shuffled wheel, exact over whole turns only.
+    Wheel,
 }
 
 impl Algorithm {
     /// Every algorithm there is, in the order documentation lists them.
-    pub const ALL: [Self; 1] = [Self::RoundRobin];
+    pub const ALL: [Self; 2] = [Self::RoundRobin, Self::Wheel];
 
     /// As Kong and scenario files write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RoundRobin => "round-robin",
+            Self::Wheel => "wheel",
         }
     }
 
@@ -29,8 +32,60 @@ impl Algorithm {
     }
 }
 
-/// An Upstream with Kong's fields and defaults, as far as they are served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a request is known by, for algorithms that send the same one to the same Target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HashOn {
+    /// By nothing.
+    #[default]
+    None,
+    /// By the consumer that was authenticated; there are none here, so it is always missing.
+    Consumer,
+    /// By the client's address.
+    Ip,
+    /// By this header.
+    Header(String),
+    /// By this cookie, which is set when it is missing.
+    Cookie(String),
+    /// By the path.
+    Path,
+    /// By this argument of the query.
+    QueryArg(String),
+    /// By this group, named or numbered, of the Route's regex.
+    UriCapture(String),
+}
+
+impl HashOn {
+    /// Kong's words, in Kong's order.
+    pub const WORDS: [&'static str; 8] =
+        ["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
+
+    /// As Kong writes it, without what it names.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Consumer => "consumer",
+            Self::Ip => "ip",
+            Self::Header(_) => "header",
+            Self::Cookie(_) => "cookie",
+            Self::Path => "path",
+            Self::QueryArg(_) => "query_arg",
+            Self::UriCapture(_) => "uri_capture",
+        }
+    }
+
+    /// What it names.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Header(name) | Self::Cookie(name) | Self::QueryArg(name) | Self::UriCapture(name) => {
+                Some(name)
+            }
+            Self::None | Self::Consumer | Self::Ip | Self::Path => None,
+        }
+    }
+}
+
+/// An Upstream with Kong's fields and defaults.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// Kong's id.
     pub uuid: Uuid,
@@ -38,8 +93,24 @@ pub struct Upstream {
     pub name: String,
     /// How a Target is chosen.
     pub algorithm: Algorithm,
+    /// What a request is known by.
+    pub hash_on: HashOn,
+    /// By what instead when that is missing.
+    pub hash_fallback: HashOn,
+    /// The path of the cookie that `hash_on` sets; `/` by default.
+    pub hash_on_cookie_path: String,
+    /// Size of a hash ring, 10 to 65536; 10000 by default.
+    pub slots: u32,
+    /// How Targets are known to be well.
+    pub healthchecks: Healthchecks,
+    /// Our addition to them.
+    pub outlier_detection: Option<OutlierDetection>,
     /// The `Host` sent to its Targets instead of their names.
     pub host_header: Option<String>,
+    /// Whether the name of an SRV record is sent as `Host`; kept for those who ask.
+    pub use_srv_name: bool,
+    /// Id of the certificate shown to targets; kept for those who ask.
+    pub client_certificate: Option<Uuid>,
     /// Free words.
     pub tags: Vec<String>,
     /// Seconds since 1970.
@@ -55,7 +126,15 @@ impl Upstream {
             uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("upstreams:{name}").as_bytes()),
             name: name.to_owned(),
             algorithm: Algorithm::default(),
+            hash_on: HashOn::None,
+            hash_fallback: HashOn::None,
+            hash_on_cookie_path: "/".to_owned(),
+            slots: 10_000,
+            healthchecks: Healthchecks::default(),
+            outlier_detection: None,
             host_header: None,
+            use_srv_name: false,
+            client_certificate: None,
             tags: Vec::new(),
             created_at: 0,
             updated_at: 0,
@@ -76,10 +155,49 @@ impl Upstream {
         } else {
             None
         };
-        reason
-            .map(|reason| FieldError::new("name", format!("Invalid name ('{name}'); {reason}")))
-            .into_iter()
-            .collect()
+        let name = reason.map(|reason| FieldError::new("name", format!("Invalid name ('{name}'); {reason}")));
+        let host_header = self.host_header.as_deref().filter(|host| {
+            let (name, port) = super::split_port(host);
+            check_host(name).is_err() || port.is_some_and(|port| port.parse::<u16>().is_err())
+        });
+        let host_header =
+            host_header.map(|host| FieldError::new("host_header", format!("invalid value: {host}")));
+        let slots = (!(10..=65_536).contains(&self.slots))
+            .then(|| FieldError::new("slots", "value should be between 10 and 65536"));
+        let single = name.into_iter().chain(host_header).chain(slots);
+        single.chain(self.healthchecks.errors()).chain(self.hash_errors()).collect()
+    }
+
+    /// Kong's rules about both hash inputs together.
+    fn hash_errors(&self) -> Vec<FieldError> {
+        use HashOn::{Consumer, Cookie, Header, Ip, None, Path, QueryArg, UriCapture};
+        let conditional = |message: &str| {
+            vec![
+                FieldError::entity("failed conditional validation given value of field 'hash_on'"),
+                FieldError::new("hash_fallback", message),
+            ]
+        };
+        let distinct = |fields: &str| {
+            vec![FieldError::entity(format!("values of these fields must be distinct: {fields}"))]
+        };
+        match (&self.hash_on, &self.hash_fallback) {
+            (None | Cookie(_), fallback) if *fallback != None => conditional("expected one of: none"),
+            (Consumer, Consumer) | (Ip, Ip) | (Path, Path) => {
+                let others = HashOn::WORDS.iter().filter(|&&word| word != self.hash_on.as_str());
+                let others: Vec<_> = others.copied().collect();
+                conditional(&format!("expected one of: {}", others.join(", ")))
+            }
+            (Header(on), Header(fallback)) if on.eq_ignore_ascii_case(fallback) => {
+                distinct("'hash_on_header', 'hash_fallback_header'")
+            }
+            (QueryArg(on), QueryArg(fallback)) if on == fallback => {
+                distinct("'hash_on_query_arg', 'hash_fallback_query_arg'")
+            }
+            (UriCapture(on), UriCapture(fallback)) if on == fallback => {
+                distinct("'hash_on_uri_capture', 'hash_fallback_uri_capture'")
+            }
+            _ => vec![],
+        }
     }
 }
 
@@ -95,5 +213,20 @@ mod tests {
         {
             assert!(Upstream::new(bad).errors()[0].message.contains(why), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_two_hash_inputs_must_go_together() {
+        let both = |hash_on, hash_fallback| {
+            let fields = Upstream { hash_on, hash_fallback, ..Upstream::new("u") }.errors();
+            fields.into_iter().map(|e| e.field).collect::<Vec<_>>()
+        };
+        let header = |name: &str| HashOn::Header(name.to_owned());
+        assert!(both(header("a"), header("b")).is_empty());
+        assert!(both(header("a"), HashOn::Ip).is_empty());
+        assert_eq!(both(header("a"), header("A")), ["@entity"]);
+        assert_eq!(both(HashOn::Ip, HashOn::Ip), ["@entity", "hash_fallback"]);
+        assert_eq!(both(HashOn::Cookie("c".into()), HashOn::Ip), ["@entity", "hash_fallback"]);
+        assert_eq!(both(HashOn::None, HashOn::Ip), ["@entity", "hash_fallback"]);
     }
 }

@@ -44,6 +44,17 @@ pub struct Gateway {
 /// What is in force right now, held still while it is looked at. Not to be kept across a wait.
 pub type View = Guard<Arc<Snapshot>>;
 
+/// How well a target is known to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealth {
+    /// Nobody looks.
+    Off,
+    /// It may be picked.
+    Healthy,
+    /// It is left out.
+    Unhealthy,
+}
+
 /// A change that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -126,6 +137,14 @@ impl Gateway {
         Ok(Applied { revision, at: now })
     }
 
+    /// How well a target is known to be.
+    pub fn health(&self, _: crate::id::TargetId) -> TargetHealth {
+        TargetHealth::Off
+    }
+
+    /// Says by hand how well a target is.
+    pub fn set_health(&self, _: crate::id::TargetId, _: bool, _: Instant) {}
+
     fn writer(&self) -> MutexGuard<'_, Slots> {
         // Slots are only ever added to or pruned; whoever panicked with the lock left them whole.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,7 +154,7 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{Address, Route, Service, ServicePatch, Target, Upstream};
+    use crate::entity::{Address, Route, Service, Target, Upstream};
     use crate::id::{ServiceId, TargetId, UpstreamId};
     use crate::outcome::Failure;
     use crate::weight::Weight;
@@ -189,7 +208,7 @@ mod tests {
     fn the_how_to_switches_at_once_and_back() {
         let gateway = how_to();
         assert_eq!(serve(&gateway, 300), [200, 100, 0, 0]);
-        let to = |host| Change::PatchService(ServiceId(0), ServicePatch::host(host));
+        let to = |host: &str| Change::SetHost(ServiceId(0), host.to_owned());
         let applied = gateway.apply(to("green"), Instant::from_millis(5)).unwrap();
         assert_eq!((applied.revision, applied.at), (Revision(1), Instant::from_millis(5)));
         assert_eq!(serve(&gateway, 300), [0, 0, 150, 150]);
@@ -202,10 +221,8 @@ mod tests {
         // Aim: a change that does not bear on an Upstream starts no new epoch of it. Method: tickets go on.
         let gateway = how_to();
         serve(&gateway, 4);
-        gateway
-            .apply(Change::PatchService(ServiceId(0), ServicePatch::host("green")), Instant::ZERO)
-            .unwrap();
-        gateway.apply(Change::PatchService(ServiceId(0), ServicePatch::host("blue")), Instant::ZERO).unwrap();
+        gateway.apply(Change::SetHost(ServiceId(0), "green".to_owned()), Instant::ZERO).unwrap();
+        gateway.apply(Change::SetHost(ServiceId(0), "blue".to_owned()), Instant::ZERO).unwrap();
         let attempt = begin(&gateway, &GET).unwrap();
         assert_eq!((attempt.epoch.0, attempt.ticket, attempt.revision.0), (0, 4, 2));
         answered(&gateway, attempt);
@@ -225,7 +242,7 @@ mod tests {
     #[test]
     fn a_failed_change_changes_nothing() {
         let gateway = how_to();
-        let nonsense = Change::PatchService(ServiceId(0), ServicePatch::host("a b"));
+        let nonsense = Change::SetHost(ServiceId(0), "a b".to_owned());
         assert!(gateway.apply(nonsense, Instant::ZERO).is_err());
         assert_eq!(gateway.view().revision(), Revision(0));
         assert_eq!(serve(&gateway, 3), [2, 1, 0, 0]);
@@ -250,8 +267,9 @@ mod tests {
     #[test]
     fn a_host_that_is_no_upstream_is_a_target_of_its_own() {
         let gateway = how_to();
-        let direct = ServicePatch { host: Some("example.org".into()), port: Some(81), ..Default::default() };
-        gateway.apply(Change::PatchService(ServiceId(0), direct), Instant::ZERO).unwrap();
+        let old = gateway.view().service(ServiceId(0)).unwrap().clone();
+        let direct = Service { host: "example.org".into(), port: 81, ..old };
+        gateway.apply(Change::UpdateService(ServiceId(0), direct), Instant::ZERO).unwrap();
         let attempt = begin(&gateway, &GET).unwrap();
         assert_eq!(attempt.upstream, None);
         let view = gateway.view();

@@ -205,7 +205,7 @@ impl Snapshot {
 }
 
 fn destination(service: &Service, config: &Config, slots: &mut Slots) -> Destination {
-    match config.find_upstream(&service.host) {
+    match config.upstream_named(&service.host) {
         Some((upstream, _)) => Destination::Upstream(upstream, service.retries),
         None => Destination::Direct(slots.direct(Address::new(&service.host, service.port)), service.retries),
     }

@@ -162,8 +162,8 @@ mod tests {
         config.add_route(Route { paths: vec!["/rou".into()], ..Route::new("r", service) }).unwrap();
         let find = |config: &Config| Router::new(config).find(&Head::new("GET", "/route"));
         assert_eq!(find(&config).map(|found| found.stripped), Some(4));
-        let off = crate::entity::ServicePatch { enabled: Some(false), ..Default::default() };
-        let config = config.with(crate::config::Change::PatchService(service, off)).unwrap();
+        let off = Service { enabled: false, ..config.service(service).unwrap().clone() };
+        let config = config.with(crate::config::Change::UpdateService(service, off)).unwrap();
         assert_eq!(find(&config), None);
     }
 }

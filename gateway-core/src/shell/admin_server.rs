@@ -1,8 +1,10 @@
 //! The Admin API on a socket: reads a request, asks `admin`, applies the change it stands for, answers. Loopback by default.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener as StdListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,8 +24,10 @@ use super::answer::NAME;
 use super::clock::Clock;
 use super::settings::Hooks;
 use super::traffic::{Totals, Traffic};
-use crate::admin::{self, Call, Decision, Reply, Status};
+use crate::admin::{self, Call, Decision, Reply, Status, World};
 use crate::gateway::Gateway;
+use crate::rng;
+use crate::schema::Stamp;
 
 /// The longest body of a request, as Kong's.
 const BODY_MAX: usize = 10 * 1024 * 1024;
@@ -43,6 +47,8 @@ pub(super) struct Admin {
     pub(super) hooks: Hooks,
     /// The counts of each worker.
     pub(super) traffic: Vec<Arc<Traffic>>,
+    /// Ids given to new entities so far.
+    pub(super) created: Cell<u64>,
 }
 
 /// Serves until told to stop.
@@ -51,7 +57,7 @@ pub(super) fn run(admin: Admin, listener: StdListener, stop: oneshot::Receiver<(
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let listener = TcpListener::from_std(listener)?;
-        let admin = Arc::new(admin);
+        let admin = Rc::new(admin);
         tokio::select! {
             () = accept(&admin, listener) => {}
             _ = stop => {}
@@ -60,7 +66,7 @@ pub(super) fn run(admin: Admin, listener: StdListener, stop: oneshot::Receiver<(
     })
 }
 
-async fn accept(admin: &Arc<Admin>, listener: TcpListener) {
+async fn accept(admin: &Rc<Admin>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -69,7 +75,7 @@ async fn accept(admin: &Arc<Admin>, listener: TcpListener) {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let admin = Arc::clone(admin);
+        let admin = Rc::clone(admin);
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| async { Ok::<_, Infallible>(admin.handle(request).await) });
             let connection = http1::Builder::new()
@@ -104,25 +110,38 @@ impl Admin {
         let call = Call {
             method: parts.method.as_str(),
             path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
             content_type,
             body: &body,
-            now_s: unix_seconds(),
+            stamp: self.stamp(),
         };
         response(self.answer(&call))
     }
 
     fn answer(&self, call: &Call<'_>) -> Reply {
-        let decision = admin::decide(self.gateway.view().config(), &self.status(), call);
-        match decision {
+        let view = self.gateway.view();
+        let world = World { gateway: &self.gateway, config: view.config(), status: &self.status() };
+        match admin::decide(&world, call) {
             Decision::Reply(reply) => reply,
-            Decision::Change(change, then) => match self.gateway.apply(change, self.clock.now()) {
+            Decision::Change(change, then) => match self.gateway.apply(*change, self.clock.now()) {
                 Ok(applied) => {
                     (self.hooks.on_applied)(applied);
                     admin::reply_after(self.gateway.view().config(), then)
                 }
                 Err(error) => admin::refused(&error),
             },
+            Decision::SetHealth(..) => Reply::message(501, "not yet"),
         }
+    }
+
+    /// What a new entity gets: now, and an id that nobody has.
+    fn stamp(&self) -> Stamp {
+        let now_ms = unix_millis();
+        let count = self.created.get();
+        self.created.set(count + 1);
+        let draw = |name| rng::draw(now_ms ^ u64::from(std::process::id()) << 48, rng::fnv1a(name), count);
+        let bits = u128::from(draw("high")) << 64 | u128::from(draw("low"));
+        Stamp { now_ms, id: uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid() }
     }
 
     fn status(&self) -> Status {
@@ -136,8 +155,9 @@ impl Admin {
 }
 
 #[expect(clippy::disallowed_methods, reason = "entities carry the wall clock, as Kong's do")]
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {

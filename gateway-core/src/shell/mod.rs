@@ -30,6 +30,7 @@ pub use clock::Clock;
 pub use framing::{Chunk, Chunks};
 pub use settings::{Hooks, Observer, PoolSettings, Settings};
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,7 +123,7 @@ impl Shell {
         }
         let admins = admins.into_iter().next();
         if let Some(listener) = admins {
-            let served = admin_server::Admin { gateway, clock, hooks, traffic };
+            let served = admin_server::Admin { gateway, clock, hooks, traffic, created: Cell::new(0) };
             shell.admin_thread =
                 Some(spawn("admin".to_owned(), move |stop| admin_server::run(served, listener, stop))?);
         }

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use gateway_core::config::{Change, Config};
-use gateway_core::entity::{Address, Route, Service, ServicePatch, Target, Upstream};
+use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 use gateway_core::gateway::{Attempt, Gateway, Next};
 use gateway_core::id::UpstreamId;
 use gateway_core::outcome::Outcome;
@@ -113,7 +113,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
             let applied = requested + APPLY;
             finish(&gateway, &mut under_way, &mut attempts, applied, &mut said);
             let Action::SetHost { service, host, .. } = &plan.steps[step].action;
-            gateway.apply(Change::PatchService(*service, ServicePatch::host(host)), applied).unwrap();
+            gateway.apply(Change::SetHost(*service, host.to_owned()), applied).unwrap();
             let acked = applied + ACK;
             let moments = StepMoments { step, requested, acked: Some(acked), applied: Some(applied) };
             said.push((acked, Observation::Stepped(moments)));

@@ -171,7 +171,7 @@ pub(super) fn added<T>(section: &Section<'_>, kind: &str, result: Result<T, Conf
                 format!("two {}s are called `{value}`", kind.split_once(' ').map_or(kind, |(_, noun)| noun));
             section.mistakes.note(section.place_of(field), message, label, "give each a name of its own");
         }
-        Err(error @ ConfigError::Missing { .. }) => {
+        Err(error @ (ConfigError::Missing { .. } | ConfigError::Referenced { .. })) => {
             section.mistakes.note(section.place, error.to_string(), "", "");
         }
     }

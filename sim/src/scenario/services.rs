@@ -60,13 +60,16 @@ pub(super) fn read(section: &Section<'_>, entities: &mut Entities<'_>) {
         entities.upstreams.check(section, "host", host, "a host names nothing that could answer")
     });
     let plain = Service::new(name.unwrap_or("unnamed"), host.unwrap_or("unknown"));
-    let protocol = section.text("protocol").and_then(|word| {
-        let place = section.place_of("protocol");
-        let refuse = |why: String| section.mistakes.note(place, why, "not served", "write \"http\"");
-        Protocol::parse(word).map_err(refuse).ok()
+    let protocol = section.text("protocol").filter(|word| {
+        let message = || format!("{word} is not served by this gateway; use http");
+        let is_served = *word == "http";
+        if !is_served {
+            section.mistakes.note(section.place_of("protocol"), message(), "not served", "write \"http\"");
+        }
+        is_served
     });
     let service = Service {
-        protocol: protocol.unwrap_or(plain.protocol),
+        protocol: protocol.and_then(Protocol::parse).unwrap_or(plain.protocol),
         port: section.integer("port", 0, u16::MAX.into()).map_or(plain.port, |port| port as u16),
         path: section.text("path").map(str::to_owned),
         retries: section.integer("retries", 0, 32_767).map_or(plain.retries, |retries| retries as u16),

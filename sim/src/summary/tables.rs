@@ -62,7 +62,7 @@ pub(super) fn serving(plan: &Plan, measured: &Measured, kind: PhaseKind) -> Opti
             switched.or(first).and_then(|id| config.service(id)).map(|service| service.host.clone())
         }
     };
-    host.filter(|host| plan.gateway.config.find_upstream(host).is_some())
+    host.filter(|host| plan.gateway.config.upstream_named(host).is_some())
 }
 
 pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {

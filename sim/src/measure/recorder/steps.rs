@@ -45,7 +45,7 @@ impl Recorder {
     fn switch(&mut self, moments: StepMoments, service: ServiceId, service_name: String, to: String) {
         let from = self.hosts.get(&service).cloned().unwrap_or_default();
         let config = &self.facts.plan.gateway.config;
-        let upstream = |host: &str| config.find_upstream(host).map(|(id, _)| id);
+        let upstream = |host: &str| config.upstream_named(host).map(|(id, _)| id);
         let (from_upstream, to_upstream) = (upstream(&from), upstream(&to));
         let (last_old_pick, last_old_answer) = self.last.get(&from_upstream).copied().unwrap_or_default();
         let mut switch = MeasuredSwitch {
