@@ -37,8 +37,9 @@
 //! | 1 entities | [`entity`]: Service, Route, Upstream, Target |
 //! | 2 config | [`config`]: a valid set of them, and changes of it |
 //! | 3 decisions | [`router`]: which Route; [`balancer`]: which target; [`schema`]: entities as Kong's JSON |
-//! | 4 the machine | [`gateway`]: route, begin, finish, apply; [`admin`]: the Admin API without a socket |
-//! | 5 the shell | `shell` (feature `shell`): listeners, worker threads, connections; the only async code |
+//! | 4 the machine | [`gateway`]: route, begin, finish, apply; [`deck`]: declarative files |
+//! | 5 the API | [`admin`]: the Admin API without a socket |
+//! | 6 the shell | `shell` (feature `shell`): listeners, worker threads, connections; the only async code |
 
 pub mod id;
 pub mod outcome;
@@ -55,8 +56,10 @@ pub mod balancer;
 pub mod router;
 pub mod schema;
 
-pub mod admin;
+pub mod deck;
 pub mod gateway;
+
+pub mod admin;
 
 #[cfg(feature = "shell")]
 pub mod shell;

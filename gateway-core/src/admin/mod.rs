@@ -3,6 +3,7 @@
 //! share one way in. What an entity's fields are is `schema`'s; what a change may do is `config`'s.
 
 mod body;
+mod declarative;
 mod entities;
 mod errors;
 mod health;
@@ -75,6 +76,8 @@ pub enum Then {
     Show(Shown, Uuid, u16),
     /// Nothing: it is gone.
     Gone,
+    /// Everything there is.
+    All,
 }
 
 /// A kind of entity.
@@ -141,6 +144,7 @@ pub fn decide(world: &World<'_>, call: &Call<'_>) -> Decision {
         ["schemas", kind, "validate"] => info::validate(world, kind, call).map(Decision::Reply),
         ["tags"] => info::tags(world, None, call).map(Decision::Reply),
         ["tags", tag] => info::tags(world, Some(tag), call).map(Decision::Reply),
+        ["config"] => declarative::config(world, call),
         ["services"] => entities::collection::<Service>(world, call),
         ["services", key] => entities::item::<Service>(world, key, call),
         ["services", key, "routes"] => entities::routes_of(world, key, call),
@@ -182,6 +186,7 @@ pub fn reply_after(config: &Config, then: Then) -> Reply {
     }
     match then {
         Then::Gone => Reply::empty(),
+        Then::All => declarative::all(config),
         Then::Show(Shown::Service, uuid, status) => show::<Service>(config, uuid, status),
         Then::Show(Shown::Route, uuid, status) => show::<Route>(config, uuid, status),
         Then::Show(Shown::Upstream, uuid, status) => show::<Upstream>(config, uuid, status),

@@ -89,7 +89,11 @@ impl Config {
         Ok(next)
     }
 
-    fn change(&mut self, change: Change) -> Result<(), ConfigError> {
+    /// Applies `change` to this set itself, for whoever builds one.
+    ///
+    /// # Errors
+    /// The first rule that is broken. Of several changes those before it have happened then.
+    pub fn change(&mut self, change: Change) -> Result<(), ConfigError> {
         match change {
             Change::CreateService(service) => self.add_service(service).map(|_| ()),
             Change::UpdateService(id, service) => self.update_service(id, service),

@@ -118,12 +118,12 @@ impl<I: Copy + Ord + From<u32>, E: Keyed> Table<I, E> {
 
     fn refuse_taken(&self, entity: &E, own: Option<I>) -> Result<(), ConfigError> {
         let is_other = |id: &I| own != Some(*id);
-        if self.uuids.get(&entity.uuid()).is_some_and(is_other) {
-            return Err(ConfigError::Unique { field: "id", value: entity.uuid().to_string() });
-        }
         if entity.key().and_then(|key| self.keys.get(&key)).is_some_and(is_other) {
             let (field, value) = entity.named();
             return Err(ConfigError::Unique { field, value });
+        }
+        if self.uuids.get(&entity.uuid()).is_some_and(is_other) {
+            return Err(ConfigError::Unique { field: "id", value: entity.uuid().to_string() });
         }
         Ok(())
     }
