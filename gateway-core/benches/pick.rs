@@ -5,13 +5,14 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gateway_core::balancer::{Balancer, Member};
+use gateway_core::balancer::{Balancer, Kind, Member};
 use gateway_core::config::Config;
-use gateway_core::entity::{Address, Algorithm, Route, Service, Target, Upstream};
+use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 use gateway_core::gateway::Gateway;
 use gateway_core::id::TargetId;
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
+use gateway_core::rng::stream;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 
@@ -21,8 +22,10 @@ fn weight(target: usize) -> Weight {
 }
 
 fn balancer(targets: usize) -> Balancer {
-    let members = (0..targets).map(|i| Member { target: TargetId(i as u32), weight: weight(i) }).collect();
-    Balancer::new(Algorithm::RoundRobin, members)
+    let members = (0..targets)
+        .map(|i| Member { target: TargetId(i as u32), weight: weight(i), available: true })
+        .collect();
+    Balancer::new(Kind::RoundRobin, members, &mut stream(1, "bench", 0))
 }
 
 fn gateway(targets: usize) -> Gateway {
@@ -67,7 +70,7 @@ fn begin_and_finish(c: &mut Criterion) {
         let head = Head::new("GET", "/anything");
         group.bench_function(format!("{targets} targets"), |b| {
             b.iter(|| {
-                let matched = gateway.route(&head).expect("the route matches everything");
+                let matched = gateway.route(0, &head).expect("the route matches everything");
                 let attempt = gateway.begin(&matched, &head, Instant::ZERO).expect("there are targets");
                 gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO)
             });

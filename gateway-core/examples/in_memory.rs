@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             gateway.apply(Change::SetHost(service, "green".to_owned()), now)?;
         }
         let head = Head::new("GET", "/anything");
-        let matched = gateway.route(&head).map_err(Rejection::message)?;
+        let matched = gateway.route(0, &head).map_err(Rejection::message)?;
         let attempt = gateway.begin(&matched, &head, now).map_err(Rejection::message)?;
         served.push(gateway.view().address(attempt.target).map(ToString::to_string).unwrap_or_default());
         assert!(matches!(gateway.finish(attempt, Outcome::Answered { status: 200 }, now), Next::Done));

@@ -22,7 +22,7 @@
 //! gateway.apply(Change::SetHost(service, "green".to_owned()), Instant::ZERO)?;
 //!
 //! let head = Head::new("GET", "/anything");
-//! let matched = gateway.route(&head).expect("a route for /anything");
+//! let matched = gateway.route(0, &head).expect("a route for /anything");
 //! let attempt = gateway.begin(&matched, &head, Instant::ZERO).expect("a target of green");
 //! assert_eq!(gateway.view().address(attempt.target).map(ToString::to_string).as_deref(), Some("httpbun.com:80"));
 //! assert!(matches!(gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO), Next::Done));

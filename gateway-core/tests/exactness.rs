@@ -39,8 +39,8 @@ fn bound(members: usize) -> f64 {
 }
 
 fn weights_in_force(gateway: &Gateway) -> BTreeMap<TargetId, u16> {
-    let view = gateway.view();
-    let members = view.config().targets().filter(|(_, target)| target.weight.get() > 0);
+    let config = gateway.config();
+    let members = config.targets().filter(|(_, target)| target.weight.get() > 0);
     members.map(|(id, target)| (id, target.weight.get())).collect()
 }
 
@@ -54,7 +54,7 @@ fn largest_lag(gateway: &Gateway, n: usize) -> f64 {
     let mut carried: BTreeMap<TargetId, f64> = BTreeMap::new();
     let mut largest: f64 = 0.0;
     for slot in 1..=n {
-        let attempt = gateway.begin(&gateway.route(&GET).unwrap(), &GET, Instant::ZERO).unwrap();
+        let attempt = gateway.begin(&gateway.route(0, &GET).unwrap(), &GET, Instant::ZERO).unwrap();
         let picked = attempt.target;
         *picks.entry(picked).or_default() += 1;
         carried.insert(picked, attempt.carried);

@@ -25,12 +25,12 @@ impl Api {
         let id = Uuid::from_u128(u128::from(self.calls));
         let stamp = Stamp { now_ms: 1_700_000_000_000 + u64::from(self.calls) * 1000, id };
         let call = Call { method, path, query, content_type, body: body.as_bytes(), stamp };
-        let view = self.gateway.view();
-        let world = World { gateway: &self.gateway, config: view.config(), status: &Status::default() };
+        let config = self.gateway.config();
+        let world = World { gateway: &self.gateway, config: &config, status: &Status::default() };
         let reply = match decide(&world, &call) {
             Decision::Reply(reply) => reply,
             Decision::Change(change, then) => match self.gateway.apply(*change, Instant::ZERO) {
-                Ok(_) => reply_after(self.gateway.view().config(), then),
+                Ok(_) => reply_after(&self.gateway.config(), then),
                 Err(error) => refused(&error),
             },
             Decision::SetHealth(targets, healthy) => {

@@ -102,6 +102,25 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether `later`, which this one became, routes requests as this one does: the same Routes, and the same Services
+    /// switched on. Where they lead may differ.
+    pub fn routes_alike(&self, later: &Self) -> bool {
+        let enabled = |config: &Self| {
+            config.services().filter(|(_, s)| s.enabled).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        self.routes.version() == later.routes.version()
+            && (self.services.version() == later.services.version() || enabled(self) == enabled(later))
+    }
+
+    /// Whether `later`, which this one became, differs in nothing but Targets.
+    pub fn differs_in_targets_only(&self, later: &Self) -> bool {
+        self.routes.version() == later.routes.version()
+            && self.services.version() == later.services.version()
+            && self.upstreams.version() == later.upstreams.version()
+    }
+}
+
 /// By UUID first: a name that looks like one is found too, when nobody has it as an id.
 fn find<'a, I: Copy + Ord + From<u32>, E: Keyed<Key = String>>(
     table: &'a Table<I, E>,

@@ -27,18 +27,21 @@ pub(super) struct Table<I, E: Keyed> {
     keys: BTreeMap<E::Key, I>,
     /// The next number; numbers are never given out twice.
     next: u32,
+    /// Changes so far: two copies of one table with the same number hold the same.
+    version: u64,
 }
 
 impl<I: Copy, E: Keyed> Clone for Table<I, E> {
     fn clone(&self) -> Self {
-        let Self { by_id, uuids, keys, next } = self;
-        Self { by_id: by_id.clone(), uuids: uuids.clone(), keys: keys.clone(), next: *next }
+        let Self { by_id, uuids, keys, next, version } = self;
+        let (by_id, uuids, keys) = (by_id.clone(), uuids.clone(), keys.clone());
+        Self { by_id, uuids, keys, next: *next, version: *version }
     }
 }
 
 impl<I, E: Keyed> Default for Table<I, E> {
     fn default() -> Self {
-        Self { by_id: BTreeMap::new(), uuids: BTreeMap::new(), keys: BTreeMap::new(), next: 0 }
+        Self { by_id: BTreeMap::new(), uuids: BTreeMap::new(), keys: BTreeMap::new(), next: 0, version: 0 }
     }
 }
 
@@ -83,11 +86,13 @@ impl<I: Copy + Ord + From<u32>, E: Keyed> Table<I, E> {
         E: Clone,
     {
         change(Arc::make_mut(self.by_id.get_mut(&id)?));
+        self.version += 1;
         Some(())
     }
 
     pub(super) fn remove(&mut self, id: I) -> Option<Arc<E>> {
         let entity = self.by_id.remove(&id)?;
+        self.version += 1;
         self.uuids.remove(&entity.uuid());
         if let Some(key) = entity.key() {
             self.keys.remove(&key);
@@ -97,7 +102,12 @@ impl<I: Copy + Ord + From<u32>, E: Keyed> Table<I, E> {
 
     /// All entities go; their numbers are not given out again.
     pub(super) fn clear(&mut self) {
-        *self = Self { next: self.next, ..Self::default() };
+        *self = Self { next: self.next, version: self.version + 1, ..Self::default() };
+    }
+
+    /// Changes so far: a copy with the same number holds the same.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     /// The next number.
@@ -109,6 +119,7 @@ impl<I: Copy + Ord + From<u32>, E: Keyed> Table<I, E> {
 
     /// Puts an entity that clashes with nobody under an id that nobody has.
     pub(super) fn put(&mut self, id: I, entity: Arc<E>) {
+        self.version += 1;
         self.uuids.insert(entity.uuid(), id);
         if let Some(key) = entity.key() {
             self.keys.insert(key, id);

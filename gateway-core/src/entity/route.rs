@@ -166,7 +166,9 @@ pub fn compile(regex: &str) -> Result<Regex, String> {
         .size_limit(REGEX_SIZE_MAX)
         .dfa_size_limit(REGEX_SIZE_MAX)
         .build()
-        .map_err(|error| refused(error.to_string().lines().last().unwrap_or_default().trim()))
+        .map_err(|error| {
+            refused(error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: "))
+        })
 }
 
 fn check_route_path(path: &str) -> Result<(), String> {

@@ -6,6 +6,8 @@ use crate::time::Instant;
 /// Which Route a request belongs to, and what that Route says about passing it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteMatch {
+    /// Number of the worker whose view it was matched in, or 0 when all share one.
+    pub(super) view: usize,
     /// The configuration it was matched under.
     pub revision: Revision,
     /// The Route.
@@ -23,6 +25,8 @@ pub struct RouteMatch {
 #[must_use = "an attempt counts as in flight until it is finished"]
 #[derive(Debug)]
 pub struct Attempt {
+    /// As the match's.
+    pub(super) view: usize,
     /// The configuration it was made under.
     pub revision: Revision,
     /// The Route.
@@ -45,8 +49,8 @@ pub struct Attempt {
     pub began: Instant,
     /// Tries left after this one.
     pub(super) retries_left: u16,
-    /// Whether the request may be sent twice without harm.
-    pub(super) idempotent: bool,
+    /// Whether the request may be sent again after some of it was sent.
+    pub(super) repeatable: bool,
     /// Targets that failed this request before. Empty, and so without an allocation, on a first try.
     pub(super) tried: Vec<TargetId>,
 }

@@ -9,11 +9,15 @@
 //! ```
 
 mod attempt;
+mod group;
+mod options;
 mod retry;
+mod routing;
 mod slots;
 mod snapshot;
 
 pub use attempt::{Attempt, Next, Rejection, RouteMatch};
+pub use options::{Balancing, Options, Rules};
 pub use slots::Slot;
 pub use snapshot::Snapshot;
 
@@ -21,13 +25,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
+use self::routing::Routing;
 use self::slots::Slots;
-use self::snapshot::PickError;
+use self::snapshot::{Common, PickError};
+use crate::balancer::Member;
 use crate::config::{Change, Config, ConfigError};
-use crate::id::Revision;
+use crate::id::{Epoch, Revision, TargetId, UpstreamId};
 use crate::outcome::Outcome;
 use crate::request::Head;
-use crate::time::Instant;
+use crate::rng;
+use crate::time::{self, Instant};
 
 /// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
 /// published, so once is the rule; more takes a new change within microseconds.
@@ -36,9 +43,25 @@ const EPOCH_CHANGES_MAX: usize = 64;
 /// A gateway without sockets. Shared by all workers; a request takes no lock.
 #[derive(Debug)]
 pub struct Gateway {
-    snapshot: ArcSwap<Snapshot>,
-    /// Held by whoever changes the configuration, from the end of the old epochs until the new snapshot is in force.
-    writer: Mutex<Slots>,
+    options: Options,
+    /// What each worker has in force; a single one where all share it.
+    views: Box<[ArcSwap<Snapshot>]>,
+    /// The newest configuration, whoever has learnt of it.
+    config: ArcSwap<Config>,
+    /// Held by whoever changes anything, from the end of the old epochs until the new snapshots are in force.
+    writer: Mutex<Writer>,
+}
+
+/// What whoever changes anything needs.
+#[derive(Debug)]
+struct Writer {
+    slots: Slots,
+    revision: Revision,
+    routing: Arc<Routing>,
+    /// When each worker looks for a new routing next; empty where all learn of it at once.
+    looks: Vec<Instant>,
+    /// What happened by itself and was not asked for yet.
+    news: Vec<Applied>,
 }
 
 /// What is in force right now, held still while it is looked at. Not to be kept across a wait.
@@ -56,35 +79,84 @@ pub enum TargetHealth {
 }
 
 /// A change that is in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The revision it made.
     pub revision: Revision,
     /// When.
     pub at: Instant,
+    /// The epochs it began, each with its members.
+    pub epochs: Vec<NewEpoch>,
+}
+
+/// A stretch of picks of one Upstream that begins: who may be picked in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEpoch {
+    /// Which Upstream.
+    pub upstream: UpstreamId,
+    /// Which stretch.
+    pub epoch: Epoch,
+    /// All its targets with a weight, and whether they are available.
+    pub members: Vec<Member>,
 }
 
 impl Gateway {
-    /// A gateway with this configuration, at revision 0.
+    /// A gateway with this configuration, at revision 0, whose workers share everything.
     pub fn new(config: Config) -> Self {
+        Self::with(config, Options::default())
+    }
+
+    /// A gateway with this configuration, at revision 0, that behaves as `options` say.
+    pub fn with(config: Config, options: Options) -> Self {
         let mut slots = Slots::default();
-        let snapshot = Snapshot::first(config, &mut slots);
-        Self { snapshot: ArcSwap::from_pointee(snapshot), writer: Mutex::new(slots) }
+        slots.follow(&config, &config);
+        let routing = Arc::new(Routing::new(config.clone(), &mut slots, None));
+        let count = if options.workers_differ() { options.workers.max(1) } else { 1 };
+        let common = Common::new(&config, &slots, options, (Revision(0), Instant::ZERO));
+        let mut snapshots: Vec<Snapshot> = Vec::with_capacity(count);
+        for view in 0..count {
+            let snapshot = common.snapshot(view, Arc::clone(&routing), None, snapshots.first());
+            snapshots.push(snapshot);
+        }
+        drop(common);
+        let looks = options.sync_interval.map_or_else(Vec::new, |interval| {
+            // Workers started together do not look together for long: each has a moment of its own.
+            let draw = |view: usize| rng::draw(options.seed, rng::fnv1a("sync"), view as u64);
+            let phase = |view| Instant::from_nanos(draw(view) % time::nanos(interval).max(1));
+            (0..count).map(phase).collect()
+        });
+        Self {
+            options,
+            views: snapshots.into_iter().map(ArcSwap::from_pointee).collect(),
+            config: ArcSwap::from_pointee(config),
+            writer: Mutex::new(Writer { slots, revision: Revision(0), routing, looks, news: Vec::new() }),
+        }
     }
 
-    /// What is in force right now.
+    /// What worker `worker` has in force right now.
+    pub fn view_of(&self, worker: usize) -> View {
+        self.views[if self.views.len() == 1 { 0 } else { worker % self.views.len() }].load()
+    }
+
+    /// What is in force right now; where workers differ, for the first of them.
     pub fn view(&self) -> View {
-        self.snapshot.load()
+        self.views[0].load()
     }
 
-    /// Which Route a request belongs to.
+    /// The newest configuration. Workers may not have learnt of it yet.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Which Route a request belongs to that `worker` has got.
     ///
     /// # Errors
     /// [`Rejection::NoRoute`] when none matches.
-    pub fn route(&self, head: &Head<'_>) -> Result<RouteMatch, Rejection> {
-        let view = self.view();
+    pub fn route(&self, worker: usize, head: &Head<'_>) -> Result<RouteMatch, Rejection> {
+        let view = self.view_of(worker);
         let found = view.router().find(head).ok_or(Rejection::NoRoute)?;
         Ok(RouteMatch {
+            view: view.view(),
             revision: view.revision(),
             route: found.route,
             service: found.service,
@@ -100,8 +172,9 @@ impl Gateway {
     /// Why there is nowhere to send it.
     pub fn begin(&self, matched: &RouteMatch, head: &Head<'_>, now: Instant) -> Result<Attempt, Rejection> {
         let service = matched.service.ok_or(Rejection::NoService)?;
+        let repeatable = retry::is_repeatable(head, self.options.rules);
         for _ in 0..EPOCH_CHANGES_MAX {
-            match self.view().begin(matched.route, service, head.is_idempotent(), now) {
+            match self.view_of(matched.view).begin(matched.route, service, repeatable, now) {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
                 Err(PickError::Closed) => drop(self.writer()),
@@ -113,7 +186,7 @@ impl Gateway {
     /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
     /// new target.
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant) -> Next {
-        let view = self.view();
+        let view = self.view_of(attempt.view);
         view.release(&attempt);
         if retry::is_due(&attempt, outcome)
             && let Some(next) = view.begin_again(attempt, now)
@@ -123,30 +196,86 @@ impl Gateway {
         Next::Done
     }
 
-    /// Puts a change in force, for every worker's next request, in one atomic step. Requests under way are left alone.
+    /// Puts a change in force in one atomic step: for every worker's next request, or where workers look for changes of their
+    /// own accord, for each when it looks next. Requests under way are left alone.
     ///
     /// # Errors
     /// The rule the change breaks; nothing has happened then.
     pub fn apply(&self, change: Change, now: Instant) -> Result<Applied, ConfigError> {
-        let mut slots = self.writer();
-        let old = self.snapshot.load_full();
-        let config = old.config().with(change)?;
-        let next = old.succeed(config, &mut slots, now);
-        let revision = next.revision();
-        self.snapshot.store(Arc::new(next));
-        Ok(Applied { revision, at: now })
+        let mut writer = self.writer();
+        let before = self.config();
+        let config = before.with(change)?;
+        let Writer { slots, revision, routing, .. } = &mut *writer;
+        slots.follow(&before, &config);
+        *revision = revision.next();
+        if !routing.config.differs_in_targets_only(&config) {
+            *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
+        }
+        self.config.store(Arc::new(config));
+        Ok(self.publish(&writer, now, |_| self.options.sync_interval.is_none()))
+    }
+
+    /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
+    fn publish(&self, writer: &Writer, now: Instant, learn: impl Fn(usize) -> bool) -> Applied {
+        let (revision, config) = (writer.revision, self.config());
+        let common = Common::new(&config, &writer.slots, self.options, (revision, now));
+        let mut epochs: Vec<NewEpoch> = Vec::new();
+        let mut peer: Option<Arc<Snapshot>> = None;
+        for (view, current) in self.views.iter().enumerate() {
+            let old = current.load_full();
+            let routing = if learn(view) { &writer.routing } else { old.routing() };
+            let next = Arc::new(common.snapshot(view, Arc::clone(routing), Some(&old), peer.as_deref()));
+            current.store(Arc::clone(&next));
+            for (upstream, group) in next.groups() {
+                let is_new = old.group(upstream).is_none_or(|old| !Arc::ptr_eq(old, group));
+                let is_told =
+                    epochs.iter().any(|told| told.upstream == upstream && told.epoch == group.epoch);
+                if is_new && !is_told {
+                    epochs.push(NewEpoch { upstream, epoch: group.epoch, members: group.members().to_vec() });
+                }
+            }
+            peer = Some(next);
+        }
+        Applied { revision, at: now, epochs }
+    }
+
+    /// The next moment at which something happens by itself: a worker looks for changes. Changes only by
+    /// [`Gateway::handle_timeout`].
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.writer().looks.iter().min().copied()
+    }
+
+    /// Lets happen what is due by `now`.
+    pub fn handle_timeout(&self, now: Instant) {
+        let mut writer = self.writer();
+        let Some(interval) = self.options.sync_interval else { return };
+        let due: Vec<_> = writer.looks.iter().map(|look| *look <= now).collect();
+        for look in writer.looks.iter_mut().filter(|look| **look <= now) {
+            *look = now + interval;
+        }
+        let has_news =
+            |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
+        if (0..self.views.len()).any(has_news) {
+            let applied = self.publish(&writer, now, |view| due[view]);
+            writer.news.push(applied);
+        }
+    }
+
+    /// What happened by itself since this was asked last.
+    pub fn news(&self) -> Vec<Applied> {
+        std::mem::take(&mut self.writer().news)
     }
 
     /// How well a target is known to be.
-    pub fn health(&self, _: crate::id::TargetId) -> TargetHealth {
+    pub fn health(&self, _: TargetId) -> TargetHealth {
         TargetHealth::Off
     }
 
     /// Says by hand how well a target is.
-    pub fn set_health(&self, _: crate::id::TargetId, _: bool, _: Instant) {}
+    pub fn set_health(&self, _: TargetId, _: bool, _: Instant) {}
 
-    fn writer(&self) -> MutexGuard<'_, Slots> {
-        // Slots are only ever added to or pruned; whoever panicked with the lock left them whole.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // Whoever panicked with the lock had not published anything half.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -183,7 +312,7 @@ mod tests {
     const OK: Outcome = Outcome::Answered { status: 200 };
 
     fn begin(gateway: &Gateway, head: &Head<'_>) -> Result<Attempt, Rejection> {
-        gateway.begin(&gateway.route(head)?, head, Instant::ZERO)
+        gateway.begin(&gateway.route(0, head)?, head, Instant::ZERO)
     }
 
     fn serve(gateway: &Gateway, requests: usize) -> [usize; 4] {
@@ -308,6 +437,89 @@ mod tests {
         let again = Target::new(UpstreamId(0), Address::parse("new:80").unwrap(), Weight::DEFAULT);
         gateway.apply(Change::CreateTarget(again), Instant::ZERO).unwrap();
         assert!(gateway.view().slot(target).is_none(), "a slot that nobody needs is let go");
+    }
+
+    #[test]
+    fn in_kongs_profile_targets_change_at_once_and_services_when_a_worker_looks() {
+        // Aim: the switch comes late and not to all at once, a weight comes at once, and a change forgets whose turn it was.
+        let config = how_to().config().as_ref().clone();
+        let gateway = Gateway::with(config, Options::kong(2, 7));
+        let hosts = |gateway: &Gateway| {
+            let one = |worker| {
+                let matched = gateway.route(worker, &GET).unwrap();
+                let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
+                let target = attempt.target;
+                answered(gateway, attempt);
+                target.0 / 2
+            };
+            [one(0), one(1)]
+        };
+        gateway.apply(Change::SetHost(ServiceId(0), "green".to_owned()), Instant::ZERO).unwrap();
+        assert_eq!(
+            gateway.config().service(ServiceId(0)).unwrap().host,
+            "green",
+            "the Admin API knows at once"
+        );
+        assert_eq!(hosts(&gateway), [0, 0]);
+        let first = gateway.next_timeout().unwrap();
+        gateway.handle_timeout(first);
+        assert_eq!(hosts(&gateway).iter().sum::<u32>(), 1, "one worker has looked");
+        assert_eq!(gateway.news().len(), 1);
+        gateway.handle_timeout(gateway.next_timeout().unwrap());
+        assert_eq!(hosts(&gateway), [1, 1]);
+        assert!(gateway.next_timeout().unwrap() <= first + std::time::Duration::from_secs(5));
+        let weights =
+            [Change::SetWeight(TargetId(2), Weight::new(0)), Change::SetWeight(TargetId(3), Weight::new(1))];
+        gateway.apply(Change::All(weights.into()), first).unwrap();
+        let attempt = begin(&gateway, &GET).unwrap();
+        assert_eq!((attempt.target, attempt.epoch.0), (TargetId(3), 1));
+        answered(&gateway, attempt);
+    }
+
+    #[test]
+    fn workers_with_balancers_of_their_own_are_exact_each_and_number_their_picks_together() {
+        let config = how_to().config().as_ref().clone();
+        let options = Options { workers: 2, balancing: Balancing::PerWorker, ..Options::default() };
+        let gateway = Gateway::with(config, options);
+        let mut counts = [[0; 2]; 2];
+        for n in 0..600_usize {
+            let worker = usize::from(n % 3 == 0);
+            let matched = gateway.route(worker, &GET).unwrap();
+            let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
+            assert_eq!(attempt.ticket, n as u64);
+            counts[worker][attempt.target.index()] += 1;
+            answered(&gateway, attempt);
+        }
+        assert_eq!(counts, [[267, 133], [133, 67]].map(|c| c), "two thirds and one third, for each worker");
+    }
+
+    #[test]
+    fn when_everything_fails_retries_are_bounded() {
+        // Aim: a failing Upstream is not hit with a multiple of its load. Method: requests that all wait and then all fail; of
+        // the retries that follow no more are under way at once than the budget says.
+        let gateway = how_to();
+        let waiting: Vec<_> = (0..200).map(|_| begin(&gateway, &GET).unwrap()).collect();
+        let timeout = Outcome::Failed { cause: Failure::ResponseTimeout, sent: true, replayable: true };
+        let (mut retries, mut largest) = (Vec::new(), 0);
+        for attempt in waiting {
+            if let Next::Retry(retry) = gateway.finish(attempt, timeout, Instant::ZERO) {
+                retries.push(retry);
+            }
+            largest = largest.max(retries.len());
+        }
+        assert!((20..=40).contains(&largest), "{largest}");
+        for retry in retries {
+            answered(&gateway, retry);
+        }
+        assert_eq!(in_flight(&gateway), 0);
+        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
+        for _ in 0..100 {
+            let first = begin(&gateway, &GET).unwrap();
+            let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else {
+                panic!("no retry")
+            };
+            answered(&gateway, second);
+        }
     }
 
     #[test]

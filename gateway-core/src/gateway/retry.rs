@@ -1,7 +1,17 @@
 //! When a failed attempt may be tried again: only where it can do no harm. Which target gets it is the balancer's choice.
 
-use super::Attempt;
+use super::{Attempt, Rules};
 use crate::outcome::{Failure, Outcome};
+use crate::request::Head;
+
+/// Whether a request of this method may be sent again after some of it was sent. Careful: where the method promises that twice
+/// is as good as once (RFC 9110, 9.2.2). Kong: all but those that nginx calls non-idempotent.
+pub(super) fn is_repeatable(head: &Head<'_>, rules: Rules) -> bool {
+    match rules {
+        Rules::Careful => head.is_idempotent(),
+        Rules::Kong => !matches!(head.method, "POST" | "LOCK" | "PATCH"),
+    }
+}
 
 /// Whether `outcome` of `attempt` calls for another try: there are tries left, the shell still has the whole request,
 /// nothing has gone to the client, and either no byte reached a target or the method may be repeated.
@@ -9,7 +19,7 @@ pub(super) fn is_due(attempt: &Attempt, outcome: Outcome) -> bool {
     let Outcome::Failed { cause, sent, replayable } = outcome else {
         return false;
     };
-    attempt.retries_left > 0 && replayable && before_answer(cause) && (!sent || attempt.idempotent)
+    attempt.retries_left > 0 && replayable && before_answer(cause) && (!sent || attempt.repeatable)
 }
 
 /// Kong retries errors and timeouts before an answer began; an answer that is not HTTP was still an answer.
@@ -32,6 +42,7 @@ mod tests {
 
     fn attempt(retries_left: u16, idempotent: bool) -> Attempt {
         Attempt {
+            view: 0,
             revision: Revision(0),
             route: RouteId(0),
             service: ServiceId(0),
@@ -43,7 +54,7 @@ mod tests {
             number: 0,
             began: Instant::ZERO,
             retries_left,
-            idempotent,
+            repeatable: idempotent,
             tried: vec![],
         }
     }

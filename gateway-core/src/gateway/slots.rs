@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crossbeam_utils::CachePadded;
 
@@ -20,13 +20,21 @@ pub struct Slot {
     id: TargetId,
     address: Address,
     host_header: String,
+    /// Not well enough to be picked.
+    left_out: AtomicBool,
     in_flight: CachePadded<AtomicU32>,
 }
 
 impl Slot {
     fn new(id: TargetId, address: Address) -> Arc<Self> {
         let host_header = address.host_header();
-        Arc::new(Self { id, address, host_header, in_flight: CachePadded::new(AtomicU32::new(0)) })
+        Arc::new(Self {
+            id,
+            address,
+            host_header,
+            left_out: AtomicBool::new(false),
+            in_flight: CachePadded::new(AtomicU32::new(0)),
+        })
     }
 
     /// Whose slot this is.
@@ -47,6 +55,11 @@ impl Slot {
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may be picked.
+    pub(super) fn is_available(&self) -> bool {
+        !self.left_out.load(Ordering::Relaxed)
     }
 
     pub(super) fn enter(&self) {

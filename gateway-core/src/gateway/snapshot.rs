@@ -1,47 +1,33 @@
-//! One revision, whole and immutable: routes, Services and balancers as every worker sees them until the next one.
+//! What one worker has in force, whole and immutable: routing and balancers as it sees them until its next snapshot. Workers
+//! that share everything share one.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::group::{Group, Maker};
+use super::options::{Balancing, Options};
+use super::routing::{Destination, Routing};
 use super::slots::{Slot, Slots};
 use super::{Attempt, Rejection};
-use crate::balancer::{Balancer, Choice, Member, NoChoice};
+use crate::balancer::{Choice, NoChoice};
 use crate::config::Config;
 use crate::entity::{Address, Service};
 use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
 use crate::router::Router;
 use crate::time::Instant;
 
-/// Everything that is in force under one revision.
+/// Everything that is in force for a worker.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// Number of the worker, or 0 when all share it.
+    view: usize,
     revision: Revision,
     applied_at: Instant,
-    config: Config,
-    router: Router,
-    services: FxHashMap<ServiceId, Destination>,
+    routing: Arc<Routing>,
     upstreams: FxHashMap<UpstreamId, Arc<Group>>,
-    slots: FxHashMap<TargetId, Arc<Slot>>,
-}
-
-/// Where a Service's requests go.
-#[derive(Clone, Copy, Debug)]
-enum Destination {
-    /// To one of an Upstream's targets.
-    Upstream(UpstreamId, u16),
-    /// To the one host it names.
-    Direct(TargetId, u16),
-}
-
-/// An Upstream in one epoch: who may be picked, and by which balancer. Kept from revision to revision as long as neither
-/// members nor weights change.
-#[derive(Debug)]
-struct Group {
-    epoch: Epoch,
-    balancer: Balancer,
-    /// In the order of the balancer's members.
-    slots: Box<[Arc<Slot>]>,
+    slots: Arc<FxHashMap<TargetId, Arc<Slot>>>,
+    balancing: Balancing,
 }
 
 /// Why a snapshot could not pick.
@@ -53,36 +39,65 @@ pub(super) enum PickError {
     Closed,
 }
 
-impl Snapshot {
-    /// Revision 0.
-    pub(super) fn first(config: Config, slots: &mut Slots) -> Self {
-        slots.follow(&config, &config);
-        Self::build(config, slots, Revision(0), Instant::ZERO, &FxHashMap::default())
-    }
+/// What the snapshots of one revision have in common.
+#[derive(Debug)]
+pub(super) struct Common<'a> {
+    pub(super) revision: Revision,
+    pub(super) applied_at: Instant,
+    pub(super) maker: Maker<'a>,
+    pub(super) slots: Arc<FxHashMap<TargetId, Arc<Slot>>>,
+    pub(super) options: Options,
+}
 
-    /// The revision after this one. Ends the epochs of the Upstreams it changes; from then on pickers wait for it.
-    pub(super) fn succeed(&self, config: Config, slots: &mut Slots, now: Instant) -> Self {
-        slots.follow(&self.config, &config);
-        Self::build(config, slots, self.revision.next(), now, &self.upstreams)
-    }
-
-    fn build(
-        config: Config,
-        slots: &mut Slots,
-        revision: Revision,
-        applied_at: Instant,
-        old: &FxHashMap<UpstreamId, Arc<Group>>,
+impl<'a> Common<'a> {
+    pub(super) fn new(
+        config: &Config,
+        slots: &'a Slots,
+        options: Options,
+        (revision, applied_at): (Revision, Instant),
     ) -> Self {
-        let services =
-            config.services().map(|(id, service)| (id, destination(service, &config, slots))).collect();
-        let router = Router::new(&config);
-        // Groups come last: from the first one whose epoch ends until this snapshot is in force, pickers wait.
         let by_id = slots.iter().map(|slot| (slot.id(), Arc::clone(slot))).collect();
-        let upstreams = groups(&config, slots, old);
-        Self { revision, applied_at, router, services, upstreams, slots: by_id, config }
+        Self {
+            revision,
+            applied_at,
+            maker: Maker::new(config, slots, options),
+            slots: Arc::new(by_id),
+            options,
+        }
     }
 
-    /// The revision's number.
+    /// The snapshot of worker `view` after `old`, when it knows `routing`. From the first balancer whose epoch ends until this
+    /// snapshot is in force, pickers wait; so it is put in force at once. `peer` is another worker's of the same revision.
+    pub(super) fn snapshot(
+        &self,
+        view: usize,
+        routing: Arc<Routing>,
+        old: Option<&Snapshot>,
+        peer: Option<&Snapshot>,
+    ) -> Snapshot {
+        let upstreams = routing
+            .config
+            .upstreams()
+            .map(|(id, upstream)| {
+                let old = old.and_then(|old| old.upstreams.get(&id));
+                let peer = peer.and_then(|peer| peer.upstreams.get(&id));
+                (id, self.maker.next((id, upstream), old, view, peer))
+            })
+            .collect();
+        Snapshot {
+            view,
+            revision: self.revision,
+            applied_at: self.applied_at,
+            routing,
+            upstreams,
+            slots: Arc::clone(&self.slots),
+            balancing: self.options.balancing,
+        }
+    }
+}
+
+impl Snapshot {
+    /// The number of the last change that made it.
     pub fn revision(&self) -> Revision {
         self.revision
     }
@@ -92,14 +107,9 @@ impl Snapshot {
         self.applied_at
     }
 
-    /// Its entities.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// A Service.
     pub fn service(&self, id: ServiceId) -> Option<&Service> {
-        self.config.service(id)
+        self.routing.config.service(id)
     }
 
     /// The counts of a target, for as long as it is listed or has requests under way.
@@ -117,12 +127,29 @@ impl Snapshot {
     pub fn host_header(&self, attempt: &Attempt) -> Option<&str> {
         attempt
             .upstream
-            .and_then(|id| self.config.upstream(id)?.host_header.as_deref())
+            .and_then(|id| self.routing.config.upstream(id)?.host_header.as_deref())
             .or_else(|| self.slot(attempt.target).map(Slot::host_header))
     }
 
+    pub(super) fn view(&self) -> usize {
+        self.view
+    }
+
     pub(super) fn router(&self) -> &Router {
-        &self.router
+        &self.routing.router
+    }
+
+    pub(super) fn routing(&self) -> &Arc<Routing> {
+        &self.routing
+    }
+
+    pub(super) fn group(&self, upstream: UpstreamId) -> Option<&Arc<Group>> {
+        self.upstreams.get(&upstream)
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = (UpstreamId, &Arc<Group>)> {
+        // In the order of the configuration, so that nothing depends on a map's order.
+        self.routing.config.upstreams().filter_map(|(id, _)| Some((id, self.upstreams.get(&id)?)))
     }
 
     /// Picks for a first try and counts it in flight.
@@ -130,10 +157,11 @@ impl Snapshot {
         &self,
         route: RouteId,
         service: ServiceId,
-        idempotent: bool,
+        repeatable: bool,
         now: Instant,
     ) -> Result<Attempt, PickError> {
         let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
+            view: self.view,
             revision: self.revision,
             route,
             service,
@@ -145,10 +173,10 @@ impl Snapshot {
             number: 0,
             began: now,
             retries_left,
-            idempotent,
+            repeatable,
             tried: Vec::new(),
         };
-        match self.services.get(&service) {
+        match self.routing.services.get(&service) {
             None => Err(PickError::Rejected(Rejection::NoService)),
             Some(&Destination::Direct(target, retries)) => {
                 self.slot(target).expect("a direct host has a slot").enter();
@@ -157,36 +185,35 @@ impl Snapshot {
             }
             Some(&Destination::Upstream(upstream, retries)) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
-                let choice = group.balancer.pick().map_err(|none| match none {
+                let (choice, slot) = group.pick(self.balancing).map_err(|none| match none {
                     NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
                     NoChoice::Closed => PickError::Closed,
                 })?;
-                let slot = &group.slots[choice.member];
                 slot.enter();
                 Ok(attempt(Some(upstream), slot.id(), group.epoch, choice, retries))
             }
         }
     }
 
-    /// Picks for another try within the same Upstream as it is now; `None` when there is nobody to try.
+    /// Picks for another try within the same Upstream as it is now; `None` when there is nobody to try, or no try left.
     pub(super) fn begin_again(&self, failed: Attempt, now: Instant) -> Option<Attempt> {
         let mut tried = failed.tried;
         tried.push(failed.target);
-        let (target, epoch, choice) = match failed.upstream {
-            None => (failed.target, failed.epoch, Choice { member: 0, ticket: u64::MAX, carried: 0.0 }),
+        let (slot, epoch) = match failed.upstream {
+            None => (self.slot(failed.target)?, failed.epoch),
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
-                let choice = group.balancer.pick_again(&tried).ok()?;
-                (group.slots[choice.member].id(), group.epoch, choice)
+                let (_, slot) = group.pick_again(&tried)?;
+                (slot, group.epoch)
             }
         };
-        self.slot(target)?.enter();
+        slot.enter();
         Some(Attempt {
             revision: self.revision,
-            target,
+            target: slot.id(),
             epoch,
-            ticket: choice.ticket,
-            carried: choice.carried,
+            ticket: u64::MAX,
+            carried: 0.0,
             number: failed.number + 1,
             began: now,
             retries_left: failed.retries_left - 1,
@@ -201,50 +228,10 @@ impl Snapshot {
         if let Some(slot) = self.slot(attempt.target) {
             slot.leave();
         }
+        if attempt.number > 0
+            && let Some(group) = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream))
+        {
+            group.retried();
+        }
     }
-}
-
-fn destination(service: &Service, config: &Config, slots: &mut Slots) -> Destination {
-    match config.upstream_named(&service.host) {
-        Some((upstream, _)) => Destination::Upstream(upstream, service.retries),
-        None => Destination::Direct(slots.direct(Address::new(&service.host, service.port)), service.retries),
-    }
-}
-
-/// The groups of `config`; those that nothing bears on are the old ones.
-fn groups(
-    config: &Config,
-    slots: &Slots,
-    old: &FxHashMap<UpstreamId, Arc<Group>>,
-) -> FxHashMap<UpstreamId, Arc<Group>> {
-    let mut members: FxHashMap<UpstreamId, Vec<Member>> = FxHashMap::default();
-    for (id, target) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
-        members.entry(target.upstream).or_default().push(Member { target: id, weight: target.weight });
-    }
-    config
-        .upstreams()
-        .map(|(id, upstream)| {
-            let members = members.remove(&id).unwrap_or_default();
-            let slots = |members: &[Member]| {
-                members
-                    .iter()
-                    .map(|m| Arc::clone(slots.get(m.target).expect("a member has a slot")))
-                    .collect()
-            };
-            let group = match old.get(&id) {
-                Some(group) if group.balancer.members() == members => Arc::clone(group),
-                Some(group) => Arc::new(Group {
-                    epoch: Epoch(group.epoch.0 + 1),
-                    slots: slots(&members),
-                    balancer: group.balancer.succeed(members),
-                }),
-                None => Arc::new(Group {
-                    epoch: Epoch(0),
-                    slots: slots(&members),
-                    balancer: Balancer::new(upstream.algorithm, members),
-                }),
-            };
-            (id, group)
-        })
-        .collect()
 }

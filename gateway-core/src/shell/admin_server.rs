@@ -119,14 +119,14 @@ impl Admin {
     }
 
     fn answer(&self, call: &Call<'_>) -> Reply {
-        let view = self.gateway.view();
-        let world = World { gateway: &self.gateway, config: view.config(), status: &self.status() };
+        let config = self.gateway.config();
+        let world = World { gateway: &self.gateway, config: &config, status: &self.status() };
         match admin::decide(&world, call) {
             Decision::Reply(reply) => reply,
             Decision::Change(change, then) => match self.gateway.apply(*change, self.clock.now()) {
                 Ok(applied) => {
                     (self.hooks.on_applied)(applied);
-                    admin::reply_after(self.gateway.view().config(), then)
+                    admin::reply_after(&self.gateway.config(), then)
                 }
                 Err(error) => admin::refused(&error),
             },

@@ -62,7 +62,7 @@ fn write_request(
     upload: &Upload,
     out: &mut Vec<u8>,
 ) -> Limits {
-    let view = worker.gateway.view();
+    let view = worker.gateway.view_of(worker.number);
     let attempt = ticket.attempt();
     let service = view.service(attempt.service);
     let clients = request.headers.get(HOST).map(http::HeaderValue::as_bytes);
@@ -97,7 +97,7 @@ fn limits(service: &Service) -> Limits {
 /// A new connection to the attempt's target.
 async fn connect(worker: &Rc<Worker>, ticket: &Ticket) -> Result<Connection, Failure> {
     let (target, limit) = {
-        let view = worker.gateway.view();
+        let view = worker.gateway.view_of(worker.number);
         let attempt = ticket.attempt();
         let target = view.address(attempt.target).cloned().ok_or(Failure::Refused)?;
         let limit =

@@ -93,7 +93,7 @@ fn begin(
         headers: Headers::new(&lookup),
         client: Some(peer.ip),
     };
-    let matched = worker.gateway.route(&head)?;
+    let matched = worker.gateway.route(worker.number, &head)?;
     let number = worker.observer.request(&parts.headers);
     let attempt = worker.gateway.begin(&matched, &head, now)?;
     Ok((Ticket::new(worker, number, attempt), matched))

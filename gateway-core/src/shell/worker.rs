@@ -32,6 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the requests of one worker share.
 pub(super) struct Worker {
+    pub(super) number: usize,
     pub(super) gateway: Arc<Gateway>,
     pub(super) clock: Clock,
     pub(super) observer: Rc<dyn Observer>,
@@ -77,6 +78,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
         let listener = TcpListener::from_std(start.listener)?;
         let watches = Rc::new(Watches::default());
         let worker = Rc::new(Worker {
+            number: start.number,
             gateway: start.gateway,
             clock: start.clock,
             observer: (start.hooks.observer)(start.number),

@@ -121,7 +121,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
         }
         finish(&gateway, &mut under_way, &mut attempts, now, &mut said);
         let head = Head::new("GET", "/");
-        let attempt = gateway.begin(&gateway.route(&head).unwrap(), &head, now).unwrap();
+        let attempt = gateway.begin(&gateway.route(0, &head).unwrap(), &head, now).unwrap();
         said.push((reported(index, now), Observation::Picked(Pick::of(index, &attempt))));
         said.push((now, Observation::Served { request: index, mock: attempt.target.0, at: now }));
         under_way.push(Reverse((now + service_time(plan.seed, index), index)));

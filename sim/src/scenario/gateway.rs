@@ -156,7 +156,10 @@ pub(super) fn added<T>(section: &Section<'_>, kind: &str, result: Result<T, Conf
         Err(ConfigError::Schema(errors)) => {
             for error in errors {
                 let field = error.field.split('[').next().unwrap_or_default();
-                let message = format!("`{}` breaks a rule for {kind}", error.field);
+                let message = match error.field.as_str() {
+                    "@entity" => format!("{kind} breaks a rule"),
+                    field => format!("`{field}` breaks a rule for {kind}"),
+                };
                 let help = format!("Kong says: {}", error.message);
                 if section.has(field) {
                     section.mistakes.note(place_in(section, &error.field), message, "not accepted", help);

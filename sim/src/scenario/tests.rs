@@ -152,8 +152,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "[[services]]\nname = \"example-service\"\nhost = \"blue\"\n[[routes]]",
         "two Services are called `example-service`",
     ),
-    ("paths   = [\"/anything\"]", "paths = []", "`paths` breaks a rule for a Route"),
-    ("paths   = [\"/anything\"]", "paths = [\"/anything\", \"~/x\"]", "`paths[1]` breaks a rule for a Route"),
+    ("paths   = [\"/anything\"]", "paths = []", "a Route breaks a rule"),
+    ("paths   = [\"/anything\"]", "paths = [\"/anything\", \"~/(\"]", "`paths[1]` breaks a rule for a Route"),
     (
         "service = { name = \"example-service\" }",
         "service = { name = \"shop\" }",

@@ -247,7 +247,11 @@ mod tests {
         weights
             .iter()
             .enumerate()
-            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight: Weight::new(weight) })
+            .map(|(i, &weight)| Member {
+                target: TargetId(i as u32),
+                weight: Weight::new(weight),
+                available: true,
+            })
             .collect()
     }
 

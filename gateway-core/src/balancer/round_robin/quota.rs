@@ -15,7 +15,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::balancer::Member;
+use crate::balancer::{Member, gcd};
 
 /// One request, in the units of owed lags.
 pub(super) const ONE: i64 = 1 << 32;
@@ -189,10 +189,6 @@ pub(super) fn in_requests(owed: i64) -> f64 {
     owed as f64 / ONE as f64
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +199,11 @@ mod tests {
         weights
             .iter()
             .enumerate()
-            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight: Weight::new(weight) })
+            .map(|(i, &weight)| Member {
+                target: TargetId(i as u32),
+                weight: Weight::new(weight),
+                available: true,
+            })
             .collect()
     }
 
@@ -292,8 +292,11 @@ mod tests {
         assert_eq!(kept, lags);
         let left = carry(&old, &lags, &old[1..]);
         assert_eq!(left.iter().sum::<i64>(), 0);
-        let joined: Vec<_> =
-            old.iter().copied().chain([Member { target: TargetId(9), weight: Weight::new(4) }]).collect();
+        let joined: Vec<_> = old
+            .iter()
+            .copied()
+            .chain([Member { target: TargetId(9), weight: Weight::new(4), available: true }])
+            .collect();
         assert_eq!(carry(&old, &lags, &joined)[3], 0);
     }
 }

@@ -1,0 +1,145 @@
+//! An Upstream in one epoch: who may be picked, by which balancer, and how many retries are under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+use rustc_hash::FxHashMap;
+
+use super::Options;
+use super::options::{Balancing, Rules};
+use super::slots::{Slot, Slots};
+use crate::balancer::{Balancer, Choice, Kind, Member, NoChoice};
+use crate::config::Config;
+use crate::entity::{Algorithm, Upstream};
+use crate::id::{Epoch, TargetId, UpstreamId};
+use crate::rng;
+
+/// Retries under way at one Upstream never exceed this many or [`RETRY_PERCENT`] of its attempts under way, whichever is
+/// more (Envoy's retry budget, with a floor that lets a quiet Upstream retry at all): when everything fails, retries must
+/// not multiply the load.
+const RETRIES_MIN: u32 = 10;
+/// See [`RETRIES_MIN`].
+const RETRY_PERCENT: u32 = 20;
+
+/// An Upstream in one epoch. Kept from revision to revision as long as neither members nor weights nor health change.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) epoch: Epoch,
+    /// All targets of a weight above zero; what the balancer was made of.
+    members: Vec<Member>,
+    kind: Kind,
+    balancer: Balancer,
+    /// In the order of the balancer's members.
+    slots: Box<[Arc<Slot>]>,
+    /// First tries of this epoch, numbered over all workers, where the balancer does not number them.
+    tickets: Arc<CachePadded<AtomicU64>>,
+    /// Retries under way, in whichever epoch they began.
+    retries: Arc<CachePadded<AtomicU32>>,
+    rules: Rules,
+}
+
+/// What groups are made of.
+#[derive(Debug)]
+pub(super) struct Maker<'a> {
+    members: FxHashMap<UpstreamId, Vec<Member>>,
+    slots: &'a Slots,
+    options: Options,
+}
+
+impl<'a> Maker<'a> {
+    /// A maker for the targets of `config`: every one with a weight is a member, whether it is well or not.
+    pub(super) fn new(config: &Config, slots: &'a Slots, options: Options) -> Self {
+        let mut members: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        for (target, entity) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
+            let available = slots.get(target).is_none_or(|slot| slot.is_available());
+            let member = Member { target, weight: entity.weight, available };
+            members.entry(entity.upstream).or_default().push(member);
+        }
+        Self { members, slots, options }
+    }
+
+    /// The group of an Upstream in the eyes of worker `view`, after `old`: the same one when nothing bears on it. `peer` is
+    /// the group that another worker got at the same time; they number first tries together.
+    pub(super) fn next(
+        &self,
+        (id, upstream): (UpstreamId, &Upstream),
+        old: Option<&Arc<Group>>,
+        view: usize,
+        peer: Option<&Arc<Group>>,
+    ) -> Arc<Group> {
+        let members = self.members.get(&id).cloned().unwrap_or_default();
+        let kind = kind(upstream.algorithm, self.options.rules);
+        if let Some(old) = old.filter(|old| old.members == members && old.kind == kind) {
+            return Arc::clone(old);
+        }
+        let epoch = old.map_or(Epoch(0), |old| Epoch(old.epoch.0 + 1));
+        let replica = (view as u64) << 32 | u64::from(epoch.0);
+        let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
+        let balancer = match old {
+            Some(old) => old.balancer.succeed(kind, members.clone(), &mut rng),
+            None => Balancer::new(kind, members.clone(), &mut rng),
+        };
+        let slot = |member: &Member| Arc::clone(self.slots.get(member.target).expect("a member has a slot"));
+        let peer = peer.filter(|peer| peer.epoch == epoch);
+        Arc::new(Group {
+            epoch,
+            slots: balancer.members().iter().map(slot).collect(),
+            tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
+            retries: peer.or(old).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
+            members,
+            kind,
+            balancer,
+            rules: self.options.rules,
+        })
+    }
+}
+
+impl Group {
+    /// Picks for a first try.
+    pub(super) fn pick(&self, balancing: Balancing) -> Result<(Choice, &Slot), NoChoice> {
+        let mut choice = self.balancer.pick()?;
+        if self.kind == Kind::Wheel || balancing == Balancing::PerWorker {
+            choice.ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+            choice.carried = 0.0;
+        }
+        Ok((choice, &self.slots[choice.member]))
+    }
+
+    /// Picks for another try and counts it, when the budget allows one.
+    pub(super) fn pick_again(&self, tried: &[TargetId]) -> Option<(Choice, &Slot)> {
+        let under_way = self.retries.fetch_add(1, Ordering::Relaxed);
+        let choice = if self.rules == Rules::Kong {
+            self.balancer.pick_again(&[]).ok()
+        } else if under_way < RETRIES_MIN || under_way < self.in_flight() / 100 * RETRY_PERCENT {
+            self.balancer.pick_again(tried).ok()
+        } else {
+            None
+        };
+        if choice.is_none() {
+            self.retried();
+        }
+        choice.map(|choice| (Choice { ticket: u64::MAX, ..choice }, self.slots[choice.member].as_ref()))
+    }
+
+    /// A retry has ended.
+    pub(super) fn retried(&self) {
+        self.retries.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// All its targets with a weight, and whether they may be picked.
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.slots.iter().map(|slot| slot.in_flight()).sum()
+    }
+}
+
+const fn kind(algorithm: Algorithm, rules: Rules) -> Kind {
+    match (algorithm, rules) {
+        (Algorithm::RoundRobin, Rules::Careful) => Kind::RoundRobin,
+        (Algorithm::Wheel, _) | (Algorithm::RoundRobin, Rules::Kong) => Kind::Wheel,
+    }
+}

@@ -1,0 +1,60 @@
+//! How a gateway behaves where gateways differ: how workers share balancers, when they learn of changes, and which of Kong's
+//! surprises are reproduced.
+
+use std::time::Duration;
+
+/// Which rules hold where Kong does something surprising.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// The better behaviour: round-robin is exact, a change of an Upstream carries over what its targets are owed, retries go
+    /// elsewhere and are budgeted.
+    #[default]
+    Careful,
+    /// Kong's: round-robin is a shuffled wheel that a change throws away, retries go wherever the wheel stands and as
+    /// often as the Service says.
+    Kong,
+}
+
+/// How workers share a balancer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balancing {
+    /// All use one: what it promises holds for all requests together.
+    #[default]
+    Shared,
+    /// Each has its own, as nginx and Kong do: what it promises holds for each worker alone.
+    PerWorker,
+}
+
+/// How a gateway behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Worker threads, at least 1. Matters only where workers differ.
+    pub workers: usize,
+    /// How they share balancers.
+    pub balancing: Balancing,
+    /// Each worker looks so often whether Routes, Services or Upstreams have changed, each at its own moments; `None`: a
+    /// change is in force for every worker's next request. Targets and their weights always are.
+    pub sync_interval: Option<Duration>,
+    /// Kong's rules or better ones.
+    pub rules: Rules,
+    /// What random orders and moments come from.
+    pub seed: u64,
+}
+
+impl Options {
+    /// Kong as it is by default: `worker_consistency=eventual`, `worker_state_update_frequency=5`.
+    pub fn kong(workers: usize, seed: u64) -> Self {
+        Self {
+            workers,
+            balancing: Balancing::PerWorker,
+            sync_interval: Some(Duration::from_secs(5)),
+            rules: Rules::Kong,
+            seed,
+        }
+    }
+
+    /// Whether workers may see different things.
+    pub(super) fn workers_differ(&self) -> bool {
+        self.balancing == Balancing::PerWorker || self.sync_interval.is_some()
+    }
+}
