@@ -53,6 +53,7 @@ pub mod entity;
 pub mod config;
 
 pub mod balancer;
+pub mod health;
 pub mod router;
 pub mod schema;
 
