@@ -1,10 +1,12 @@
-//! Which targets are well: what is seen of each, and what that counts as. Values and pure decisions only: no timer, no
+//! Which targets are well: what is seen of each, what that counts as, and whether those that are suffice. Values and pure decisions only: no timer, no
 //! socket, no clock. Leaves who may be picked to `gateway`, which acts on every [`Turn`].
 
+mod availability;
 mod counters;
 mod observation;
 mod record;
 
+pub use availability::Availability;
 pub use counters::{Counters, State};
 pub use observation::Observation;
 pub use record::Record;
@@ -12,7 +14,7 @@ pub use record::Record;
 /// Whose rules hold where Kong surprises its users. Each difference is described where it is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rules {
-    /// What users expect: failures in a row, and a failed try reported for what it was.
+    /// What users expect: failures in a row, a failed try reported for what it was, a threshold that can be met.
     #[default]
     Fixed,
     /// Kong's, to the letter.
