@@ -1,15 +1,30 @@
-//! Which targets are well: what is seen of each, what that counts as, and whether those that are suffice. Values and pure decisions only: no timer, no
-//! socket, no clock. Leaves who may be picked to `gateway`, which acts on every [`Turn`].
+//! Which targets are well: what is seen of each, what that counts as, whether those that are suffice, and whom to probe
+//! when. Values and pure decisions only: no timer, no socket, no clock. Leaves who may be picked to `gateway`, which acts
+//! on every [`Turn`], and sending probes to the shell.
+//!
+//! ```text
+//! a try ends  -> Observation::of -> Record::observe -> Turn?                         passive checks
+//! Prober::poll_probe -> the shell -> Prober::on_probe -> Record::observe -> Turn?    active checks
+//! ```
 
-mod availability;
 mod counters;
 mod observation;
 mod record;
 
+mod availability;
+
+mod prober;
+
 pub use availability::Availability;
 pub use counters::{Counters, State};
 pub use observation::Observation;
+pub use prober::{Plan, Probe, ProbeResult, Prober, Watch, WatchedTarget};
 pub use record::Record;
+
+use std::time::Duration;
+
+/// No timer ticks faster, however small an interval is set: nobody is to be kept awake by a slip of the pen.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// Whose rules hold where Kong surprises its users. Each difference is described where it is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
