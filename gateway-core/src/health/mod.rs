@@ -1,10 +1,12 @@
-//! Which targets are well: what is seen of each, what that counts as, whether those that are suffice, and whom to probe
-//! when. Values and pure decisions only: no timer, no socket, no clock. Leaves who may be picked to `gateway`, which acts
-//! on every [`Turn`], and sending probes to the shell.
+//! Which targets are well: what is seen of each, what that counts as, whether those that are suffice, whom to probe
+//! when, and who stands out from the others. Values and pure decisions only: no timer, no socket, no clock. Leaves who
+//! may be picked to `gateway`, which acts on every [`Turn`], and sending probes to the shell.
 //!
 //! ```text
 //! a try ends  -> Observation::of -> Record::observe -> Turn?                         passive checks
 //! Prober::poll_probe -> the shell -> Prober::on_probe -> Record::observe -> Turn?    active checks
+//! a try ends  -> OutlierRecord::observe -> Outliers::eject -> Turn?                  outliers, at once
+//! Outliers::handle_timeout -> Turns                                                  outliers, each interval
 //! ```
 
 mod counters;
@@ -15,9 +17,12 @@ mod availability;
 
 mod prober;
 
+mod outliers;
+
 pub use availability::Availability;
 pub use counters::{Counters, State};
 pub use observation::Observation;
+pub use outliers::{OutlierRecord, Outliers};
 pub use prober::{Plan, Probe, ProbeResult, Prober, Watch, WatchedTarget};
 pub use record::Record;
 
