@@ -33,10 +33,10 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 vocabulary | [`time`], [`id`], [`weight`], [`rng`], [`request`], [`outcome`] |
+//! | 0 vocabulary | [`time`], [`id`], [`weight`], [`rng`], [`request`], [`outcome`], [`rules`] |
 //! | 1 entities | [`entity`]: Service, Route, Upstream, Target |
 //! | 2 config | [`config`]: a valid set of them, and changes of it |
-//! | 3 decisions | [`router`]: which Route; [`balancer`]: which target; [`schema`]: entities as Kong's JSON |
+//! | 3 decisions | [`router`]: which Route; [`balancer`]: which target; [`health`]: which are well; [`schema`]: entities as Kong's JSON |
 //! | 4 the machine | [`gateway`]: route, begin, finish, apply; [`deck`]: declarative files |
 //! | 5 the API | [`admin`]: the Admin API without a socket |
 //! | 6 the shell | `shell` (feature `shell`): listeners, worker threads, connections; the only async code |
@@ -45,6 +45,7 @@ pub mod id;
 pub mod outcome;
 pub mod request;
 pub mod rng;
+pub mod rules;
 pub mod time;
 pub mod weight;
 

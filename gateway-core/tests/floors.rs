@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Rooms from the bottom up. The words of floor 0 may use each other.
 const FLOORS: &[&[&str]] = &[
-    &["time", "id", "weight", "rng", "request", "outcome"],
+    &["time", "id", "weight", "rng", "request", "outcome", "rules"],
     &["entity"],
     &["config"],
     &["router", "balancer", "health", "schema"],

@@ -7,13 +7,15 @@ use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
 use super::Options;
-use super::options::{Balancing, Rules};
+use super::options::Balancing;
 use super::slots::{Slot, Slots};
 use crate::balancer::{Balancer, Choice, Kind, Member, NoChoice};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
+use crate::health::Availability;
 use crate::id::{Epoch, TargetId, UpstreamId};
 use crate::rng;
+use crate::rules::Rules;
 
 /// Retries under way at one Upstream never exceed this many or [`RETRY_PERCENT`] of its attempts under way, whichever is
 /// more (Envoy's retry budget, with a floor that lets a quiet Upstream retry at all): when everything fails, retries must
@@ -52,9 +54,20 @@ impl<'a> Maker<'a> {
     pub(super) fn new(config: &Config, slots: &'a Slots, options: Options) -> Self {
         let mut members: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for (target, entity) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
-            let available = slots.get(target).is_none_or(|slot| slot.is_available());
+            let (slot, upstream) = (slots.get(target), config.upstream(entity.upstream));
+            let available = slot.zip(upstream).is_none_or(|(slot, upstream)| slot.is_available(upstream));
             let member = Member { target, weight: entity.weight, available };
             members.entry(entity.upstream).or_default().push(member);
+        }
+        for (id, upstream) in config.upstreams() {
+            let Some(members) = members.get_mut(&id) else { continue };
+            let available: Availability = members.iter().map(|m| (m.weight, m.available)).collect();
+            if !available.suffices(upstream.healthchecks.threshold, options.rules) {
+                // Too little is left of it: whoever is well would get the load of all.
+                for member in members {
+                    member.available = false;
+                }
+            }
         }
         Self { members, slots, options }
     }

@@ -9,6 +9,7 @@
 //! ```
 
 mod attempt;
+mod care;
 mod group;
 mod options;
 mod retry;
@@ -17,20 +18,24 @@ mod slots;
 mod snapshot;
 
 pub use attempt::{Attempt, Next, Rejection, RouteMatch};
-pub use options::{Balancing, Options, Rules};
+pub use options::{Balancing, Options};
 pub use slots::Slot;
 pub use snapshot::Snapshot;
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
+use self::care::Care;
 use self::routing::Routing;
 use self::slots::Slots;
 use self::snapshot::{Common, PickError};
 use crate::balancer::Member;
 use crate::config::{Change, Config, ConfigError};
-use crate::id::{Epoch, Revision, TargetId, UpstreamId};
+use crate::id::{Epoch, Revision, UpstreamId};
 use crate::outcome::Outcome;
 use crate::request::Head;
 use crate::rng;
@@ -39,6 +44,9 @@ use crate::time::{self, Instant};
 /// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
 /// published, so once is the rule; more takes a new change within microseconds.
 const EPOCH_CHANGES_MAX: usize = 64;
+
+/// Things that happened by themselves and nobody asked for yet, at most.
+const NEWS_MAX: usize = 1024;
 
 /// A gateway without sockets. Shared by all workers; a request takes no lock.
 #[derive(Debug)]
@@ -50,6 +58,8 @@ pub struct Gateway {
     config: ArcSwap<Config>,
     /// Held by whoever changes anything, from the end of the old epochs until the new snapshots are in force.
     writer: Mutex<Writer>,
+    /// Whether there are news to ask for.
+    has_news: AtomicBool,
 }
 
 /// What whoever changes anything needs.
@@ -60,8 +70,18 @@ struct Writer {
     routing: Arc<Routing>,
     /// When each worker looks for a new routing next; empty where all learn of it at once.
     looks: Vec<Instant>,
-    /// What happened by itself and was not asked for yet.
-    news: Vec<Applied>,
+    care: Care,
+    /// What happened by itself and was not asked for yet; beyond [`NEWS_MAX`] the oldest is forgotten.
+    news: VecDeque<Applied>,
+}
+
+impl Writer {
+    fn tell(&mut self, applied: Applied) {
+        if self.news.len() >= NEWS_MAX {
+            self.news.pop_front();
+        }
+        self.news.push_back(applied);
+    }
 }
 
 /// What is in force right now, held still while it is looked at. Not to be kept across a wait.
@@ -119,6 +139,8 @@ impl Gateway {
             snapshots.push(snapshot);
         }
         drop(common);
+        let mut care = Care::default();
+        care.follow(&config, &slots, Instant::ZERO);
         let looks = options.sync_interval.map_or_else(Vec::new, |interval| {
             // Workers started together do not look together for long: each has a moment of its own.
             let draw = |view: usize| rng::draw(options.seed, rng::fnv1a("sync"), view as u64);
@@ -129,7 +151,15 @@ impl Gateway {
             options,
             views: snapshots.into_iter().map(ArcSwap::from_pointee).collect(),
             config: ArcSwap::from_pointee(config),
-            writer: Mutex::new(Writer { slots, revision: Revision(0), routing, looks, news: Vec::new() }),
+            has_news: AtomicBool::new(false),
+            writer: Mutex::new(Writer {
+                slots,
+                revision: Revision(0),
+                routing,
+                looks,
+                care,
+                news: VecDeque::new(),
+            }),
         }
     }
 
@@ -188,12 +218,14 @@ impl Gateway {
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant) -> Next {
         let view = self.view_of(attempt.view);
         view.release(&attempt);
-        if retry::is_due(&attempt, outcome)
-            && let Some(next) = view.begin_again(attempt, now)
-        {
-            return Next::Retry(next);
+        let (number, target) = (attempt.view, attempt.target);
+        let learner = attempt.upstream.filter(|upstream| view.lessons(*upstream).is_some());
+        let is_due = retry::is_due(&attempt, outcome);
+        let next = if is_due { view.begin_again(attempt, now) } else { None };
+        if let Some(upstream) = learner {
+            self.learn(number, (upstream, target), outcome, next.is_none(), now);
         }
-        Next::Done
+        next.map_or(Next::Done, Next::Retry)
     }
 
     /// Puts a change in force in one atomic step: for every worker's next request, or where workers look for changes of their
@@ -205,12 +237,13 @@ impl Gateway {
         let mut writer = self.writer();
         let before = self.config();
         let config = before.with(change)?;
-        let Writer { slots, revision, routing, .. } = &mut *writer;
+        let Writer { slots, revision, routing, care, .. } = &mut *writer;
         slots.follow(&before, &config);
         *revision = revision.next();
         if !routing.config.differs_in_targets_only(&config) {
             *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
         }
+        care.follow(&config, slots, now);
         self.config.store(Arc::new(config));
         Ok(self.publish(&writer, now, |_| self.options.sync_interval.is_none()))
     }
@@ -239,16 +272,27 @@ impl Gateway {
         Applied { revision, at: now, epochs }
     }
 
-    /// The next moment at which something happens by itself: a worker looks for changes. Changes only by
-    /// [`Gateway::handle_timeout`].
+    /// The next moment at which something happens by itself: a worker looks for changes, a probe is due, outliers are
+    /// weighed. Changed by [`handle_timeout`](Self::handle_timeout), [`poll_probe`](Self::poll_probe),
+    /// [`on_probe`](Self::on_probe), [`apply`](Self::apply), and by whatever turns a target: [`finish`](Self::finish) and
+    /// [`set_health`](Self::set_health).
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.writer().looks.iter().min().copied()
+        let writer = self.writer();
+        writer.looks.iter().copied().chain(writer.care.next_timeout()).min()
     }
 
-    /// Lets happen what is due by `now`.
+    /// Lets happen what is due by `now`, but for probes: those are asked for.
     pub fn handle_timeout(&self, now: Instant) {
         let mut writer = self.writer();
-        let Some(interval) = self.options.sync_interval else { return };
+        self.weigh_outliers(&mut writer, now);
+        if let Some(interval) = self.options.sync_interval {
+            self.look(&mut writer, interval, now);
+        }
+        self.has_news.store(!writer.news.is_empty(), Ordering::Release);
+    }
+
+    /// Workers whose moment has come learn of the newest routing.
+    fn look(&self, writer: &mut Writer, interval: Duration, now: Instant) {
         let due: Vec<_> = writer.looks.iter().map(|look| *look <= now).collect();
         for look in writer.looks.iter_mut().filter(|look| **look <= now) {
             *look = now + interval;
@@ -256,23 +300,21 @@ impl Gateway {
         let has_news =
             |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
         if (0..self.views.len()).any(has_news) {
-            let applied = self.publish(&writer, now, |view| due[view]);
-            writer.news.push(applied);
+            let applied = self.publish(writer, now, |view| due[view]);
+            writer.tell(applied);
         }
     }
 
-    /// What happened by itself since this was asked last.
-    pub fn news(&self) -> Vec<Applied> {
-        std::mem::take(&mut self.writer().news)
+    /// The next thing that happened by itself, in order. Costs one load while there is none.
+    pub fn news(&self) -> Option<Applied> {
+        if !self.has_news.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut writer = self.writer();
+        let next = writer.news.pop_front();
+        self.has_news.store(!writer.news.is_empty(), Ordering::Release);
+        next
     }
-
-    /// How well a target is known to be.
-    pub fn health(&self, _: TargetId) -> TargetHealth {
-        TargetHealth::Off
-    }
-
-    /// Says by hand how well a target is.
-    pub fn set_health(&self, _: TargetId, _: bool, _: Instant) {}
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         // Whoever panicked with the lock had not published anything half.
@@ -281,276 +323,4 @@ impl Gateway {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entity::{Address, Route, Service, Target, Upstream};
-    use crate::id::{ServiceId, TargetId, UpstreamId};
-    use crate::outcome::Failure;
-    use crate::weight::Weight;
-
-    /// The how-to: blue 100/50, green 100/100, one Service, one Route.
-    fn how_to() -> Gateway {
-        let mut config = Config::default();
-        for (upstream, targets) in [
-            ("blue", [("httpbin.konghq.com:80", 100), ("httpbin.org:80", 50)]),
-            ("green", [("any.httpbun.com:80", 100), ("httpbun.com:80", 100)]),
-        ] {
-            let id = config.add_upstream(Upstream::new(upstream)).unwrap();
-            for (target, weight) in targets {
-                let address = Address::parse(target).unwrap();
-                config.add_target(Target::new(id, address, Weight::new(weight))).unwrap();
-            }
-        }
-        let service = config.add_service(Service::new("example-service", "blue")).unwrap();
-        config
-            .add_route(Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) })
-            .unwrap();
-        Gateway::new(config)
-    }
-
-    const GET: Head<'_> = Head::new("GET", "/anything");
-    const OK: Outcome = Outcome::Answered { status: 200 };
-
-    fn begin(gateway: &Gateway, head: &Head<'_>) -> Result<Attempt, Rejection> {
-        gateway.begin(&gateway.route(0, head)?, head, Instant::ZERO)
-    }
-
-    fn serve(gateway: &Gateway, requests: usize) -> [usize; 4] {
-        let mut counts = [0; 4];
-        for _ in 0..requests {
-            let attempt = begin(gateway, &GET).unwrap();
-            counts[attempt.target.index()] += 1;
-            answered(gateway, attempt);
-        }
-        counts
-    }
-
-    fn answered(gateway: &Gateway, attempt: Attempt) {
-        assert!(matches!(gateway.finish(attempt, OK, Instant::ZERO), Next::Done));
-    }
-
-    fn in_flight(gateway: &Gateway) -> u32 {
-        (0..4).map(|i| gateway.view().slot(TargetId(i)).map_or(0, Slot::in_flight)).sum()
-    }
-
-    #[test]
-    fn the_how_to_switches_at_once_and_back() {
-        let gateway = how_to();
-        assert_eq!(serve(&gateway, 300), [200, 100, 0, 0]);
-        let to = |host: &str| Change::SetHost(ServiceId(0), host.to_owned());
-        let applied = gateway.apply(to("green"), Instant::from_millis(5)).unwrap();
-        assert_eq!((applied.revision, applied.at), (Revision(1), Instant::from_millis(5)));
-        assert_eq!(serve(&gateway, 300), [0, 0, 150, 150]);
-        gateway.apply(to("blue"), Instant::ZERO).unwrap();
-        assert_eq!(serve(&gateway, 3), [2, 1, 0, 0]);
-    }
-
-    #[test]
-    fn a_switch_leaves_both_balancers_turns_alone() {
-        // Aim: a change that does not bear on an Upstream starts no new epoch of it. Method: tickets go on.
-        let gateway = how_to();
-        serve(&gateway, 4);
-        gateway.apply(Change::SetHost(ServiceId(0), "green".to_owned()), Instant::ZERO).unwrap();
-        gateway.apply(Change::SetHost(ServiceId(0), "blue".to_owned()), Instant::ZERO).unwrap();
-        let attempt = begin(&gateway, &GET).unwrap();
-        assert_eq!((attempt.epoch.0, attempt.ticket, attempt.revision.0), (0, 4, 2));
-        answered(&gateway, attempt);
-    }
-
-    #[test]
-    fn another_weight_begins_an_epoch_that_remembers_what_is_owed() {
-        let gateway = how_to();
-        serve(&gateway, 1);
-        gateway.apply(Change::SetWeight(TargetId(1), Weight::new(100)), Instant::ZERO).unwrap();
-        let attempt = begin(&gateway, &GET).unwrap();
-        assert_eq!((attempt.epoch.0, attempt.ticket, attempt.target), (1, 0, TargetId(1)));
-        assert!((attempt.carried - 1.0 / 3.0).abs() < 1e-9, "{}", attempt.carried);
-        answered(&gateway, attempt);
-    }
-
-    #[test]
-    fn a_failed_change_changes_nothing() {
-        let gateway = how_to();
-        let nonsense = Change::SetHost(ServiceId(0), "a b".to_owned());
-        assert!(gateway.apply(nonsense, Instant::ZERO).is_err());
-        assert_eq!(gateway.view().revision(), Revision(0));
-        assert_eq!(serve(&gateway, 3), [2, 1, 0, 0]);
-    }
-
-    #[test]
-    fn what_has_nowhere_to_go_is_rejected_by_name() {
-        let gateway = how_to();
-        assert_eq!(begin(&gateway, &Head::new("GET", "/other")).unwrap_err(), Rejection::NoRoute);
-        gateway
-            .apply(
-                Change::All(vec![Change::DeleteTarget(TargetId(0)), Change::DeleteTarget(TargetId(1))]),
-                Instant::ZERO,
-            )
-            .unwrap();
-        assert_eq!(begin(&gateway, &GET).unwrap_err(), Rejection::NoTarget);
-        let orphan = Route { service: None, paths: vec!["/o".into()], ..Route::new("o", ServiceId(0)) };
-        gateway.apply(Change::CreateRoute(orphan), Instant::ZERO).unwrap();
-        assert_eq!(begin(&gateway, &Head::new("GET", "/o")).unwrap_err(), Rejection::NoService);
-    }
-
-    #[test]
-    fn a_host_that_is_no_upstream_is_a_target_of_its_own() {
-        let gateway = how_to();
-        let old = gateway.view().service(ServiceId(0)).unwrap().clone();
-        let direct = Service { host: "example.org".into(), port: 81, ..old };
-        gateway.apply(Change::UpdateService(ServiceId(0), direct), Instant::ZERO).unwrap();
-        let attempt = begin(&gateway, &GET).unwrap();
-        assert_eq!(attempt.upstream, None);
-        let view = gateway.view();
-        assert_eq!(view.address(attempt.target).map(ToString::to_string).as_deref(), Some("example.org:81"));
-        assert_eq!(view.host_header(&attempt), Some("example.org:81"));
-        answered(&gateway, attempt);
-    }
-
-    #[test]
-    fn a_safe_retry_goes_elsewhere_and_costs_no_turn() {
-        // Aim: retries exclude what failed and never advance the sequence of first tries.
-        let gateway = how_to();
-        let first = begin(&gateway, &GET).unwrap();
-        let failed = first.target;
-        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
-        let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else { panic!("no retry") };
-        assert_ne!(second.target, failed);
-        assert_eq!(second.number, 1);
-        assert_eq!(in_flight(&gateway), 1);
-        answered(&gateway, second);
-        let next = begin(&gateway, &GET).unwrap();
-        assert_eq!(next.ticket, 1);
-        answered(&gateway, next);
-        assert_eq!(in_flight(&gateway), 0);
-    }
-
-    #[test]
-    fn in_flight_returns_to_zero_even_when_the_target_is_gone() {
-        let gateway = how_to();
-        let attempt = begin(&gateway, &GET).unwrap();
-        let target = attempt.target;
-        gateway.apply(Change::DeleteTarget(target), Instant::ZERO).unwrap();
-        assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(1));
-        assert!(matches!(gateway.finish(attempt, Outcome::ClientGone, Instant::ZERO), Next::Done));
-        assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(0));
-        let again = Target::new(UpstreamId(0), Address::parse("new:80").unwrap(), Weight::DEFAULT);
-        gateway.apply(Change::CreateTarget(again), Instant::ZERO).unwrap();
-        assert!(gateway.view().slot(target).is_none(), "a slot that nobody needs is let go");
-    }
-
-    #[test]
-    fn in_kongs_profile_targets_change_at_once_and_services_when_a_worker_looks() {
-        // Aim: the switch comes late and not to all at once, a weight comes at once, and a change forgets whose turn it was.
-        let config = how_to().config().as_ref().clone();
-        let gateway = Gateway::with(config, Options::kong(2, 7));
-        let hosts = |gateway: &Gateway| {
-            let one = |worker| {
-                let matched = gateway.route(worker, &GET).unwrap();
-                let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
-                let target = attempt.target;
-                answered(gateway, attempt);
-                target.0 / 2
-            };
-            [one(0), one(1)]
-        };
-        gateway.apply(Change::SetHost(ServiceId(0), "green".to_owned()), Instant::ZERO).unwrap();
-        assert_eq!(
-            gateway.config().service(ServiceId(0)).unwrap().host,
-            "green",
-            "the Admin API knows at once"
-        );
-        assert_eq!(hosts(&gateway), [0, 0]);
-        let first = gateway.next_timeout().unwrap();
-        gateway.handle_timeout(first);
-        assert_eq!(hosts(&gateway).iter().sum::<u32>(), 1, "one worker has looked");
-        assert_eq!(gateway.news().len(), 1);
-        gateway.handle_timeout(gateway.next_timeout().unwrap());
-        assert_eq!(hosts(&gateway), [1, 1]);
-        assert!(gateway.next_timeout().unwrap() <= first + std::time::Duration::from_secs(5));
-        let weights =
-            [Change::SetWeight(TargetId(2), Weight::new(0)), Change::SetWeight(TargetId(3), Weight::new(1))];
-        gateway.apply(Change::All(weights.into()), first).unwrap();
-        let attempt = begin(&gateway, &GET).unwrap();
-        assert_eq!((attempt.target, attempt.epoch.0), (TargetId(3), 1));
-        answered(&gateway, attempt);
-    }
-
-    #[test]
-    fn workers_with_balancers_of_their_own_are_exact_each_and_number_their_picks_together() {
-        let config = how_to().config().as_ref().clone();
-        let options = Options { workers: 2, balancing: Balancing::PerWorker, ..Options::default() };
-        let gateway = Gateway::with(config, options);
-        let mut counts = [[0; 2]; 2];
-        for n in 0..600_usize {
-            let worker = usize::from(n % 3 == 0);
-            let matched = gateway.route(worker, &GET).unwrap();
-            let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
-            assert_eq!(attempt.ticket, n as u64);
-            counts[worker][attempt.target.index()] += 1;
-            answered(&gateway, attempt);
-        }
-        assert_eq!(counts, [[267, 133], [133, 67]].map(|c| c), "two thirds and one third, for each worker");
-    }
-
-    #[test]
-    fn when_everything_fails_retries_are_bounded() {
-        // Aim: a failing Upstream is not hit with a multiple of its load. Method: requests that all wait and then all fail; of
-        // the retries that follow no more are under way at once than the budget says.
-        let gateway = how_to();
-        let waiting: Vec<_> = (0..200).map(|_| begin(&gateway, &GET).unwrap()).collect();
-        let timeout = Outcome::Failed { cause: Failure::ResponseTimeout, sent: true, replayable: true };
-        let (mut retries, mut largest) = (Vec::new(), 0);
-        for attempt in waiting {
-            if let Next::Retry(retry) = gateway.finish(attempt, timeout, Instant::ZERO) {
-                retries.push(retry);
-            }
-            largest = largest.max(retries.len());
-        }
-        assert!((20..=40).contains(&largest), "{largest}");
-        for retry in retries {
-            answered(&gateway, retry);
-        }
-        assert_eq!(in_flight(&gateway), 0);
-        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
-        for _ in 0..100 {
-            let first = begin(&gateway, &GET).unwrap();
-            let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else {
-                panic!("no retry")
-            };
-            answered(&gateway, second);
-        }
-    }
-
-    #[test]
-    fn workers_and_a_writer_together_misroute_nothing() {
-        // Aim: with changes of weight under way no pick is lost or made twice, whatever epoch it falls into. Method: two
-        // threads pick while a third changes weights 200 times; tickets of each epoch must be 0..n without gaps.
-        let gateway = how_to();
-        let mut seen: Vec<(u32, u64)> = std::thread::scope(|scope| {
-            let worker = || {
-                let mut seen = Vec::new();
-                for _ in 0..20_000 {
-                    let attempt = begin(&gateway, &GET).unwrap();
-                    seen.push((attempt.epoch.0, attempt.ticket));
-                    answered(&gateway, attempt);
-                }
-                seen
-            };
-            let workers = [scope.spawn(worker), scope.spawn(worker)];
-            for weight in 1..200 {
-                gateway.apply(Change::SetWeight(TargetId(1), Weight::new(weight)), Instant::ZERO).unwrap();
-            }
-            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-        });
-        seen.sort_unstable();
-        let mut expected = 0;
-        for pair in seen.windows(2) {
-            expected = if pair[0].0 == pair[1].0 { pair[0].1 + 1 } else { 0 };
-            assert_eq!(pair[1].1, expected, "epoch {}", pair[1].0);
-        }
-        assert_eq!(seen[0].1, 0);
-        assert!(expected > 0 || seen.len() == 40_000);
-        assert_eq!(in_flight(&gateway), 0);
-    }
-}
+mod tests;

@@ -3,17 +3,7 @@
 
 use std::time::Duration;
 
-/// Which rules hold where Kong does something surprising.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rules {
-    /// The better behaviour: round-robin is exact, a change of an Upstream carries over what its targets are owed, retries go
-    /// elsewhere and are budgeted.
-    #[default]
-    Careful,
-    /// Kong's: round-robin is a shuffled wheel that a change throws away, retries go wherever the wheel stands and as
-    /// often as the Service says.
-    Kong,
-}
+use crate::rules::Rules;
 
 /// How workers share a balancer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! When a failed attempt may be tried again: only where it can do no harm. Which target gets it is the balancer's choice.
 
-use super::{Attempt, Rules};
+use super::Attempt;
 use crate::outcome::{Failure, Outcome};
 use crate::request::Head;
+use crate::rules::Rules;
 
 /// Whether a request of this method may be sent again after some of it was sent. Careful: where the method promises that twice
 /// is as good as once (RFC 9110, 9.2.2). Kong: all but those that nginx calls non-idempotent.

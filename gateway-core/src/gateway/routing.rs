@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::slots::Slots;
 use crate::config::Config;
-use crate::entity::{Address, Service};
+use crate::entity::{Address, Limits, OutlierDetection, Service, Upstream};
 use crate::id::{ServiceId, TargetId, UpstreamId};
 use crate::router::Router;
 
@@ -17,6 +17,16 @@ pub(super) struct Routing {
     pub(super) config: Config,
     pub(super) router: Arc<Router>,
     pub(super) services: FxHashMap<ServiceId, Destination>,
+    /// Upstreams that learn from the answers of their targets, and how.
+    pub(super) lessons: FxHashMap<UpstreamId, Lessons>,
+}
+
+/// What an Upstream learns from the answers of its targets.
+#[derive(Clone, Debug)]
+pub(super) struct Lessons {
+    /// Passive health checks.
+    pub(super) limits: Option<Limits>,
+    pub(super) outliers: Option<OutlierDetection>,
 }
 
 /// Where a Service's requests go.
@@ -37,8 +47,17 @@ impl Routing {
             Some(old) if old.config.routes_alike(&config) => Arc::clone(&old.router),
             _ => Arc::new(Router::new(&config)),
         };
-        Self { config, router, services }
+        let lessons =
+            config.upstreams().filter_map(|(id, upstream)| Some((id, lessons(upstream)?))).collect();
+        Self { config, router, services, lessons }
     }
+}
+
+fn lessons(upstream: &Upstream) -> Option<Lessons> {
+    let checks = &upstream.healthchecks;
+    let limits = checks.are_on().then(|| checks.passive.clone());
+    let outliers = upstream.outlier_detection.clone();
+    (limits.is_some() || outliers.is_some()).then_some(Lessons { limits, outliers })
 }
 
 fn destination(service: &Service, config: &Config, slots: &mut Slots) -> Destination {

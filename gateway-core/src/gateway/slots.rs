@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::config::Config;
-use crate::entity::Address;
+use crate::entity::{Address, Upstream};
+use crate::health::{OutlierRecord, Record};
 use crate::id::TargetId;
 
 /// Ids from here on belong to Services' hosts that are no Upstreams; the configuration gives out smaller ones.
@@ -20,8 +21,12 @@ pub struct Slot {
     id: TargetId,
     address: Address,
     host_header: String,
-    /// Not well enough to be picked.
-    left_out: AtomicBool,
+    /// What probes and answers have shown of it.
+    record: Record,
+    /// What outlier detection counts.
+    pub(super) outliers: OutlierRecord,
+    /// Left out because it stands out.
+    ejected: AtomicBool,
     in_flight: CachePadded<AtomicU32>,
 }
 
@@ -32,7 +37,9 @@ impl Slot {
             id,
             address,
             host_header,
-            left_out: AtomicBool::new(false),
+            record: Record::default(),
+            outliers: OutlierRecord::default(),
+            ejected: AtomicBool::new(false),
             in_flight: CachePadded::new(AtomicU32::new(0)),
         })
     }
@@ -57,9 +64,23 @@ impl Slot {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whether it may be picked.
-    pub(super) fn is_available(&self) -> bool {
-        !self.left_out.load(Ordering::Relaxed)
+    /// What probes and answers have shown of it.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Whether it may be picked from its Upstream: what nobody looks at any more does not count.
+    pub(super) fn is_available(&self, upstream: &Upstream) -> bool {
+        let is_well = self.record.is_in_rotation() || !upstream.healthchecks.are_on();
+        is_well && (!self.is_ejected() || upstream.outlier_detection.is_none())
+    }
+
+    pub(super) fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn eject(&self, out: bool) {
+        self.ejected.store(out, Ordering::Relaxed);
     }
 
     pub(super) fn enter(&self) {

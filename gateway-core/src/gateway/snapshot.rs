@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::group::{Group, Maker};
 use super::options::{Balancing, Options};
-use super::routing::{Destination, Routing};
+use super::routing::{Destination, Lessons, Routing};
 use super::slots::{Slot, Slots};
 use super::{Attempt, Rejection};
 use crate::balancer::{Choice, NoChoice};
@@ -141,6 +141,10 @@ impl Snapshot {
 
     pub(super) fn routing(&self) -> &Arc<Routing> {
         &self.routing
+    }
+
+    pub(super) fn lessons(&self, upstream: UpstreamId) -> Option<&Lessons> {
+        self.routing.lessons.get(&upstream)
     }
 
     pub(super) fn group(&self, upstream: UpstreamId) -> Option<&Arc<Group>> {

@@ -1,7 +1,7 @@
 //! How much of an Upstream is available, and whether that is enough to send anything to it. Leaves who is available to
 //! whoever adds them up.
 
-use super::Rules;
+use crate::rules::Rules;
 use crate::weight::Weight;
 
 /// Weight in rotation, of the whole weight of an Upstream.
@@ -15,11 +15,11 @@ impl Availability {
     /// Whether this is enough, with Kong's `threshold` in percent: more than it must be available. Without any weight
     /// nobody is, whatever the threshold.
     ///
-    /// Kong's rule is strict, so 100 can never be met. Under [`Rules::Fixed`] 100 says what it seems to: all must be
+    /// Kong's rule is strict, so 100 can never be met. Under [`Rules::Careful`] 100 says what it seems to: all must be
     /// available. Below 100 both are alike, and 0 is "anybody".
     pub fn suffices(self, threshold: f64, rules: Rules) -> bool {
         let (available, total) = (self.available as f64, self.total as f64);
-        if rules == Rules::Fixed && threshold >= 100.0 {
+        if rules == Rules::Careful && threshold >= 100.0 {
             return self.total > 0 && self.available == self.total;
         }
         // Multiplied out, since 7 of 100 divided and times 100 is a little more than 7.
@@ -70,7 +70,7 @@ mod tests {
             (&[100], &[0], 100.0, false, true),
         ] {
             let availability = of(available, gone);
-            for (rules, expected) in [(Rules::Kong, kong), (Rules::Fixed, fixed)] {
+            for (rules, expected) in [(Rules::Kong, kong), (Rules::Careful, fixed)] {
                 assert_eq!(
                     availability.suffices(threshold, rules),
                     expected,

@@ -1,8 +1,9 @@
 //! Kong's state machine of one target's health, as a function from value to value. Leaves sharing it to
 //! [`Record`](super::Record), and what an outcome is called to [`Observation`].
 
-use super::{Observation, Rules};
+use super::Observation;
 use crate::entity::Limits;
+use crate::rules::Rules;
 
 /// Kong's four states; the first two are in rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Counters {
     }
 
     /// These counters after one more observation. A limit of zero switches its counter off: the observation then counts
-    /// for nothing, with the one exception that [`Rules::Fixed`] makes of successes.
+    /// for nothing, with the one exception that [`Rules::Careful`] makes of successes.
     #[must_use]
     pub fn after(self, observation: Observation, limits: &Limits, rules: Rules) -> Self {
         match finding(observation, limits) {
@@ -72,13 +73,13 @@ impl Counters {
     }
 
     /// Kong's `successes = 0`, the default of passive checks, makes a success count for nothing at all, so that three
-    /// failures are three since the start of time. Under [`Rules::Fixed`] it still cannot turn a target healthy that is
+    /// failures are three since the start of time. Under [`Rules::Careful`] it still cannot turn a target healthy that is
     /// out of rotation, but it clears the failures of one that is in: three failures are three in a row.
     fn succeeded(self, limits: &Limits, rules: Rules) -> Self {
         let limit = limits.successes;
         match (self.state, rules) {
             (State::Healthy, _) => self,
-            (State::MostlyHealthy, Rules::Fixed) if limit == 0 => self.cleared(limits),
+            (State::MostlyHealthy, Rules::Careful) if limit == 0 => self.cleared(limits),
             _ if limit == 0 => self,
             (before, _) => {
                 let successes = self.successes.saturating_add(1);
@@ -193,7 +194,7 @@ mod tests {
             (at(Unhealthy, [0, 3, 0, 0]), three, TcpFailure, at(Unhealthy, [0, 3, 0, 0])),
             (at(Unhealthy, [0, 3, 0, 0]), three, Status(500), at(Unhealthy, [0, 3, 0, 0])),
         ] {
-            for rules in [Rules::Kong, Rules::Fixed] {
+            for rules in [Rules::Kong, Rules::Careful] {
                 let found = before.after(seen, &limits(limit), rules);
                 assert_eq!(found, after, "{before:?}, {seen:?}, limits {limit:?}, {rules:?}");
             }
@@ -209,9 +210,9 @@ mod tests {
         };
         let spread = [500, 500, 200, 500];
         assert_eq!(walk(Rules::Kong, &spread), at(Unhealthy, [0, 0, 0, 3]));
-        assert_eq!(walk(Rules::Fixed, &spread), at(MostlyHealthy, [0, 0, 0, 1]));
-        assert_eq!(walk(Rules::Fixed, &spread[..3]), Counters::default());
-        for rules in [Rules::Kong, Rules::Fixed] {
+        assert_eq!(walk(Rules::Careful, &spread), at(MostlyHealthy, [0, 0, 0, 1]));
+        assert_eq!(walk(Rules::Careful, &spread[..3]), Counters::default());
+        for rules in [Rules::Kong, Rules::Careful] {
             assert_eq!(walk(rules, &[500, 500, 500, 200]), at(Unhealthy, [0, 0, 0, 3]), "{rules:?}");
         }
     }
@@ -220,17 +221,17 @@ mod tests {
     fn answers_to_clients_leave_to_probes_what_only_probes_count() {
         // Aim: passive checks that are off must not keep active ones from turning a target unhealthy.
         let (active, passive) = (limits([1, 2, 2, 2]), limits([0, 2, 0, 0]));
-        let one = Counters::default().after(Status(500), &active, Rules::Fixed);
-        let other = one.after(TcpFailure, &passive, Rules::Fixed);
+        let one = Counters::default().after(Status(500), &active, Rules::Careful);
+        let other = one.after(TcpFailure, &passive, Rules::Careful);
         assert_eq!(other, at(MostlyHealthy, [0, 1, 0, 1]));
-        let answered = other.after(Status(200), &passive, Rules::Fixed);
+        let answered = other.after(Status(200), &passive, Rules::Careful);
         assert_eq!(answered, at(MostlyHealthy, [0, 0, 0, 1]));
-        assert_eq!(answered.after(Status(500), &active, Rules::Fixed), at(Unhealthy, [0, 0, 0, 2]));
+        assert_eq!(answered.after(Status(500), &active, Rules::Careful), at(Unhealthy, [0, 0, 0, 2]));
     }
 
     #[test]
     fn a_status_in_both_lists_is_a_success() {
         let both = Limits { healthy_statuses: vec![500], ..limits([1, 1, 1, 1]) };
-        assert_eq!(Counters::default().after(Status(500), &both, Rules::Fixed), Counters::default());
+        assert_eq!(Counters::default().after(Status(500), &both, Rules::Careful), Counters::default());
     }
 }

@@ -31,16 +31,6 @@ use std::time::Duration;
 /// No timer ticks faster, however small an interval is set: nobody is to be kept awake by a slip of the pen.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// Whose rules hold where Kong surprises its users. Each difference is described where it is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rules {
-    /// What users expect: failures in a row, a failed try reported for what it was, a threshold that can be met.
-    #[default]
-    Fixed,
-    /// Kong's, to the letter.
-    Kong,
-}
-
 /// A target came into rotation or went out of it; the members of its Upstream are no longer what they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {

@@ -1,7 +1,7 @@
 //! What one answer, or the lack of it, says about a target. Leaves what it counts as to [`Counters`](super::Counters).
 
-use super::Rules;
 use crate::outcome::Outcome;
+use crate::rules::Rules;
 
 /// What was seen of a target once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ mod tests {
             (Outcome::ClientGone, None, None, None),
         ] {
             for is_last_try in [false, true] {
-                assert_eq!(Observation::of(outcome, is_last_try, Rules::Fixed), fixed, "{outcome:?}");
+                assert_eq!(Observation::of(outcome, is_last_try, Rules::Careful), fixed, "{outcome:?}");
                 let kong = if is_last_try { kong_last } else { kong_retried };
                 assert_eq!(Observation::of(outcome, is_last_try, Rules::Kong), kong, "{outcome:?}");
             }

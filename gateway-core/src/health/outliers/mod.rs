@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn who_returns_begins_a_new_row() {
+        let settings = OutlierDetection::default();
+        let (mut outliers, record) = (outliers(&settings, 1), OutlierRecord::default());
+        let failures = |n| (0..n).any(|_| record.observe(Outcome::Answered { status: 500 }, &settings));
+        assert!(failures(5));
+        outliers.eject(TargetId(0), Instant::ZERO);
+        assert!(!failures(4), "its last requests end while it is out");
+        assert_eq!(outliers.handle_timeout(|_| Some(&record), seconds(30)), [(TargetId(0), Turn::In)]);
+        assert!(!failures(4));
+        assert!(failures(1));
+    }
+
+    #[test]
     fn who_stays_keeps_its_history() {
         let settings = OutlierDetection::default();
         let mut outliers = outliers(&settings, 3);

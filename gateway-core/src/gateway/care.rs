@@ -1,0 +1,178 @@
+//! How the machine keeps to the targets that are well: it learns from the ends of attempts and from probes, and when a target
+//! turns, its Upstream's balancers get other members. What counts as what is decided in `health`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::slots::Slots;
+use super::{Gateway, TargetHealth, Writer};
+use crate::config::Config;
+use crate::health::{Observation, Outliers, Probe, ProbeResult, Prober, Turn, Watch, WatchedTarget};
+use crate::id::{TargetId, UpstreamId};
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+/// Who is probed when, and who is left out until when. Belongs to whoever changes anything.
+#[derive(Debug, Default)]
+pub(super) struct Care {
+    prober: Prober,
+    outliers: BTreeMap<UpstreamId, Outliers>,
+}
+
+impl Gateway {
+    /// The next probe to send at `now`; to be asked until there is none.
+    pub fn poll_probe(&self, now: Instant) -> Option<Probe> {
+        self.writer().care.prober.poll_probe(now)
+    }
+
+    /// A probe has ended.
+    pub fn on_probe(&self, probe: Probe, result: ProbeResult, now: Instant) {
+        let (mut writer, upstream) = (self.writer(), probe.upstream);
+        let Some((target, observation)) = writer.care.prober.on_probe(probe, result, now) else { return };
+        let config = self.config();
+        let checks = config.upstream(upstream).map(|upstream| &upstream.healthchecks.active.limits);
+        let slot = writer.slots.get(target);
+        let turn = slot
+            .zip(checks)
+            .and_then(|(slot, limits)| slot.record().observe(limits, observation, self.options.rules));
+        self.turned(&mut writer, (upstream, target), turn, now);
+    }
+
+    /// How well a target is known to be.
+    pub fn health(&self, target: TargetId) -> TargetHealth {
+        let config = self.config();
+        let entity = config.target(target);
+        let Some((entity, upstream)) = entity.and_then(|t| Some((t, config.upstream(t.upstream)?))) else {
+            return TargetHealth::Off;
+        };
+        let is_watched = upstream.healthchecks.are_on() || upstream.outlier_detection.is_some();
+        match self.writer().slots.get(target) {
+            // Nobody looks at what gets no requests.
+            Some(slot) if is_watched && entity.weight.get() > 0 => {
+                if slot.is_available(upstream) {
+                    TargetHealth::Healthy
+                } else {
+                    TargetHealth::Unhealthy
+                }
+            }
+            _ => TargetHealth::Off,
+        }
+    }
+
+    /// Says by hand whether a target is well; what was counted of it is forgotten.
+    pub fn set_health(&self, target: TargetId, is_healthy: bool, now: Instant) {
+        let config = self.config();
+        let Some(upstream) = config.target(target).map(|target| target.upstream) else { return };
+        let mut writer = self.writer();
+        let turn = writer.slots.get(target).and_then(|slot| slot.record().set(is_healthy));
+        self.turned(&mut writer, (upstream, target), turn, now);
+    }
+
+    /// Learns from the end of an attempt in the eyes of worker `view`.
+    pub(super) fn learn(
+        &self,
+        view: usize,
+        (upstream, target): (UpstreamId, TargetId),
+        outcome: Outcome,
+        is_last_try: bool,
+        now: Instant,
+    ) {
+        let view = self.view_of(view);
+        let Some((lessons, slot)) = view.lessons(upstream).zip(view.slot(target)) else { return };
+        let rules = self.options.rules;
+        let observation = Observation::of(outcome, is_last_try, rules);
+        let turn = lessons
+            .limits
+            .as_ref()
+            .zip(observation)
+            .and_then(|(limits, observation)| slot.record().observe(limits, observation, rules));
+        if turn.is_some() {
+            self.turned(&mut self.writer(), (upstream, target), turn, now);
+        }
+        if lessons.outliers.as_ref().is_some_and(|settings| slot.outliers.observe(outcome, settings)) {
+            let mut writer = self.writer();
+            let outliers = writer.care.outliers.get_mut(&upstream);
+            if outliers.and_then(|outliers| outliers.eject(target, now)).is_some() {
+                slot.eject(true);
+                self.republish(&mut writer, now);
+            }
+        }
+    }
+
+    /// A target may have turned: its Upstream's balancers then get other members.
+    fn turned(
+        &self,
+        writer: &mut Writer,
+        (upstream, target): (UpstreamId, TargetId),
+        turn: Option<Turn>,
+        now: Instant,
+    ) {
+        if let Some(turn) = turn {
+            writer.care.prober.on_turn(upstream, target, turn, now);
+            self.republish(writer, now);
+        }
+    }
+
+    /// Puts in force what the health of targets has become.
+    fn republish(&self, writer: &mut Writer, now: Instant) {
+        writer.revision = writer.revision.next();
+        let applied = self.publish(writer, now, |_| false);
+        writer.tell(applied);
+        self.has_news.store(true, Ordering::Release);
+    }
+
+    /// Ends the intervals of outlier detection that are over.
+    pub(super) fn weigh_outliers(&self, writer: &mut Writer, now: Instant) {
+        let Writer { care, slots, .. } = writer;
+        let mut has_turned = false;
+        for outliers in care.outliers.values_mut() {
+            let turns = outliers.handle_timeout(|id| slots.get(id).map(|slot| &slot.outliers), now);
+            for (target, turn) in turns {
+                has_turned = true;
+                if let Some(slot) = slots.get(target) {
+                    slot.eject(turn == Turn::Out);
+                }
+            }
+        }
+        if has_turned {
+            self.republish(writer, now);
+        }
+    }
+}
+
+impl Care {
+    /// Looks after the targets of `config` from now on.
+    pub(super) fn follow(&mut self, config: &Config, slots: &Slots, now: Instant) {
+        let watched = config.upstreams().filter(|(_, upstream)| {
+            let active = &upstream.healthchecks.active;
+            !active.healthy_interval.is_zero() || !active.unhealthy_interval.is_zero()
+        });
+        let watches = watched.map(|(id, upstream)| Watch {
+            upstream: id,
+            checks: &upstream.healthchecks.active,
+            host_header: upstream.host_header.as_deref(),
+            targets: config
+                .targets_of(id)
+                .map(|(target, entity)| WatchedTarget {
+                    target,
+                    weight: entity.weight,
+                    is_healthy: slots.get(target).is_none_or(|slot| slot.record().is_in_rotation()),
+                })
+                .collect(),
+        });
+        self.prober.follow(watches, now);
+        let mut old = std::mem::take(&mut self.outliers);
+        for (id, upstream) in config.upstreams() {
+            let Some(settings) = &upstream.outlier_detection else { continue };
+            let mut outliers = old.remove(&id).unwrap_or_else(|| Outliers::new(settings.clone(), now));
+            outliers.follow(settings, config.targets_of(id).map(|(target, _)| target), now);
+            self.outliers.insert(id, outliers);
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let outliers = self.outliers.values().map(Outliers::next_timeout);
+        self.prober.next_timeout().into_iter().chain(outliers).min()
+    }
+}
