@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::slots::Slots;
-use super::{Gateway, TargetHealth, Writer};
+use super::{Cause, Gateway, TargetHealth, Writer};
 use crate::config::Config;
 use crate::health::{Observation, Outliers, Probe, ProbeResult, Prober, Turn, Watch, WatchedTarget};
 use crate::id::{TargetId, UpstreamId};
@@ -116,7 +116,7 @@ impl Gateway {
     /// Puts in force what the health of targets has become.
     fn republish(&self, writer: &mut Writer, now: Instant) {
         writer.revision = writer.revision.next();
-        let applied = self.publish(writer, now, |_| false);
+        let applied = self.publish(writer, Cause::Health, now, |_| false);
         writer.tell(applied);
         self.has_news.store(true, Ordering::Release);
     }

@@ -101,12 +101,25 @@ pub enum TargetHealth {
 /// A change that is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
+    /// Why it happened.
+    pub cause: Cause,
     /// The revision it made.
     pub revision: Revision,
     /// When.
     pub at: Instant,
     /// The epochs it began, each with its members.
     pub epochs: Vec<NewEpoch>,
+}
+
+/// Why something has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Change,
+    /// A target turned out of rotation or into it.
+    Health,
+    /// A worker has learnt of what was asked for before.
+    Look,
 }
 
 /// A stretch of picks of one Upstream that begins: who may be picked in it.
@@ -245,11 +258,11 @@ impl Gateway {
         }
         care.follow(&config, slots, now);
         self.config.store(Arc::new(config));
-        Ok(self.publish(&writer, now, |_| self.options.sync_interval.is_none()))
+        Ok(self.publish(&writer, Cause::Change, now, |_| self.options.sync_interval.is_none()))
     }
 
     /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
-    fn publish(&self, writer: &Writer, now: Instant, learn: impl Fn(usize) -> bool) -> Applied {
+    fn publish(&self, writer: &Writer, cause: Cause, now: Instant, learn: impl Fn(usize) -> bool) -> Applied {
         let (revision, config) = (writer.revision, self.config());
         let common = Common::new(&config, &writer.slots, self.options, (revision, now));
         let mut epochs: Vec<NewEpoch> = Vec::new();
@@ -269,7 +282,7 @@ impl Gateway {
             }
             peer = Some(next);
         }
-        Applied { revision, at: now, epochs }
+        Applied { cause, revision, at: now, epochs }
     }
 
     /// The next moment at which something happens by itself: a worker looks for changes, a probe is due, outliers are
@@ -300,7 +313,7 @@ impl Gateway {
         let has_news =
             |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
         if (0..self.views.len()).any(has_news) {
-            let applied = self.publish(writer, now, |view| due[view]);
+            let applied = self.publish(writer, Cause::Look, now, |view| due[view]);
             writer.tell(applied);
         }
     }

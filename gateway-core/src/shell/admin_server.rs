@@ -17,12 +17,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::LocalSet;
 
 use super::answer::NAME;
 use super::clock::Clock;
-use super::settings::Hooks;
+use super::settings::{Hooks, Settings};
+use super::timers::Timers;
 use super::traffic::{Totals, Traffic};
 use crate::admin::{self, Call, Decision, Reply, Status, World};
 use crate::gateway::Gateway;
@@ -40,24 +41,45 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// After an accept failed, the next one is tried this much later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the Admin API works on.
-pub(super) struct Admin {
+/// What the thread is given.
+pub(super) struct Start {
     pub(super) gateway: Arc<Gateway>,
     pub(super) clock: Clock,
     pub(super) hooks: Hooks,
     /// The counts of each worker.
     pub(super) traffic: Vec<Arc<Traffic>>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) changed: Arc<Notify>,
+}
+
+/// What the Admin API works on.
+struct Admin {
+    gateway: Arc<Gateway>,
+    clock: Clock,
+    hooks: Hooks,
+    traffic: Vec<Arc<Traffic>>,
     /// Ids given to new entities so far.
-    pub(super) created: Cell<u64>,
+    created: Cell<u64>,
+    /// Tells the timers that something may be due now.
+    changed: Arc<Notify>,
 }
 
 /// Serves until told to stop.
-pub(super) fn run(admin: Admin, listener: StdListener, stop: oneshot::Receiver<()>) -> io::Result<()> {
+pub(super) fn run(start: Start, listener: StdListener, stop: oneshot::Receiver<()>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let listener = TcpListener::from_std(listener)?;
-        let admin = Rc::new(admin);
+        let Start { gateway, clock, hooks, traffic, settings, changed } = start;
+        let timers = Timers {
+            gateway: Arc::clone(&gateway),
+            clock: clock.clone(),
+            hooks: hooks.clone(),
+            settings,
+            changed: Arc::clone(&changed),
+        };
+        tokio::task::spawn_local(Rc::new(timers).run());
+        let admin = Rc::new(Admin { gateway, clock, hooks, traffic, created: Cell::new(0), changed });
         tokio::select! {
             () = accept(&admin, listener) => {}
             _ = stop => {}
@@ -125,12 +147,19 @@ impl Admin {
             Decision::Reply(reply) => reply,
             Decision::Change(change, then) => match self.gateway.apply(*change, self.clock.now()) {
                 Ok(applied) => {
-                    (self.hooks.on_applied)(applied);
+                    (self.hooks.on_applied)(&applied);
+                    self.changed.notify_one();
                     admin::reply_after(&self.gateway.config(), then)
                 }
                 Err(error) => admin::refused(&error),
             },
-            Decision::SetHealth(..) => Reply::message(501, "not yet"),
+            Decision::SetHealth(targets, is_healthy) => {
+                for target in targets {
+                    self.gateway.set_health(target, is_healthy, self.clock.now());
+                }
+                self.changed.notify_one();
+                Reply::empty()
+            }
         }
     }
 

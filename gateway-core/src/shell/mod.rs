@@ -16,11 +16,13 @@ mod framing;
 mod headers;
 mod listen;
 mod pool;
+mod probes;
 mod proxy;
 mod request_id;
 mod resolve;
 mod settings;
 mod ticket;
+mod timers;
 mod traffic;
 mod upload;
 mod watch;
@@ -30,16 +32,16 @@ pub use clock::Clock;
 pub use framing::{Chunk, Chunks};
 pub use settings::{Hooks, Observer, PoolSettings, Settings};
 
-use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use self::traffic::Traffic;
-use crate::gateway::Gateway;
+use crate::config::{Change, ConfigError};
+use crate::gateway::{Applied, Gateway};
 
 /// A gateway that is running. Dropped, it stops as
 /// [`Shell::stop`] does.
@@ -49,6 +51,10 @@ pub struct Shell {
     admin: SocketAddr,
     workers: Vec<Thread<usize>>,
     admin_thread: Option<Thread<()>>,
+    gateway: Arc<Gateway>,
+    clock: Clock,
+    on_applied: OnApplied,
+    changed: Arc<Notify>,
 }
 
 /// A thread and the way to tell it to stop.
@@ -56,6 +62,15 @@ pub struct Shell {
 struct Thread<T> {
     stop: oneshot::Sender<()>,
     handle: JoinHandle<io::Result<T>>,
+}
+
+/// Who is told of changes.
+struct OnApplied(Arc<dyn Fn(&Applied) + Send + Sync>);
+
+impl std::fmt::Debug for OnApplied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnApplied")
+    }
 }
 
 /// Why a gateway does not start.
@@ -104,10 +119,21 @@ impl Shell {
         let admin = address(&admins[0], settings.admin);
         let settings = Arc::new(settings);
         let traffic: Vec<_> = (0..count).map(|_| Arc::new(Traffic::default())).collect();
-        let mut shell = Self { proxy, admin, workers: Vec::with_capacity(count), admin_thread: None };
+        let changed = Arc::new(Notify::new());
+        let mut shell = Self {
+            proxy,
+            admin,
+            workers: Vec::with_capacity(count),
+            admin_thread: None,
+            gateway: Arc::clone(&gateway),
+            clock: clock.clone(),
+            on_applied: OnApplied(Arc::clone(&hooks.on_applied)),
+            changed: Arc::clone(&changed),
+        };
         for (number, listener) in proxies.into_iter().enumerate() {
             let (gateway, clock, hooks) = (Arc::clone(&gateway), clock.clone(), hooks.clone());
             let (settings, traffic) = (Arc::clone(&settings), Arc::clone(&traffic[number]));
+            let changed = Arc::clone(&changed);
             shell.workers.push(spawn(format!("gateway-{number}"), move |stop| {
                 worker::run(worker::Start {
                     number,
@@ -117,13 +143,14 @@ impl Shell {
                     hooks,
                     settings,
                     traffic,
+                    changed,
                     stop,
                 })
             })?);
         }
         let admins = admins.into_iter().next();
         if let Some(listener) = admins {
-            let served = admin_server::Admin { gateway, clock, hooks, traffic, created: Cell::new(0) };
+            let served = admin_server::Start { gateway, clock, hooks, traffic, settings, changed };
             shell.admin_thread =
                 Some(spawn("admin".to_owned(), move |stop| admin_server::run(served, listener, stop))?);
         }
@@ -138,6 +165,17 @@ impl Shell {
     /// Where the Admin API listens.
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Puts a change in force as the Admin API does: the hooks are told, and what is due sooner now happens sooner.
+    ///
+    /// # Errors
+    /// The rule the change breaks; nothing has happened then.
+    pub fn apply(&self, change: Change) -> Result<Applied, ConfigError> {
+        let applied = self.gateway.apply(change, self.clock.now())?;
+        (self.on_applied.0)(&applied);
+        self.changed.notify_one();
+        Ok(applied)
     }
 
     /// Accepts nothing more, lets requests under way finish within the settings' `drain`, and ends all threads.

@@ -82,13 +82,13 @@ impl Observer for Unobserved {
 pub struct Hooks {
     /// Makes the observer of one worker, by its number, on its thread.
     pub observer: Arc<dyn Fn(usize) -> Rc<dyn Observer> + Send + Sync>,
-    /// Is told of each change that is in force, before the Admin API answers.
-    pub on_applied: Arc<dyn Fn(Applied) + Send + Sync>,
+    /// Is told of each change that is in force: before the Admin API answers, and whatever thread a target turned on.
+    pub on_applied: Arc<dyn Fn(&Applied) + Send + Sync>,
 }
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { observer: Arc::new(|_| Rc::new(Unobserved)), on_applied: Arc::new(|_| ()) }
+        Self { observer: Arc::new(|_| Rc::new(Unobserved)), on_applied: Arc::new(|_: &Applied| ()) }
     }
 }
 

@@ -58,7 +58,9 @@ impl Ticket {
         let attempt = self.attempt.take()?;
         let now = self.worker.clock.now();
         self.worker.observer.finished(self.request, &attempt, outcome, now);
-        Some(self.worker.gateway.finish(attempt, outcome, now))
+        let next = self.worker.gateway.finish(attempt, outcome, now);
+        self.worker.tell_news();
+        Some(next)
     }
 }
 

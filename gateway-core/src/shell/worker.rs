@@ -21,7 +21,7 @@ use super::settings::{Hooks, Observer, Settings};
 use super::traffic::Traffic;
 use super::watch::{TICK, Watches};
 use super::{client, request_id};
-use crate::gateway::Gateway;
+use crate::gateway::{Applied, Gateway};
 
 /// Latencies in whole milliseconds up to this are header values made in advance.
 const LATENCIES: usize = 256;
@@ -36,6 +36,9 @@ pub(super) struct Worker {
     pub(super) gateway: Arc<Gateway>,
     pub(super) clock: Clock,
     pub(super) observer: Rc<dyn Observer>,
+    on_applied: Arc<dyn Fn(&Applied) + Send + Sync>,
+    /// Tells the timers that something may be due now.
+    changed: Arc<Notify>,
     pub(super) pool: Pool,
     pub(super) watches: Rc<Watches>,
     pub(super) settings: Arc<Settings>,
@@ -66,6 +69,7 @@ pub(super) struct Start {
     pub(super) hooks: Hooks,
     pub(super) settings: Arc<Settings>,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) changed: Arc<Notify>,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
@@ -82,6 +86,8 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
             gateway: start.gateway,
             clock: start.clock,
             observer: (start.hooks.observer)(start.number),
+            on_applied: start.hooks.on_applied,
+            changed: start.changed,
             pool: Pool::new(start.settings.pool, &watches),
             watches,
             settings: start.settings,
@@ -155,6 +161,14 @@ impl Drop for Connected {
 }
 
 impl Worker {
+    /// Tells what an attempt's end has changed: a target may have turned.
+    pub(super) fn tell_news(&self) {
+        while let Some(applied) = self.gateway.news() {
+            (self.on_applied)(&applied);
+            self.changed.notify_one();
+        }
+    }
+
     /// The next request's id: 32 hexadecimal digits.
     pub(super) fn next_id(&self) -> Bytes {
         let mut buffer = self.id_buffer.borrow_mut();

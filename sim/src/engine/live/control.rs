@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use gateway_core::gateway::Applied;
+use gateway_core::gateway::{Applied, Cause};
 use gateway_core::shell::Clock;
 use gateway_core::time::Instant;
 use http_body_util::{BodyExt as _, Full};
@@ -76,7 +76,7 @@ impl Control {
             let ok =
                 matches!(tokio::time::timeout(CALL_TIMEOUT, self.call(&step.action)).await, Ok(Ok(true)));
             let acked = ok.then(|| self.clock.now());
-            let applied = self.applied.try_iter().last().filter(|_| ok).map(|applied| applied.at);
+            let applied = self.last_change().filter(|_| ok);
             self.reporter.report(Observation::Stepped(StepMoments {
                 step: number,
                 requested,
@@ -86,6 +86,12 @@ impl Control {
             self.reporter.flush();
         }
         self.idle_until(Instant::MAX).await;
+    }
+
+    /// When the last change that somebody asked for was put in force, if one was since this was asked last.
+    fn last_change(&self) -> Option<Instant> {
+        let changes = self.applied.try_iter().filter(|applied| applied.cause == Cause::Change);
+        changes.last().map(|applied| applied.at)
     }
 
     /// Waits, and says meanwhile that nothing has happened.

@@ -220,8 +220,8 @@ fn hooks(reporters: Vec<Reporter>, ids: RequestIds, on_applied: mpsc::Sender<App
             Rc::new(WorkerObserver::start(reporter, ids.clone())) as Rc<dyn Observer>
         }),
         // Once the run is over nobody asks what was applied.
-        on_applied: Arc::new(move |applied| {
-            let _ = on_applied.send(applied);
+        on_applied: Arc::new(move |applied: &Applied| {
+            let _ = on_applied.send(applied.clone());
         }),
     }
 }
