@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::chunks::{Chunk, Chunks};
 use super::connection::{AnswerHead, Connection};
-use super::framing::{Chunk, Chunks, Framing};
+use super::framing::Framing;
 use super::ticket::Ticket;
 use crate::outcome::{Failure, Outcome};
 

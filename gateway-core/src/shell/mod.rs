@@ -8,6 +8,7 @@
 mod admin_server;
 mod answer;
 mod body;
+mod chunks;
 mod client;
 mod clock;
 mod connection;
@@ -28,8 +29,8 @@ mod upload;
 mod watch;
 mod worker;
 
+pub use chunks::{Chunk, Chunks};
 pub use clock::Clock;
-pub use framing::{Chunk, Chunks};
 pub use settings::{Hooks, Observer, PoolSettings, Settings};
 
 use std::io;
