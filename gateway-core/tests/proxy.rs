@@ -121,7 +121,9 @@ async fn a_request_arrives_as_kong_would_send_it() {
     }
     assert_eq!(field("x-forwarded-port"), Some(gate.proxy().port().to_string()));
     assert_eq!(field("x-kong-request-id").map(|id| id.len()), Some(32));
-    for gone in ["x-mine", "te", "proxy-connection", "connection", "content-length", "transfer-encoding"] {
+    assert_eq!(field("te").as_deref(), Some("trailers"), "the one coding that is passed on");
+    assert_eq!(field("connection").as_deref(), Some("TE"), "which belongs to each hop");
+    for gone in ["x-mine", "proxy-connection", "content-length", "transfer-encoding"] {
         assert_eq!(field(gone), None, "{gone} belongs to the client's hop");
     }
 }

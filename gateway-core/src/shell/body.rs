@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::answer_head::AnswerHead;
 use super::chunks::{Chunk, Chunks};
-use super::connection::{AnswerHead, Connection};
+use super::connection::Connection;
 use super::framing::Framing;
 use super::ticket::Ticket;
 use crate::outcome::{Failure, Outcome};
@@ -48,11 +49,12 @@ enum Rest {
 pub(super) struct CutShort;
 
 impl AnswerBody {
-    /// The body behind `head` on `connection`. Finishes `ticket` when it is complete.
-    pub(super) fn new(mut connection: Connection, head: AnswerHead, ticket: Ticket) -> Self {
+    /// The body behind `head` on `connection`, its trailers too if they are wanted. Finishes `ticket` when it is complete.
+    pub(super) fn new(mut connection: Connection, head: AnswerHead, ticket: Ticket, trailers: bool) -> Self {
         let rest = match head.framing {
             Framing::Empty => Rest::Length(0),
             Framing::Length(length) => Rest::Length(length),
+            Framing::Chunked if trailers => Rest::Chunked(Chunks::keeping_trailers()),
             Framing::Chunked => Rest::Chunked(Chunks::new()),
             Framing::UntilClose => Rest::UntilClose,
         };
@@ -101,7 +103,7 @@ impl Stream {
     }
 
     /// The rest will not come.
-    fn cut_short(&mut self, cause: Failure) -> Poll<Option<Result<Bytes, CutShort>>> {
+    fn cut_short(&mut self, cause: Failure) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         self.connection = None;
         if let Some(ticket) = self.ticket.take() {
             ticket.end(Outcome::Failed { cause, sent: true, replayable: false });
@@ -109,7 +111,7 @@ impl Stream {
         Poll::Ready(Some(Err(CutShort)))
     }
 
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CutShort>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         loop {
             let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
             let input = connection.input();
@@ -127,8 +129,9 @@ impl Stream {
                     Ok(Chunk::Data(data)) => data,
                     Ok(Chunk::More) => Bytes::new(),
                     Ok(Chunk::End) => {
+                        let trailers = chunks.take_trailers();
                         self.complete();
-                        return Poll::Ready(None);
+                        return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
                     }
                     Err(cause) => return self.cut_short(cause),
                 },
@@ -138,7 +141,7 @@ impl Stream {
                 if let Some(connection) = &self.connection {
                     connection.pause();
                 }
-                return Poll::Ready(Some(Ok(data)));
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
             let (Some(connection), Some(ticket)) = (&mut self.connection, &self.ticket) else {
                 return Poll::Ready(None);
@@ -166,7 +169,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         match &mut *self {
             Self::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
-            Self::Stream(stream) => stream.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
+            Self::Stream(stream) => stream.poll_frame(cx),
         }
     }
 

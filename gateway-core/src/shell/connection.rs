@@ -1,6 +1,6 @@
-//! One kept-alive HTTP/1.1 connection to a target: writes a request from one reused buffer, reads the head of the answer
-//! into the client's header map, and leaves the body to `body`. Strict with answers: what could be read in two ways is
-//! refused. Which connection is used, and what a failure means, is decided elsewhere.
+//! One kept-alive HTTP/1.1 connection to a target: writes a request from one reused buffer, waits for the head of the answer
+//! and leaves the body to `body`. What the bytes say is `answer_head`'s to read; which connection is used, and what a failure
+//! means, is decided elsewhere.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,24 +9,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use bytes::BytesMut;
+use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::framing::{Framing, framing_of};
+use super::answer_head::{AnswerHead, HeadReader};
 use super::upload::{Piece, Upload};
 use super::watch::{Watch, Watches};
 use crate::outcome::Failure;
 
 /// Room for one read. Heads and small bodies fit, so that most answers take one.
 const READ: usize = 8 * 1024;
-/// The longest head of an answer.
-const HEAD_MAX: usize = 64 * 1024;
-/// The most header fields of an answer.
-const HEADERS_MAX: usize = 100;
-/// How many 1xx answers may come before the real one.
-const INTERIM_MAX: usize = 16;
 /// A write buffer that has grown beyond this is not kept.
 const OUT_KEEP: usize = 64 * 1024;
 
@@ -52,15 +46,6 @@ pub(super) struct Limits {
     pub(super) write: Duration,
     /// Between two reads.
     pub(super) read: Duration,
-}
-
-/// The head of an answer, its fields apart.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AnswerHead {
-    pub(super) status: StatusCode,
-    pub(super) framing: Framing,
-    /// Whether the connection may be used again once the body has been read.
-    pub(super) reusable: bool,
 }
 
 /// How an exchange failed.
@@ -113,16 +98,16 @@ impl Connection {
         self.sent = false;
     }
 
-    /// Sends what is in `out` and then `upload`, and waits for the head of the answer. `headers` gets its fields and must be
-    /// empty. `to_head` is whether the request was a HEAD.
+    /// Sends what is in `out` and then `upload`, and waits for the head of the answer, which `reader` reads. `headers` gets
+    /// its fields and must be empty.
     pub(super) async fn exchange(
         &mut self,
         upload: &mut Upload,
         limits: Limits,
-        to_head: bool,
+        reader: HeadReader,
         headers: &mut HeaderMap,
     ) -> Result<AnswerHead, ExchangeError> {
-        let mut turn = Turn { limits, to_head, interim: 0, complete: false, sending: true };
+        let mut turn = Turn { limits, reader, complete: false, sending: true };
         let head = poll_fn(|cx| self.poll_exchange(&mut turn, upload, headers, cx)).await?;
         Ok(AnswerHead { reusable: head.reusable && !turn.sending, ..head })
     }
@@ -207,20 +192,8 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<AnswerHead, Failure>> {
         loop {
-            if !self.input.is_empty() {
-                match self.parse_head(turn.to_head, headers)? {
-                    Some(head) if head.status.is_informational() => {
-                        turn.interim += 1;
-                        headers.clear();
-                        if turn.interim > INTERIM_MAX || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                            return Poll::Ready(Err(Failure::BadResponse));
-                        }
-                        continue;
-                    }
-                    Some(head) => return Poll::Ready(Ok(head)),
-                    None if self.input.len() >= HEAD_MAX => return Poll::Ready(Err(Failure::BadResponse)),
-                    None => {}
-                }
+            if let Some(head) = turn.reader.next(&mut self.input, headers)? {
+                return Poll::Ready(Ok(head));
             }
             match ready!(self.poll_fill(turn.limits.read, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ResetBeforeResponse)),
@@ -235,33 +208,6 @@ impl Connection {
         let n = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
         self.watch.arm(&self.watches, timeout);
         Poll::Ready(Ok(n))
-    }
-
-    /// The head at the start of the buffer, when it is complete. Header values are slices of the buffer.
-    fn parse_head(&mut self, to_head: bool, headers: &mut HeaderMap) -> Result<Option<AnswerHead>, Failure> {
-        let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        let mut answer = httparse::Response::new(&mut fields);
-        let length = match answer.parse(&self.input) {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(Failure::BadResponse),
-        };
-        let http_11 = answer.version == Some(1);
-        let status =
-            answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Failure::BadResponse)?;
-        let start = self.input.as_ptr() as usize;
-        let mut places = [(0, 0, 0, 0); HEADERS_MAX];
-        let count = answer.headers.len();
-        for (place, field) in places.iter_mut().zip(answer.headers.iter()) {
-            let name = field.name.as_ptr() as usize - start;
-            let value = field.value.as_ptr() as usize - start;
-            *place = (name, field.name.len(), value, field.value.len());
-        }
-        let head = self.input.split_to(length).freeze();
-        fill(headers, &head, &places[..count])?;
-        let framing = framing_of(headers, status, to_head)?;
-        let reusable = http_11 && framing != Framing::UntilClose && !says_close(headers);
-        Ok(Some(AnswerHead { status, framing, reusable }))
     }
 
     /// What has been read and not yet taken.
@@ -292,33 +238,9 @@ impl Connection {
 /// The state of one exchange.
 struct Turn {
     limits: Limits,
-    to_head: bool,
-    /// 1xx answers so far.
-    interim: usize,
+    reader: HeadReader,
     /// Whether all of the request is in the write buffer.
     complete: bool,
     /// Whether some of the request is not written yet.
     sending: bool,
-}
-
-/// Puts the fields at `places` of `head` into `headers`, without copying values.
-fn fill(
-    headers: &mut HeaderMap,
-    head: &Bytes,
-    places: &[(usize, usize, usize, usize)],
-) -> Result<(), Failure> {
-    for &(name, name_length, value, value_length) in places {
-        let name = http::HeaderName::from_bytes(&head[name..name + name_length])
-            .map_err(|_| Failure::BadResponse)?;
-        let value = http::HeaderValue::from_maybe_shared(head.slice(value..value + value_length))
-            .map_err(|_| Failure::BadResponse)?;
-        headers.append(name, value);
-    }
-    Ok(())
-}
-
-fn says_close(headers: &HeaderMap) -> bool {
-    headers.get_all(http::header::CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|&b| b == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
 }

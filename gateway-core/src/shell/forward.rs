@@ -8,7 +8,8 @@ use http::{HeaderMap, Method, Uri};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{AnswerHead, Connection, ExchangeError, Limits};
+use super::answer_head::{AnswerHead, Asked, HeadReader};
+use super::connection::{Connection, ExchangeError, Limits};
 use super::headers::{Outgoing, write_head};
 use super::resolve::resolve;
 use super::ticket::Ticket;
@@ -31,6 +32,7 @@ pub(super) struct Forwarding<'a> {
     pub(super) matched: RouteMatch,
     /// The gateway's id of it.
     pub(super) id: &'a [u8],
+    pub(super) asked: Asked,
 }
 
 /// Carries `request` to the target of `ticket`'s attempt and waits for the head of the answer.
@@ -49,8 +51,8 @@ pub(super) async fn forward(
     };
     let limits = write_request(worker, ticket, request, upload, connection.out());
     ticket.set_read_timeout(limits.read);
-    let to_head = *request.method == Method::HEAD;
-    let head = connection.exchange(upload, limits, to_head, headers).await?;
+    let reader = HeadReader::new(request.asked, worker.settings.answer);
+    let head = connection.exchange(upload, limits, reader, headers).await?;
     Ok((connection, head))
 }
 
@@ -81,6 +83,7 @@ fn write_request(
         client: request.client,
         port: &worker.port,
         request_id: request.id,
+        asked: request.asked,
     };
     write_head(out, &outgoing, request.headers, upload);
     service.map_or(DEFAULT_LIMITS, limits)

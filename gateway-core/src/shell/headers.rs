@@ -5,9 +5,11 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::answer::NAME;
+use super::answer_head::Asked;
 use super::upload::Upload;
 
 /// The gateway's id of a request, told to target and client.
@@ -43,6 +45,24 @@ pub(super) struct Outgoing<'a> {
     /// The port the client connected to.
     pub(super) port: &'a str,
     pub(super) request_id: &'a [u8],
+    pub(super) asked: Asked,
+}
+
+/// What a request asks of its answer, beyond an answer.
+pub(super) fn asked(parts: &Parts) -> Asked {
+    let headers = &parts.headers;
+    let says = |name: HeaderName, word: &[u8]| {
+        headers
+            .get_all(name)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&b| b == b','))
+            .any(|found| found.trim_ascii().eq_ignore_ascii_case(word))
+    };
+    let new = parts.version == Version::HTTP_11;
+    Asked {
+        head_only: parts.method == Method::HEAD,
+        trailers: new && headers.contains_key(TE) && says(TE, b"trailers"),
+    }
 }
 
 /// Writes the whole head of a request to a target.
@@ -58,6 +78,9 @@ pub(super) fn write_head(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &H
     out.extend_from_slice(outgoing.host);
     out.extend_from_slice(b"\r\n");
     upload.write_framing(out);
+    if outgoing.asked.trailers {
+        out.extend_from_slice(b"connection: TE\r\nte: trailers\r\n");
+    }
     let named = Named::new(headers);
     for (name, value) in headers {
         if !stays_on_hop(name) && !is_ours(name) && !named.contains(name) {
@@ -97,8 +120,9 @@ fn forwarded(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap) {
     field(out, X_KONG_REQUEST_ID.as_str(), outgoing.request_id);
 }
 
-/// Takes out of an answer what belongs to the hop it came over.
-pub(super) fn strip_hop(headers: &mut HeaderMap) {
+/// Takes out of an answer what belongs to the hop it came over. The names of trailers stay when the trailers do; hyper
+/// passes on those that were named.
+pub(super) fn strip_hop(headers: &mut HeaderMap, trailers: bool) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = Named::new(headers).names().collect();
         for name in named {
@@ -106,8 +130,11 @@ pub(super) fn strip_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
+    }
+    if !trailers {
+        headers.remove(TRAILER);
     }
 }
 

@@ -2,11 +2,12 @@
 //! carries out what the machine below decides and decides nothing itself.
 //!
 //! One request: `client` parses it, `proxy` asks the gateway, `forward` takes a connection from the `pool` and sends
-//! it with `upload` through `connection`, `framing` says where the answer ends, `body` streams it back, and its
-//! `ticket` finishes the attempt, whatever happens.
+//! it with `upload` through `connection`, `answer_head` reads what comes back, `framing` says where it ends, `body` streams it
+//! to the client, and its `ticket` finishes the attempt, whatever happens.
 
 mod admin_server;
 mod answer;
+mod answer_head;
 mod body;
 mod chunks;
 mod client;
@@ -15,6 +16,8 @@ mod connection;
 mod forward;
 mod framing;
 mod headers;
+#[cfg(test)]
+mod hostile;
 mod listen;
 mod pool;
 mod probes;
@@ -31,7 +34,7 @@ mod worker;
 
 pub use chunks::{Chunk, Chunks};
 pub use clock::Clock;
-pub use settings::{Hooks, Observer, PoolSettings, Settings};
+pub use settings::{AnswerLimits, Hooks, Observer, PoolSettings, Settings};
 
 use std::io;
 use std::net::SocketAddr;

@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::answer;
+use super::answer_head::AnswerHead;
 use super::body::AnswerBody;
-use super::connection::{AnswerHead, Connection, ExchangeError};
+use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
-use super::headers::{add_ours, strip_hop};
+use super::headers::{add_ours, asked, strip_hop};
 use super::ticket::Ticket;
 use super::upload::Upload;
 use super::worker::Worker;
@@ -44,7 +45,9 @@ pub(super) async fn handle(
         Ok(begun) => begun,
         Err(rejection) => return answer::answer(answer::rejected(rejection), id),
     };
-    let mut upload = Upload::new(body, parts.headers.contains_key(CONTENT_LENGTH));
+    let asked = asked(&parts);
+    let has_length = parts.headers.contains_key(CONTENT_LENGTH);
+    let mut upload = Upload::new(body, has_length, worker.settings.replay_bytes_max);
     let mut headers = worker.spare_headers();
     let forwarding = Forwarding {
         method: &parts.method,
@@ -54,6 +57,7 @@ pub(super) async fn handle(
         client: &peer.text,
         matched,
         id: &id,
+        asked,
     };
     let result = try_until_done(worker, ticket, &forwarding, &mut upload, &mut headers).await;
     match result {
@@ -61,14 +65,14 @@ pub(super) async fn handle(
             let waited = worker.clock.now();
             let upstream = ticket.attempt().began;
             worker.keep_headers(std::mem::take(&mut parts.headers));
-            strip_hop(&mut headers);
+            strip_hop(&mut headers, asked.trailers);
             add_ours(
                 &mut headers,
                 HeaderValue::from_maybe_shared(id).unwrap_or_else(|_| HeaderValue::from_static("")),
                 worker.latency(waited.since(upstream)),
                 worker.latency(upstream.since(began)),
             );
-            let mut response = Response::new(AnswerBody::new(connection, head, ticket));
+            let mut response = Response::new(AnswerBody::new(connection, head, ticket, asked.trailers));
             *response.status_mut() = head.status;
             *response.headers_mut() = headers;
             response

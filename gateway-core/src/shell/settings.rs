@@ -25,6 +25,11 @@ pub struct Settings {
     pub pool: PoolSettings,
     /// Client connections each worker serves at once; further ones wait to be accepted.
     pub connections_max: usize,
+    /// What a target may answer.
+    pub answer: AnswerLimits,
+    /// Bytes of a request's body that are kept until the answer has come, so that another try can send it again; a longer
+    /// body is sent once.
+    pub replay_bytes_max: usize,
     /// How long `stop` waits for requests under way.
     pub drain: Duration,
     /// Where targets really listen, by name and port (`httpbin.org:80`); others are looked up.
@@ -40,6 +45,23 @@ pub struct PoolSettings {
     pub idle_timeout: Duration,
 }
 
+/// What a target may answer; whoever goes beyond it has given a bad answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerLimits {
+    /// Bytes of an answer's head.
+    pub head_bytes_max: usize,
+    /// Header fields of an answer, at most 128.
+    pub fields_max: usize,
+    /// Interim answers (1xx) before the real one.
+    pub interim_max: usize,
+}
+
+impl Default for AnswerLimits {
+    fn default() -> Self {
+        Self { head_bytes_max: 64 * 1024, fields_max: 100, interim_max: 16 }
+    }
+}
+
 impl Default for Settings {
     /// Kong's ports on loopback, one worker.
     fn default() -> Self {
@@ -49,6 +71,8 @@ impl Default for Settings {
             workers: 1,
             pool: PoolSettings { idle_max: 512, idle_timeout: Duration::from_secs(60) },
             connections_max: 16_384,
+            answer: AnswerLimits::default(),
+            replay_bytes_max: 64 * 1024,
             drain: Duration::from_secs(10),
             overrides: BTreeMap::new(),
         }

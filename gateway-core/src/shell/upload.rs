@@ -1,5 +1,5 @@
 //! The body of a client's request on its way to a target: piece by piece, framed for the target, and kept as long as it is
-//! small enough to be sent again.
+//! small enough to be sent again. Its trailers are dropped, as nginx does.
 
 use std::io::Write as _;
 use std::pin::Pin;
@@ -7,9 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-
-/// A body of up to so many bytes is kept until its answer has come, so that another try can send it again.
-const REPLAY_MAX: usize = 64 * 1024;
 
 /// A request's body.
 #[derive(Debug)]
@@ -20,6 +17,8 @@ pub(super) struct Upload {
     /// What has been read, as long as it may be sent again.
     kept: Vec<Bytes>,
     kept_bytes: usize,
+    /// How much may be kept.
+    kept_bytes_max: usize,
     /// Whether a byte was dropped that another try would need.
     lost: bool,
     /// How many of `kept` this try has taken.
@@ -49,8 +48,9 @@ pub(super) enum Piece {
 }
 
 impl Upload {
-    /// The body of a request; `has_length` is whether the client sent a `Content-Length`.
-    pub(super) fn new(body: Incoming, has_length: bool) -> Self {
+    /// The body of a request; `has_length` is whether the client sent a `Content-Length`. Up to `kept_bytes_max` bytes of it
+    /// are kept until its answer has come, so that another try can send it again.
+    pub(super) fn new(body: Incoming, has_length: bool, kept_bytes_max: usize) -> Self {
         let empty = body.is_end_stream();
         let framing = match body.size_hint().exact() {
             Some(length) if length > 0 || has_length => Framing::Length(length),
@@ -62,6 +62,7 @@ impl Upload {
             body: (!empty).then_some(body),
             kept: Vec::new(),
             kept_bytes: 0,
+            kept_bytes_max,
             lost: false,
             taken: 0,
             ended: framing == Framing::Nothing || framing == Framing::Length(0),
@@ -148,7 +149,7 @@ impl Upload {
 
     fn keep(&mut self, data: &Bytes) {
         self.kept_bytes += data.len();
-        if self.kept_bytes > REPLAY_MAX {
+        if self.kept_bytes > self.kept_bytes_max {
             self.lost = true;
             self.kept = Vec::new();
             self.taken = 0;
