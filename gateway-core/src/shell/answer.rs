@@ -8,19 +8,20 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::body::AnswerBody;
 use super::headers::X_KONG_REQUEST_ID;
+use super::refusal::Refusal;
 use crate::gateway::Rejection;
 use crate::outcome::Failure;
 
 /// What the gateway calls itself.
 pub(super) const NAME: &str = concat!("gateway-core/", env!("CARGO_PKG_VERSION"));
 
-/// Status and message of a refusal.
-pub(super) const fn rejected(rejection: Rejection) -> (u16, &'static str) {
+/// Status and message of a rejection.
+pub(super) const fn rejected(rejection: Rejection) -> Refusal {
     (rejection.status(), rejection.message())
 }
 
 /// Status and message when the last try has failed.
-pub(super) const fn failed(cause: Failure) -> (u16, &'static str) {
+pub(super) const fn failed(cause: Failure) -> Refusal {
     if cause.is_timeout() {
         (504, "The upstream server is timing out")
     } else {
@@ -29,7 +30,7 @@ pub(super) const fn failed(cause: Failure) -> (u16, &'static str) {
 }
 
 /// An answer of the gateway's own.
-pub(super) fn answer((status, message): (u16, &str), request_id: Bytes) -> Response<AnswerBody> {
+pub(super) fn answer((status, message): Refusal, request_id: Bytes) -> Response<AnswerBody> {
     let mut text = Vec::with_capacity(128);
     // Neither message nor id holds a character that JSON would want escaped; a Vec takes whatever is written.
     let _ = write!(text, "{{\"message\":\"{message}\",\"request_id\":\"");

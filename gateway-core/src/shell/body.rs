@@ -12,12 +12,19 @@ use super::answer_head::AnswerHead;
 use super::chunks::{Chunk, Chunks};
 use super::connection::Connection;
 use super::framing::Framing;
+use super::lane::Turn;
 use super::ticket::Ticket;
 use crate::outcome::{Failure, Outcome};
 
-/// What a client is sent.
+/// What a client is sent. Holds its request's turn until the last of it has been taken.
 #[derive(Debug)]
-pub(super) enum AnswerBody {
+pub(super) struct AnswerBody {
+    content: Content,
+    turn: Option<Turn>,
+}
+
+#[derive(Debug)]
+enum Content {
     /// Everything at once; `None` when it has been taken, or there is nothing.
     Whole(Option<Bytes>),
     /// Piece by piece.
@@ -26,7 +33,7 @@ pub(super) enum AnswerBody {
 
 /// A body that is still coming.
 #[derive(Debug)]
-pub(super) struct Stream {
+struct Stream {
     /// `None` once it has been given back or given up.
     connection: Option<Connection>,
     rest: Rest,
@@ -72,18 +79,24 @@ impl AnswerBody {
             status: head.status.as_u16(),
             ticket: Some(ticket),
         };
-        match at_hand {
+        let content = match at_hand {
             Some(whole) => {
                 stream.complete();
-                Self::Whole(whole)
+                Content::Whole(whole)
             }
-            None => Self::Stream(Box::new(stream)),
-        }
+            None => Content::Stream(Box::new(stream)),
+        };
+        Self { content, turn: None }
     }
 
     /// A body of the gateway's own.
     pub(super) fn whole(text: impl Into<Bytes>) -> Self {
-        Self::Whole(Some(text.into()))
+        Self { content: Content::Whole(Some(text.into())), turn: None }
+    }
+
+    /// Holds the turn of the request it answers.
+    pub(super) fn hold(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 }
 
@@ -167,23 +180,25 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        match &mut *self {
-            Self::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
-            Self::Stream(stream) => stream.poll_frame(cx),
+        match &mut self.content {
+            Content::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
+            Content::Stream(stream) => stream.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(whole) => whole.is_none(),
-            Self::Stream(stream) => stream.connection.is_none() && stream.ticket.is_none(),
+        match &self.content {
+            Content::Whole(whole) => whole.is_none(),
+            Content::Stream(stream) => stream.connection.is_none() && stream.ticket.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(whole) => SizeHint::with_exact(whole.as_ref().map_or(0, |whole| whole.len() as u64)),
-            Self::Stream(stream) => match &stream.rest {
+        match &self.content {
+            Content::Whole(whole) => {
+                SizeHint::with_exact(whole.as_ref().map_or(0, |whole| whole.len() as u64))
+            }
+            Content::Stream(stream) => match &stream.rest {
                 Rest::Length(left) => SizeHint::with_exact(*left),
                 Rest::Chunked(_) | Rest::UntilClose => SizeHint::default(),
             },

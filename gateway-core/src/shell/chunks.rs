@@ -177,7 +177,7 @@ fn line(input: &mut BytesMut, most: usize) -> Result<Option<BytesMut>, Failure> 
 }
 
 /// Hexadecimal digits, at most sixteen, then nothing or an extension.
-fn chunk_size(line: &[u8]) -> Result<u64, Failure> {
+pub(super) fn chunk_size(line: &[u8]) -> Result<u64, Failure> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let rest = line[digits..].trim_ascii_start();
     if digits == 0 || digits > 16 || !(rest.is_empty() || rest.starts_with(b";")) {

@@ -67,7 +67,9 @@ fn write_request(
     let view = worker.gateway.view_of(worker.number);
     let attempt = ticket.attempt();
     let service = view.service(attempt.service);
-    let clients = request.headers.get(HOST).map(http::HeaderValue::as_bytes);
+    // An address with a host counts more than a field with one (RFC 9112, section 3.2.2).
+    let named = request.headers.get(HOST).map(http::HeaderValue::as_bytes);
+    let clients = request.uri.authority().map(|authority| authority.as_str().as_bytes()).or(named);
     let host = match clients {
         Some(host) if request.matched.preserve_host => host,
         _ => view.host_header(attempt).unwrap_or(request.host).as_bytes(),

@@ -1,9 +1,10 @@
 //! The gateway on sockets: listeners, worker threads, the Admin API, an orderly end. The only async code of this crate; it
 //! carries out what the machine below decides and decides nothing itself.
 //!
-//! One request: `client` parses it, `proxy` asks the gateway, `forward` takes a connection from the `pool` and sends
-//! it with `upload` through `connection`, `answer_head` reads what comes back, `framing` says where it ends, `body` streams it
-//! to the client, and its `ticket` finishes the attempt, whatever happens.
+//! One request: `client` parses it, `screen` and `refusal` say what no careful proxy passes on, `proxy` asks the gateway,
+//! `forward` takes a connection from the `pool` and sends it with `upload` through `connection`, `answer_head` reads what
+//! comes back, `framing` says where it ends, `body` streams it to the client, and its `ticket` finishes the attempt,
+//! whatever happens.
 
 mod admin_server;
 mod answer;
@@ -18,12 +19,15 @@ mod framing;
 mod headers;
 #[cfg(test)]
 mod hostile;
+mod lane;
 mod listen;
 mod pool;
 mod probes;
 mod proxy;
+mod refusal;
 mod request_id;
 mod resolve;
+mod screen;
 mod settings;
 mod ticket;
 mod timers;
@@ -34,7 +38,7 @@ mod worker;
 
 pub use chunks::{Chunk, Chunks};
 pub use clock::Clock;
-pub use settings::{AnswerLimits, Hooks, Observer, PoolSettings, Settings};
+pub use settings::{AnswerLimits, ClientLimits, Hooks, Observer, PoolSettings, Settings};
 
 use std::io;
 use std::net::SocketAddr;

@@ -34,6 +34,9 @@ impl Pool {
 
     /// Takes a connection back. The oldest one goes when there are too many.
     pub(super) fn put(&self, target: TargetId, mut connection: Connection) {
+        if self.settings.idle_max == 0 {
+            return;
+        }
         connection.reset();
         connection.idle_since = self.watches.now();
         let mut idle = self.idle.borrow_mut();

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::header::{CONTENT_LENGTH, HOST};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 
@@ -15,11 +17,13 @@ use super::body::AnswerBody;
 use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
 use super::headers::{add_ours, asked, strip_hop};
+use super::lane::Turn;
+use super::refusal::{BAD_REQUEST, REQUEST_TIMEOUT, Refusal, refusal};
 use super::ticket::Ticket;
 use super::upload::Upload;
 use super::worker::Worker;
 use crate::gateway::{Rejection, RouteMatch};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::request::{Head, HeaderLookup, Headers};
 use crate::time::Instant;
 
@@ -30,22 +34,59 @@ pub(super) struct Peer {
     pub(super) text: String,
 }
 
-/// Answers one request.
+/// What is known of a request besides its head.
+struct Story {
+    began: Instant,
+    id: Bytes,
+}
+
+/// Why a request gets an answer of the gateway's own.
+struct Refused {
+    refusal: Refusal,
+    /// Whether nothing more is read from its client.
+    close: bool,
+}
+
+/// Answers one request. Whatever is not `admitted` is refused unseen.
 pub(super) async fn handle(
     worker: &Rc<Worker>,
     peer: &Peer,
+    turn: Turn,
+    admitted: bool,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
-    let began = worker.clock.now();
     worker.traffic.request();
-    let id = worker.next_id();
+    let story = Story { began: worker.clock.now(), id: worker.next_id() };
     let (mut parts, body) = request.into_parts();
-    let host = host_of(&parts.uri, &parts.headers);
-    let (ticket, matched) = match begin(worker, peer, &parts, &host, began) {
-        Ok(begun) => begun,
-        Err(rejection) => return answer::answer(answer::rejected(rejection), id),
+    let refusal = if admitted { refusal(&parts) } else { Some(BAD_REQUEST) };
+    let answered = match refusal {
+        Some(refusal) => Err(Refused { refusal, close: true }),
+        None => serve(worker, peer, &turn, &story, &mut parts, body).await,
     };
-    let asked = asked(&parts);
+    let mut close = turn.is_last();
+    let mut response = answered.unwrap_or_else(|refused| {
+        close |= refused.close;
+        answer::answer(refused.refusal, story.id.clone())
+    });
+    if close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.body_mut().hold(turn);
+    response
+}
+
+/// Routes one request, forwards it, and passes the answer on.
+async fn serve(
+    worker: &Rc<Worker>,
+    peer: &Peer,
+    turn: &Turn,
+    story: &Story,
+    parts: &mut Parts,
+    body: Incoming,
+) -> Result<Response<AnswerBody>, Refused> {
+    let host = host_of(&parts.uri, &parts.headers);
+    let (ticket, matched) = begin(worker, peer, parts, &host, story)?;
+    let asked = asked(parts);
     let has_length = parts.headers.contains_key(CONTENT_LENGTH);
     let mut upload = Upload::new(body, has_length, worker.settings.replay_bytes_max);
     let mut headers = worker.spare_headers();
@@ -56,38 +97,35 @@ pub(super) async fn handle(
         host: &host,
         client: &peer.text,
         matched,
-        id: &id,
+        id: &story.id,
         asked,
     };
-    let result = try_until_done(worker, ticket, &forwarding, &mut upload, &mut headers).await;
-    match result {
-        Ok((connection, head, ticket)) => {
-            let waited = worker.clock.now();
-            let upstream = ticket.attempt().began;
-            worker.keep_headers(std::mem::take(&mut parts.headers));
-            strip_hop(&mut headers, asked.trailers);
-            add_ours(
-                &mut headers,
-                HeaderValue::from_maybe_shared(id).unwrap_or_else(|_| HeaderValue::from_static("")),
-                worker.latency(waited.since(upstream)),
-                worker.latency(upstream.since(began)),
-            );
-            let mut response = Response::new(AnswerBody::new(connection, head, ticket, asked.trailers));
-            *response.status_mut() = head.status;
-            *response.headers_mut() = headers;
-            response
-        }
-        Err(cause) => answer::answer(answer::failed(cause), id),
-    }
+    let (connection, head, ticket) =
+        try_until_done(worker, turn, ticket, &forwarding, &mut upload, &mut headers).await?;
+    let waited = worker.clock.now();
+    let upstream = ticket.attempt().began;
+    drop(host);
+    worker.keep_headers(std::mem::take(&mut parts.headers));
+    strip_hop(&mut headers, asked.trailers);
+    add_ours(
+        &mut headers,
+        HeaderValue::from_maybe_shared(story.id.clone()).unwrap_or_else(|_| HeaderValue::from_static("")),
+        worker.latency(waited.since(upstream)),
+        worker.latency(upstream.since(story.began)),
+    );
+    let mut response = Response::new(AnswerBody::new(connection, head, ticket, asked.trailers));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
 
 /// Asks the gateway for a route and a target.
 fn begin(
     worker: &Rc<Worker>,
     peer: &Peer,
-    parts: &http::request::Parts,
+    parts: &Parts,
     host: &str,
-    now: Instant,
+    story: &Story,
 ) -> Result<(Ticket, RouteMatch), Rejection> {
     let lookup = Lookup(&parts.headers);
     let head = Head {
@@ -99,7 +137,7 @@ fn begin(
     };
     let matched = worker.gateway.route(worker.number, &head)?;
     let number = worker.observer.request(&parts.headers);
-    let attempt = worker.gateway.begin(&matched, &head, now)?;
+    let attempt = worker.gateway.begin(&matched, &head, story.began)?;
     Ok((Ticket::new(worker, number, attempt), matched))
 }
 
@@ -108,28 +146,35 @@ type Answered = (Connection, AnswerHead, Ticket);
 /// Tries until there is an answer to pass on or the gateway says that it is enough; each try is an attempt of its own.
 async fn try_until_done(
     worker: &Rc<Worker>,
+    turn: &Turn,
     mut ticket: Ticket,
     forwarding: &Forwarding<'_>,
     upload: &mut Upload,
     headers: &mut HeaderMap,
-) -> Result<Answered, Failure> {
+) -> Result<Answered, Refused> {
     // Bounded by the Service's retries: the gateway counts them.
     loop {
         let (cause, sent) = match forward(worker, &mut ticket, forwarding, upload, headers).await {
             Ok((connection, head)) => return Ok((connection, head, ticket)),
             Err(ExchangeError::Client) => {
-                // Nobody is left to answer; what is said here goes nowhere.
-                drop(ticket);
-                return Err(Failure::ResetBeforeResponse);
+                // Either nobody is left to answer, or the body was no body, or it did not come.
+                let refusal = if turn.is_late() { REQUEST_TIMEOUT } else { BAD_REQUEST };
+                return Err(Refused { refusal, close: true });
             }
             Err(ExchangeError::Target { cause, sent }) => (cause, sent),
         };
         headers.clear();
         match ticket.end(Outcome::Failed { cause, sent, replayable: upload.can_replay() }) {
             Some(next) => ticket = next,
-            None => return Err(cause),
+            None => return Err(Refused { refusal: answer::failed(cause), close: false }),
         }
         upload.rewind();
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self { refusal: answer::rejected(rejection), close: false }
     }
 }
 

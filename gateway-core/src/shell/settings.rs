@@ -25,6 +25,8 @@ pub struct Settings {
     pub pool: PoolSettings,
     /// Client connections each worker serves at once; further ones wait to be accepted.
     pub connections_max: usize,
+    /// What a client may send and how long it may take.
+    pub client: ClientLimits,
     /// What a target may answer.
     pub answer: AnswerLimits,
     /// Bytes of a request's body that are kept until the answer has come, so that another try can send it again; a longer
@@ -39,10 +41,35 @@ pub struct Settings {
 /// Kept-alive connections to targets, of each worker.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Idle connections kept for each target.
+    /// Idle connections kept for each target; with 0 each request opens its own.
     pub idle_max: usize,
     /// How long one is kept.
     pub idle_timeout: Duration,
+}
+
+/// What a client may send and how long it may take. Times are late by up to 200 ms, never early.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimits {
+    /// Bytes of a request's head; a longer one is answered 431. (Kong says 400 `Request header or cookie too large`; the
+    /// number of its own was standardised since.) Also bounds what is buffered for a client, where less than 8 KiB is
+    /// taken as 8 KiB.
+    pub head_bytes_max: usize,
+    /// Header fields of a request; more are answered 431. Any number but the default costs an allocation per request.
+    pub fields_max: usize,
+    /// From a head's first byte (for the first one, from the connection's beginning) to its last. Then the connection is
+    /// closed.
+    pub head_timeout: Duration,
+    /// Between two reads of a body that somebody waits for. Then the answer is 408.
+    pub body_timeout: Duration,
+    /// Between two writes to a client that does not take its answer. Then the connection is closed.
+    pub write_timeout: Duration,
+    /// Between an answer and the next request's first byte. Then the connection is closed.
+    pub idle_timeout: Duration,
+    /// For how long what a client still sends is thrown away, after an answer that did not wait for the end of its request:
+    /// closed at once, the connection would be reset and the answer lost. Then it is closed.
+    pub linger_timeout: Duration,
+    /// Requests served on one connection; the last one's answer says `Connection: close`. At least 1.
+    pub requests_max: u64,
 }
 
 /// What a target may answer; whoever goes beyond it has given a bad answer.
@@ -54,6 +81,22 @@ pub struct AnswerLimits {
     pub fields_max: usize,
     /// Interim answers (1xx) before the real one.
     pub interim_max: usize,
+}
+
+impl Default for ClientLimits {
+    /// nginx's and Kong's: 75 s of idleness, 10,000 requests, 5 s of lingering, 60 s for everything else.
+    fn default() -> Self {
+        Self {
+            head_bytes_max: 64 * 1024,
+            fields_max: 100,
+            head_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(75),
+            linger_timeout: Duration::from_secs(5),
+            requests_max: 10_000,
+        }
+    }
 }
 
 impl Default for AnswerLimits {
@@ -71,6 +114,7 @@ impl Default for Settings {
             workers: 1,
             pool: PoolSettings { idle_max: 512, idle_timeout: Duration::from_secs(60) },
             connections_max: 16_384,
+            client: ClientLimits::default(),
             answer: AnswerLimits::default(),
             replay_bytes_max: 64 * 1024,
             drain: Duration::from_secs(10),

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::clock::Clock;
+use super::lane::Lane;
 use super::pool::Pool;
 use super::settings::{Hooks, Observer, Settings};
 use super::traffic::Traffic;
@@ -50,8 +51,8 @@ pub(super) struct Worker {
     connections: Cell<usize>,
     /// A connection has ended.
     ended: Notify,
-    /// One for each connection, so that idle ones can be told to end.
-    pub(super) idle: RefCell<Vec<std::rc::Weak<client::Sleeper>>>,
+    /// One for each client connection, so that idle ones can be told to end.
+    pub(super) lanes: RefCell<Vec<Weak<Lane>>>,
     latencies: Box<[HeaderValue]>,
     ids: RefCell<request_id::Ids>,
     id_buffer: RefCell<BytesMut>,
@@ -96,7 +97,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
             draining: Cell::new(false),
             connections: Cell::new(0),
             ended: Notify::new(),
-            idle: RefCell::default(),
+            lanes: RefCell::default(),
             latencies: (0..LATENCIES).map(HeaderValue::from).collect(),
             ids: RefCell::new(request_id::Ids::new(start.number)),
             id_buffer: RefCell::default(),
@@ -121,7 +122,7 @@ async fn tick(worker: Rc<Worker>) {
         ticks.tick().await;
         worker.watches.tick();
         worker.pool.tick();
-        worker.idle.borrow_mut().retain(|sleeper| sleeper.strong_count() > 0);
+        worker.lanes.borrow_mut().retain(|lane| lane.strong_count() > 0);
     }
 }
 
@@ -199,11 +200,7 @@ impl Worker {
     /// Lets requests under way finish, idle connections end. The number of connections left when the time was over.
     async fn drain(&self) -> usize {
         self.draining.set(true);
-        for sleeper in self.idle.borrow().iter() {
-            if let Some(sleeper) = sleeper.upgrade() {
-                sleeper.wake();
-            }
-        }
+        self.lanes.borrow().iter().filter_map(Weak::upgrade).for_each(|lane| lane.wake());
         let all_ended = async {
             while self.connections.get() > 0 {
                 self.ended.notified().await;

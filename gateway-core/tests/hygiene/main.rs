@@ -1,0 +1,12 @@
+//! HTTP/1.1 as a careful proxy speaks it, byte by byte over real sockets: what is refused, what is bounded, what is passed on.
+//! Tests assert on bytes, statuses and counts, never on how long something took.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+mod smuggling;
+
+mod limits;
+
+mod clients;
