@@ -11,14 +11,19 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use super::answer::NAME;
 use super::answer_head::Asked;
 use super::upload::Upload;
+use crate::config::Config;
+use crate::gateway::RouteMatch;
 
 /// The gateway's id of a request, told to target and client.
 pub(super) const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
 /// Milliseconds until the head of the target's answer.
 pub(super) const X_KONG_UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-kong-upstream-latency");
+/// Milliseconds until an answer of the gateway's own.
+pub(super) const X_KONG_RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
 /// Milliseconds within the gateway.
 pub(super) const X_KONG_PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
 
+const KONG_DEBUG: HeaderName = HeaderName::from_static("kong-debug");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY: HeaderName = HeaderName::from_static("proxy");
@@ -62,6 +67,29 @@ pub(super) fn asked(parts: &Parts) -> Asked {
     Asked {
         head_only: parts.method == Method::HEAD,
         trailers: new && headers.contains_key(TE) && says(TE, b"trailers"),
+    }
+}
+
+/// Whether a request wants to be told its Route and Service.
+pub(super) fn asks_debug(headers: &HeaderMap) -> bool {
+    headers.get(KONG_DEBUG).is_some_and(|value| value == "1")
+}
+
+/// Tells a client the Route and Service of its request.
+pub(super) fn add_debug(headers: &mut HeaderMap, config: &Config, matched: &RouteMatch) {
+    let route = config.routes().find(|(id, _)| *id == matched.route).map(|(_, route)| route);
+    let service = matched.service.and_then(|id| config.service(id));
+    let fields = [
+        ("kong-route-id", route.map(|route| route.uuid.to_string())),
+        ("kong-route-name", route.and_then(|route| route.name.clone())),
+        ("kong-service-id", service.map(|service| service.uuid.to_string())),
+        ("kong-service-name", service.and_then(|service| service.name.clone())),
+    ];
+    for (name, value) in fields {
+        // A name that does not fit into a header is not told.
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }
 

@@ -11,12 +11,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 
-use super::answer;
+use super::answer::{self, Occasion};
 use super::answer_head::AnswerHead;
 use super::body::AnswerBody;
 use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
-use super::headers::{add_ours, asked, strip_hop};
+use super::headers::{add_debug, add_ours, asked, asks_debug, strip_hop};
 use super::lane::Turn;
 use super::refusal::{BAD_REQUEST, REQUEST_TIMEOUT, Refusal, refusal};
 use super::ticket::Ticket;
@@ -38,6 +38,8 @@ pub(super) struct Peer {
 struct Story {
     began: Instant,
     id: Bytes,
+    /// Where it goes, once that is known.
+    matched: Option<RouteMatch>,
 }
 
 /// Why a request gets an answer of the gateway's own.
@@ -56,18 +58,24 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     worker.traffic.request();
-    let story = Story { began: worker.clock.now(), id: worker.next_id() };
+    let mut story = Story { began: worker.clock.now(), id: worker.next_id(), matched: None };
     let (mut parts, body) = request.into_parts();
+    let debug = worker.settings.allow_debug_header && asks_debug(&parts.headers);
     let refusal = if admitted { refusal(&parts) } else { Some(BAD_REQUEST) };
     let answered = match refusal {
         Some(refusal) => Err(Refused { refusal, close: true }),
-        None => serve(worker, peer, &turn, &story, &mut parts, body).await,
+        None => serve(worker, peer, &turn, &mut story, &mut parts, body).await,
     };
     let mut close = turn.is_last();
     let mut response = answered.unwrap_or_else(|refused| {
         close |= refused.close;
-        answer::answer(refused.refusal, story.id.clone())
+        let latency = worker.latency(worker.clock.now().since(story.began));
+        let occasion = Occasion { headers: &parts.headers, request_id: story.id.clone(), latency };
+        answer::answer(refused.refusal, occasion)
     });
+    if let (true, Some(matched)) = (debug, &story.matched) {
+        add_debug(response.headers_mut(), &worker.gateway.config(), matched);
+    }
     if close {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -80,7 +88,7 @@ async fn serve(
     worker: &Rc<Worker>,
     peer: &Peer,
     turn: &Turn,
-    story: &Story,
+    story: &mut Story,
     parts: &mut Parts,
     body: Incoming,
 ) -> Result<Response<AnswerBody>, Refused> {
@@ -125,7 +133,7 @@ fn begin(
     peer: &Peer,
     parts: &Parts,
     host: &str,
-    story: &Story,
+    story: &mut Story,
 ) -> Result<(Ticket, RouteMatch), Rejection> {
     let lookup = Lookup(&parts.headers);
     let head = Head {
@@ -136,6 +144,7 @@ fn begin(
         client: Some(peer.ip),
     };
     let matched = worker.gateway.route(worker.number, &head)?;
+    story.matched = Some(matched);
     let number = worker.observer.request(&parts.headers);
     let attempt = worker.gateway.begin(&matched, &head, story.began)?;
     Ok((Ticket::new(worker, number, attempt), matched))

@@ -32,6 +32,8 @@ pub struct Settings {
     /// Bytes of a request's body that are kept until the answer has come, so that another try can send it again; a longer
     /// body is sent once.
     pub replay_bytes_max: usize,
+    /// Whether a request that says `Kong-Debug: 1` is told its Route and Service. Off by default, as Kong's.
+    pub allow_debug_header: bool,
     /// How long `stop` waits for requests under way.
     pub drain: Duration,
     /// Where targets really listen, by name and port (`httpbin.org:80`); others are looked up.
@@ -117,6 +119,7 @@ impl Default for Settings {
             client: ClientLimits::default(),
             answer: AnswerLimits::default(),
             replay_bytes_max: 64 * 1024,
+            allow_debug_header: false,
             drain: Duration::from_secs(10),
             overrides: BTreeMap::new(),
         }

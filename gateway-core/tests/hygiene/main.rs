@@ -10,3 +10,5 @@ mod smuggling;
 mod limits;
 
 mod clients;
+
+mod words;
