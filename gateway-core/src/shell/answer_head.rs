@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONNECTION;
+use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, StatusCode};
 
 use super::framing::{Framing, framing_of};
@@ -19,6 +19,8 @@ const FIELDS_MAX: usize = 128;
 pub(super) struct Asked {
     /// A head without its body: the request was a HEAD.
     pub(super) head_only: bool,
+    /// Another protocol: the request was a WebSocket handshake.
+    pub(super) upgrade: bool,
     /// The fields behind the body: the client said `TE: trailers`.
     pub(super) trailers: bool,
 }
@@ -63,10 +65,11 @@ impl HeadReader {
                 return Err(Failure::BadResponse);
             }
             self.seen = 0;
-            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let switching = head.status == StatusCode::SWITCHING_PROTOCOLS;
+            if switching && !self.may_switch(headers) {
                 return Err(Failure::BadResponse);
             }
-            if !head.status.is_informational() {
+            if switching || !head.status.is_informational() {
                 return Ok(Some(head));
             }
             self.interim += 1;
@@ -86,6 +89,12 @@ impl HeadReader {
             && (self.seen == 0
                 || fresh.windows(2).any(|two| two == b"\n\n")
                 || fresh.windows(3).any(|three| three == b"\n\r\n"))
+    }
+
+    /// Whether a change of protocol is the one that was asked for.
+    fn may_switch(&self, headers: &HeaderMap) -> bool {
+        let websocket = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+        self.asked.upgrade && headers.get(UPGRADE).is_some_and(websocket)
     }
 
     fn parse(

@@ -94,6 +94,11 @@ impl AnswerBody {
         Self { content: Content::Whole(Some(text.into())), turn: None }
     }
 
+    /// No body at all.
+    pub(super) fn empty() -> Self {
+        Self { content: Content::Whole(None), turn: None }
+    }
+
     /// Holds the turn of the request it answers.
     pub(super) fn hold(&mut self, turn: Turn) {
         self.turn = Some(turn);

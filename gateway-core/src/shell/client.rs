@@ -1,5 +1,6 @@
-//! One client connection: hyper's server on a lane that is stricter still, and an end that waits for the request under way
-//! when the worker drains. A client that ends its side while it waits for an answer is gone, as nginx sees it.
+//! One client connection: hyper's server on a lane that is stricter still, an end that waits for the request under way when
+//! the worker drains, and the tunnel that follows a change of protocol. A client that ends its side while it waits for an
+//! answer is gone, as nginx sees it.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -45,13 +46,17 @@ pub(super) async fn serve(connected: Connected, stream: TcpStream, peer: SocketA
     })
     .await;
     // How a connection ends is the client's business: what its requests came to is known already.
-    let unread = match ended {
-        Ok(()) => lane.is_within_request(),
-        Err(error) => error.is_parse(),
+    let (failed, unread) = match ended {
+        Ok(()) => (false, lane.is_within_request()),
+        Err(error) => (true, error.is_parse()),
     };
-    if unread && !worker.draining.get() {
-        linger(connection.into_parts().io.into_inner().into_inner(), worker.settings.client.linger_timeout)
-            .await;
+    let tunnel = lane.take_tunnel().filter(|_| !failed);
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner().into_inner();
+    if let Some(tunnel) = tunnel {
+        tunnel.run(stream, parts.read_buf).await;
+    } else if unread && !worker.draining.get() {
+        linger(stream, worker.settings.client.linger_timeout).await;
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -192,8 +192,13 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<AnswerHead, Failure>> {
         loop {
-            if let Some(head) = turn.reader.next(&mut self.input, headers)? {
-                return Poll::Ready(Ok(head));
+            match turn.reader.next(&mut self.input, headers)? {
+                // Who changes the protocol before the request is out has not read it.
+                Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS && turn.sending => {
+                    return Poll::Ready(Err(Failure::BadResponse));
+                }
+                Some(head) => return Poll::Ready(Ok(head)),
+                None => {}
             }
             match ready!(self.poll_fill(turn.limits.read, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(Failure::ResetBeforeResponse)),
@@ -215,6 +220,11 @@ impl Connection {
         &mut self.input
     }
 
+    /// The stream, what has been read behind the head, and how long the other side is waited for.
+    pub(super) fn into_tunnel(self) -> (TcpStream, BytesMut, Patience) {
+        (self.stream, self.input, Patience { watch: self.watch, watches: self.watches })
+    }
+
     /// Nobody waits for the target while the client takes what it has been sent.
     pub(super) fn pause(&self) {
         self.watch.disarm();
@@ -232,6 +242,25 @@ impl Connection {
             Poll::Pending if self.watch.poll_expired(cx) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+/// How long both sides of a tunnel may be silent.
+#[derive(Debug)]
+pub(super) struct Patience {
+    watch: Rc<Watch>,
+    watches: Rc<Watches>,
+}
+
+impl Patience {
+    /// Somebody has sent something.
+    pub(super) fn renew(&self, timeout: Duration) {
+        self.watch.arm(&self.watches, timeout);
+    }
+
+    /// Whether nobody has for too long.
+    pub(super) fn poll_over(&self, cx: &Context<'_>) -> bool {
+        self.watch.poll_expired(cx)
     }
 }
 

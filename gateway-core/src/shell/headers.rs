@@ -66,6 +66,10 @@ pub(super) fn asked(parts: &Parts) -> Asked {
     let new = parts.version == Version::HTTP_11;
     Asked {
         head_only: parts.method == Method::HEAD,
+        upgrade: new
+            && headers.contains_key(UPGRADE)
+            && says(UPGRADE, b"websocket")
+            && says(CONNECTION, b"upgrade"),
         trailers: new && headers.contains_key(TE) && says(TE, b"trailers"),
     }
 }
@@ -106,7 +110,9 @@ pub(super) fn write_head(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &H
     out.extend_from_slice(outgoing.host);
     out.extend_from_slice(b"\r\n");
     upload.write_framing(out);
-    if outgoing.asked.trailers {
+    if outgoing.asked.upgrade {
+        out.extend_from_slice(b"connection: keep-alive, Upgrade\r\nupgrade: websocket\r\n");
+    } else if outgoing.asked.trailers {
         out.extend_from_slice(b"connection: TE\r\nte: trailers\r\n");
     }
     let named = Named::new(headers);
@@ -164,6 +170,12 @@ pub(super) fn strip_hop(headers: &mut HeaderMap, trailers: bool) {
     if !trailers {
         headers.remove(TRAILER);
     }
+}
+
+/// Tells a client that its connection speaks another protocol from here on.
+pub(super) fn add_upgrade(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// Adds what the client is told about the way its answer took.

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::screen::{Place, Screen};
 use super::settings::ClientLimits;
+use super::tunnel::Tunnel;
 use super::watch::{Watch, Watches};
 
 /// What the parts of one client connection share.
@@ -25,6 +26,7 @@ pub(super) struct Lane {
     requests: Cell<u64>,
     busy: Cell<bool>,
     late: Cell<bool>,
+    tunnel: Cell<Option<Box<Tunnel>>>,
     sleeper: RefCell<Option<Waker>>,
 }
 
@@ -54,6 +56,7 @@ impl Lane {
             requests: Cell::new(0),
             busy: Cell::new(false),
             late: Cell::new(false),
+            tunnel: Cell::default(),
             sleeper: RefCell::default(),
         })
     }
@@ -65,6 +68,11 @@ impl Lane {
         self.busy.set(true);
         self.reading.disarm();
         (Turn(Rc::clone(self)), self.screen.borrow().admits(number))
+    }
+
+    /// What follows the answers on this connection, if anything does.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
     }
 
     /// Whether some of a request has not come yet, or was refused.
@@ -138,6 +146,11 @@ impl Turn {
     /// Whether the client took too long over the body that was waited for.
     pub(super) fn is_late(&self) -> bool {
         self.0.late.get()
+    }
+
+    /// What follows this turn's answer on the connection.
+    pub(super) fn dig(&self, tunnel: Tunnel) {
+        self.0.tunnel.set(Some(Box::new(tunnel)));
     }
 }
 

@@ -4,7 +4,7 @@
 //! One request: `client` parses it, `screen` and `refusal` say what no careful proxy passes on, `proxy` asks the gateway,
 //! `forward` takes a connection from the `pool` and sends it with `upload` through `connection`, `answer_head` reads what
 //! comes back, `framing` says where it ends, `body` streams it to the client, and its `ticket` finishes the attempt,
-//! whatever happens.
+//! whatever happens. After a 101 a `tunnel` takes the body's place.
 
 mod admin_server;
 mod answer;
@@ -32,6 +32,7 @@ mod settings;
 mod ticket;
 mod timers;
 mod traffic;
+mod tunnel;
 mod upload;
 mod watch;
 mod worker;

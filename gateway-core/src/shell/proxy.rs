@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use super::answer::{self, Occasion};
@@ -16,10 +16,11 @@ use super::answer_head::AnswerHead;
 use super::body::AnswerBody;
 use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
-use super::headers::{add_debug, add_ours, asked, asks_debug, strip_hop};
+use super::headers::{add_debug, add_ours, add_upgrade, asked, asks_debug, strip_hop};
 use super::lane::Turn;
 use super::refusal::{BAD_REQUEST, REQUEST_TIMEOUT, Refusal, refusal};
 use super::ticket::Ticket;
+use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
 use crate::gateway::{Rejection, RouteMatch};
@@ -76,7 +77,7 @@ pub(super) async fn handle(
     if let (true, Some(matched)) = (debug, &story.matched) {
         add_debug(response.headers_mut(), &worker.gateway.config(), matched);
     }
-    if close {
+    if close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.body_mut().hold(turn);
@@ -121,7 +122,14 @@ async fn serve(
         worker.latency(waited.since(upstream)),
         worker.latency(upstream.since(story.began)),
     );
-    let mut response = Response::new(AnswerBody::new(connection, head, ticket, asked.trailers));
+    let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        add_upgrade(&mut headers);
+        turn.dig(Tunnel::new(connection, ticket));
+        AnswerBody::empty()
+    } else {
+        AnswerBody::new(connection, head, ticket, asked.trailers)
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.headers_mut() = headers;
     Ok(response)

@@ -1,5 +1,5 @@
-//! One attempt as the shell holds it: whoever lets go of it without an outcome ends it as `ClientGone`, so that nothing stays
-//! in flight for ever, whatever happens to the client.
+//! One attempt as the shell holds it: whoever lets go of it without an outcome ends it, as `ClientGone` unless something else
+//! was said before, so that nothing stays in flight for ever, whatever happens to the client.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,13 +17,20 @@ pub(super) struct Ticket {
     /// `None` once it was finished.
     attempt: Option<Attempt>,
     read_timeout: Duration,
+    let_go_as: Outcome,
 }
 
 impl Ticket {
     /// Holds `attempt`; tells the observer.
     pub(super) fn new(worker: &Rc<Worker>, request: u64, attempt: Attempt) -> Self {
         worker.observer.picked(request, &attempt);
-        Self { worker: Rc::clone(worker), request, attempt: Some(attempt), read_timeout: Duration::ZERO }
+        Self {
+            worker: Rc::clone(worker),
+            request,
+            attempt: Some(attempt),
+            read_timeout: Duration::ZERO,
+            let_go_as: Outcome::ClientGone,
+        }
     }
 
     /// The attempt.
@@ -39,6 +46,11 @@ impl Ticket {
     /// The Service's read timeout, for the body.
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) {
         self.read_timeout = timeout;
+    }
+
+    /// What it came to when it is let go of from now on.
+    pub(super) fn let_go_as(&mut self, outcome: Outcome) {
+        self.let_go_as = outcome;
     }
 
     /// The connection may be used again.
@@ -66,8 +78,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // The client is gone, so nobody waits for another try.
-        let _ = self.finish(Outcome::ClientGone);
+        // Nobody waits for another try.
+        let _ = self.finish(self.let_go_as);
     }
 }
 

@@ -12,3 +12,5 @@ mod limits;
 mod clients;
 
 mod words;
+
+mod tunnels;
