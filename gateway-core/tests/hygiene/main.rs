@@ -4,12 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
+#[path = "../support/hostile.rs"]
+mod table;
 
 mod smuggling;
 
 mod limits;
 
 mod clients;
+
+mod answers;
+
+mod hostile;
 
 mod words;
 
