@@ -20,6 +20,7 @@ async fn answers_without_a_body_have_none_and_their_connection_goes_on() {
         ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Some("5")),
         ("HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", None),
         ("GET", "HTTP/1.1 204 No Content\r\n\r\n", None),
+        ("GET", "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", None),
         ("GET", "HTTP/1.1 304 Not Modified\r\netag: x\r\n\r\n", None),
         ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Some("0")),
     ] {

@@ -9,6 +9,8 @@ mod table;
 
 mod smuggling;
 
+mod dice;
+
 mod limits;
 
 mod clients;

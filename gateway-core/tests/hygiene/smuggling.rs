@@ -4,7 +4,7 @@
 use crate::support::{Echo, OK, field, gate, plain, status};
 
 /// What would be smuggled.
-const HIDDEN: &str = "GET /shop/hidden HTTP/1.1\r\nhost: x\r\n\r\n";
+pub(crate) const HIDDEN: &str = "GET /shop/hidden HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A request, and whose refusal it meets.
 struct Case {
@@ -94,6 +94,11 @@ fn cases() -> Vec<Case> {
         ("a tunnel through us", "CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n".into(), By::Gateway),
     ];
     table.map(|(name, bytes, by)| Case { name, bytes, by }).into()
+}
+
+/// The requests of all cases.
+pub(crate) fn hostile() -> Vec<String> {
+    cases().into_iter().map(|case| case.bytes).collect()
 }
 
 #[tokio::test]
