@@ -250,13 +250,13 @@ async fn a_body_reaches_the_client_before_it_is_complete() {
 #[tokio::test]
 async fn who_waits_for_a_slow_client_does_not_blame_the_target() {
     // Aim: a client that pauses longer than the Service's timeouts, within a download and within an upload, loses nothing.
-    // Method: both timeouts are a tick long and the client pauses for several; bodies are larger than all buffers between.
+    // Method: both timeouts are some ticks long and the client pauses for twice that; bodies are larger than all buffers between.
     const SIZE: usize = 24 * 1024 * 1024;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gate = gate(&[listener.local_addr().unwrap()], |service, _| {
         service.retries = 0;
-        service.read_timeout = Duration::from_millis(100);
-        service.write_timeout = Duration::from_millis(100);
+        service.read_timeout = Duration::from_millis(500);
+        service.write_timeout = Duration::from_millis(500);
     });
     let target = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -268,7 +268,7 @@ async fn who_waits_for_a_slow_client_does_not_blame_the_target() {
         stream.write_all(&vec![b'x'; SIZE]).await.unwrap();
         body
     });
-    let pause = || tokio::time::sleep(Duration::from_millis(450));
+    let pause = || tokio::time::sleep(Duration::from_millis(1100));
     let mut client = TcpStream::connect(gate.proxy()).await.unwrap();
     client.write_all(b"POST /shop HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst").await.unwrap();
     pause().await;
