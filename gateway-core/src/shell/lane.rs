@@ -95,17 +95,20 @@ impl Lane {
         }
     }
 
-    /// Bytes have come: whoever waited for them waits no longer, and a head that has begun has its own time.
+    /// Bytes have come: whoever waited for them waits no longer, and a head that has begun has its own time. So has, until
+    /// it is served, a request that came whole.
     fn arrived(&self, bytes: &[u8]) {
         let mut screen = self.screen.borrow_mut();
-        let (place, heads) = (screen.place(), screen.heads());
+        let before = (screen.place(), screen.heads());
         screen.read(bytes);
-        let begun = (place, heads) != (Place::Head, screen.heads());
-        match screen.place() {
-            Place::Head if self.busy.get() => {}
-            Place::Head if begun => self.reading.arm(&self.watches, self.limits.head_timeout),
-            Place::Head => {}
-            Place::Body | Place::Between => self.reading.disarm(),
+        let place = screen.place();
+        if self.busy.get() {
+            // The time of a head behind the request that is being served begins when that has been answered.
+            if place != Place::Head {
+                self.reading.disarm();
+            }
+        } else if before != (place, screen.heads()) {
+            self.reading.arm(&self.watches, self.limits.head_timeout);
         }
     }
 

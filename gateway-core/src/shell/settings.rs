@@ -58,8 +58,8 @@ pub struct ClientLimits {
     pub head_bytes_max: usize,
     /// Header fields of a request; more are answered 431. Any number but the default costs an allocation per request.
     pub fields_max: usize,
-    /// From a head's first byte (for the first one, from the connection's beginning) to its last. Then the connection is
-    /// closed.
+    /// From a head's first byte to its last, and from a connection's beginning to the first byte of all. Then the connection
+    /// is closed.
     pub head_timeout: Duration,
     /// Between two reads of a body that somebody waits for. Then the answer is 408.
     pub body_timeout: Duration,
