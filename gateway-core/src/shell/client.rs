@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::lane::{Lane, Wire};
 use super::proxy::{self, Peer};
 use super::settings::ClientLimits;
-use super::worker::Connected;
+use super::worker::{Connected, Worker};
 
 /// The least buffer that hyper takes.
 const BUFFER_MIN: usize = 8 * 1024;
@@ -56,13 +56,23 @@ pub(super) async fn serve(connected: Connected, stream: TcpStream, peer: SocketA
     if let Some(tunnel) = tunnel {
         tunnel.run(stream, parts.read_buf).await;
     } else if unread && !worker.draining.get() {
-        linger(stream, worker.settings.client.linger_timeout).await;
+        linger(worker, &lane, stream).await;
     }
 }
 
-/// Throws away what the client sends until it has read the answer and closes, or the time is over.
-async fn linger(mut stream: TcpStream, limit: Duration) {
-    let _ = timeout(limit, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+/// Throws away what the client sends until it has read the answer and closes, the time is over, or the worker drains.
+async fn linger(worker: &Worker, lane: &Lane, mut stream: TcpStream) {
+    let mut nowhere = tokio::io::sink();
+    let unwanted = timeout(worker.settings.client.linger_timeout, tokio::io::copy(&mut stream, &mut nowhere));
+    let draining = poll_fn(|cx| {
+        lane.sleep(cx);
+        if worker.draining.get() { Poll::Ready(()) } else { Poll::Pending }
+    });
+    tokio::select! {
+        biased;
+        () = draining => {}
+        _ = unwanted => {}
+    }
 }
 
 fn server(limits: &ClientLimits) -> http1::Builder {

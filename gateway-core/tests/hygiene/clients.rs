@@ -225,3 +225,21 @@ async fn who_goes_on_sending_after_the_last_answer_is_closed_at_last() {
     within(async { while client.write_all(&piece).await.is_ok() {} }).await;
     assert_eq!(target.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_who_goes_on_sending() {
+    let hour = std::time::Duration::from_secs(3600);
+    let gate = gate(Echo::start(OK).await.address, |settings, _| {
+        settings.client.linger_timeout = hour;
+        settings.drain = hour;
+    });
+    let mut client = gate.client().await;
+    client
+        .write_all(b"POST /elsewhere HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst")
+        .await
+        .unwrap();
+    let answer = rest(&mut client).await;
+    assert_eq!((status(&answer), field(&answer, "content-type").is_some()), (404, true));
+    let (drained, _) = within(gate.stop()).await.unwrap();
+    assert_eq!((drained.left, drained.failed), (0, 0));
+}
