@@ -8,6 +8,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::config::Config;
@@ -124,4 +127,73 @@ async fn a_refused_patch_changes_nothing() {
     assert!(body["fields"]["host"].is_string(), "{body}");
     assert_eq!(shares(&gate, 3).await, of(&[("httpbin.konghq.com:80", 2), ("httpbin.org:80", 1)]));
     gate.stop().await;
+}
+
+/// Which switches of one run are under way: how many were asked for, and how many answered.
+#[derive(Debug, Default)]
+struct Switches {
+    requested: AtomicUsize,
+    acked: AtomicUsize,
+}
+
+/// Clients that send at the same time, and how far apart each one's requests are: 2,000 a second together.
+const CLIENTS: usize = 8;
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(4);
+const SWITCHES: usize = 1000;
+const BETWEEN_SWITCHES: Duration = Duration::from_millis(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_switches_under_load_drop_nothing_and_misroute_nothing() {
+    // Aim: a change holds for the next request on every worker. Method: the Service is pointed to and fro while clients send;
+    // each answer must come from an Upstream that was in force at some moment between the request and the answer. What a
+    // slow machine stretches is the time this takes, and nothing that is asserted.
+    let mut overrides = BTreeMap::new();
+    for name in ["httpbin.konghq.com:80", "httpbin.org:80", "any.httpbun.com:80", "httpbun.com:80"] {
+        overrides.insert(name.to_owned(), target(name).await);
+    }
+    let gate = Gate::start(how_to(), overrides, 2);
+    let switches = Arc::new(Switches::default());
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(tokio::spawn(send_until_done(gate.client().await, Arc::clone(&switches))));
+    }
+    let mut api = client(gate.shell.admin_addr()).await;
+    let mut ticks = tokio::time::interval(BETWEEN_SWITCHES);
+    for number in 1..=SWITCHES {
+        ticks.tick().await;
+        let host = if number % 2 == 1 { "green" } else { "blue" };
+        let call = Request::builder()
+            .method("PATCH")
+            .uri("/services/example-service")
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .body(Full::from(format!("{{\"host\":\"{host}\"}}")))
+            .unwrap();
+        switches.requested.store(number, Ordering::SeqCst);
+        assert_eq!(api.send(call).await.status, 200);
+        switches.acked.store(number, Ordering::SeqCst);
+    }
+    let mut decisive = 0;
+    for client in clients {
+        decisive += client.await.unwrap();
+    }
+    assert!(decisive > SWITCHES, "only {decisive} requests could have been misrouted");
+    assert_eq!(gate.stop().await.left, 0);
+}
+
+/// Sends until all switches are done; the number of requests for which only one Upstream could be right.
+async fn send_until_done(mut client: support::Client, switches: Arc<Switches>) -> usize {
+    let mut decisive = 0;
+    let mut ticks = tokio::time::interval(BETWEEN_REQUESTS);
+    while switches.acked.load(Ordering::SeqCst) < SWITCHES {
+        ticks.tick().await;
+        let first = switches.acked.load(Ordering::SeqCst);
+        let answer = client.send(request("GET", "/anything")).await;
+        let last = switches.requested.load(Ordering::SeqCst);
+        assert_eq!(answer.status, 200);
+        let is_green = answer.headers["x-target"].to_str().unwrap().contains("httpbun");
+        assert!((first..=last).any(|number| (number % 2 == 1) == is_green), "{first}..={last} {answer:?}");
+        decisive += usize::from(first == last);
+    }
+    decisive
 }
