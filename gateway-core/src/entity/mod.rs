@@ -14,7 +14,7 @@ pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind
 pub use name::{check_host, check_name};
 pub use path::{check_path, normalise};
 pub use protocol::Protocol;
-pub use route::{PathHandling, Route, compile, split_port};
+pub use route::{PathHandling, Route, compile, compile_header, split_port};
 pub use service::Service;
 pub use target::{Address, Target};
 pub use upstream::{Algorithm, HashOn, Upstream};
