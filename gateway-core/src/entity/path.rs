@@ -7,7 +7,8 @@ const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
 
 /// `path` as Kong compares it: escapes of unreserved ASCII characters decoded, those that stay in upper case, `//` merged,
 /// `.` and `..` segments resolved. Costs one look at a path that is normal already. Escapes of bytes beyond ASCII stay, so
-/// that the result is text; Kong decodes them.
+/// that the result is text; Kong decodes them. A `%` that begins no escape becomes `%25`, so that each `%` of the result begins
+/// one and nothing decoded can join it to a new one. Doing it twice changes nothing.
 pub fn normalise(path: &str) -> Cow<'_, str> {
     if is_normal(path) { Cow::Borrowed(path) } else { Cow::Owned(resolve(&decode(path))) }
 }
@@ -28,7 +29,7 @@ fn decode(path: &str) -> String {
         out.push_str(&rest[..at]);
         let digits = rest.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(digits) = digits else {
-            out.push('%');
+            out.push_str("%25");
             rest = &rest[at + 1..];
             continue;
         };
@@ -121,15 +122,24 @@ mod tests {
             ("/a/..", "/"),
             ("/a/.", "/a/"),
             ("/../../a", "/a"),
-            ("/a%", "/a%"),
-            ("/a%zz", "/a%zz"),
-            ("/a%2", "/a%2"),
+            ("/a%", "/a%25"),
+            ("/a%zz", "/a%25zz"),
+            ("/a%2", "/a%252"),
+            ("/a/%%32e%%32e/b", "/a/%252e%252e/b"),
             ("/%c3%a9", "/%C3%A9"),
             ("/a%20b", "/a b"),
             ("/.hidden", "/.hidden"),
             ("/%2e%2e/a", "/a"),
         ] {
             assert_eq!(normalise(path), normal, "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_normal_form_is_its_own(path in "/([%/.a2e?\u{e9} ]|%2[0-9a-fA-F]){0,12}") {
+            let once = normalise(&path).into_owned();
+            assert_eq!(normalise(&once), once);
         }
     }
 
