@@ -9,7 +9,8 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The host of the request without its port, in lower case; empty when the request names none.
     pub host: &'a str,
-    /// The request target up to `?`, as sent.
+    /// The request target up to `?` in its normal form (`entity::normalise`): the shell makes it once, and matching and the
+    /// path sent on both start from it.
     pub path: &'a str,
     /// The headers a decision may look up.
     pub headers: Headers<'a>,

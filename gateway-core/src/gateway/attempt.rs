@@ -1,5 +1,6 @@
 //! What passes between the machine and those who drive it: the match, the ticket of one try, and the refusals.
 
+use crate::entity::PathHandling;
 use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
 use crate::time::Instant;
 
@@ -14,10 +15,12 @@ pub struct RouteMatch {
     pub route: RouteId,
     /// Its Service; a Route may have none.
     pub service: Option<ServiceId>,
-    /// Bytes at the start of the path that the Route cuts off.
+    /// Bytes at the start of the normal path that the Route cuts off.
     pub stripped: usize,
     /// Whether the client's `Host` is sent on.
     pub preserve_host: bool,
+    /// How the Service's path and the request's are joined.
+    pub path_handling: PathHandling,
 }
 
 /// One try of one request at one target: a ticket that must be handed back to `finish`. It carries ids, not references,

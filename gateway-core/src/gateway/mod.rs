@@ -205,6 +205,7 @@ impl Gateway {
             service: found.service,
             stripped: found.stripped,
             preserve_host: found.preserve_host,
+            path_handling: found.path_handling,
         })
     }
 

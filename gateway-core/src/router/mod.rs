@@ -3,10 +3,10 @@
 
 mod path;
 
-pub use path::write_target_path;
+pub use path::{write_escaped, write_target_path};
 
 use crate::config::Config;
-use crate::entity::Route;
+use crate::entity::{PathHandling, Route};
 use crate::id::{RouteId, ServiceId};
 use crate::request::Head;
 
@@ -26,6 +26,7 @@ struct Row {
     methods: Box<[String]>,
     strip_path: bool,
     preserve_host: bool,
+    path_handling: PathHandling,
     /// Higher goes first.
     priority: u64,
     /// Between equals the older goes first, then the one with the smaller id.
@@ -43,6 +44,8 @@ pub struct Found {
     pub stripped: usize,
     /// Whether the client's `Host` is sent on.
     pub preserve_host: bool,
+    /// How the Service's path and the request's are joined.
+    pub path_handling: PathHandling,
 }
 
 impl Router {
@@ -68,6 +71,7 @@ impl Router {
             service: row.service,
             stripped: if row.strip_path { row.path.as_ref().map_or(0, String::len) } else { 0 },
             preserve_host: row.preserve_host,
+            path_handling: row.path_handling,
         })
     }
 }
@@ -90,6 +94,7 @@ fn rows_of(id: RouteId, route: &Route) -> Vec<Row> {
         methods: route.methods.clone().into(),
         strip_path: route.strip_path,
         preserve_host: route.preserve_host,
+        path_handling: route.path_handling,
         priority: priority(route, path.map_or(0, String::len)),
         created_at: route.created_at,
     };

@@ -24,6 +24,8 @@ use crate::outcome::Failure;
 pub(super) struct Forwarding<'a> {
     pub(super) method: &'a Method,
     pub(super) uri: &'a Uri,
+    /// The path in its normal form.
+    pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
     /// The host it asks for, without port.
     pub(super) host: &'a str,
@@ -77,9 +79,10 @@ fn write_request(
     let outgoing = Outgoing {
         method: request.method.as_str(),
         service_path: service.and_then(|service| service.path.as_deref()),
-        path: request.uri.path(),
+        path: request.path,
+        raw_path: request.uri.path(),
         query: request.uri.query(),
-        stripped: request.matched.stripped,
+        matched: &request.matched,
         host,
         client_host: request.host,
         client: request.client,

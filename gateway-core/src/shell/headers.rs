@@ -13,6 +13,7 @@ use super::answer_head::Asked;
 use super::upload::Upload;
 use crate::config::Config;
 use crate::gateway::RouteMatch;
+use crate::router::{write_escaped, write_target_path};
 
 /// The gateway's id of a request, told to target and client.
 pub(super) const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
@@ -37,11 +38,14 @@ pub(super) struct Outgoing<'a> {
     pub(super) method: &'a str,
     /// The Service's own path.
     pub(super) service_path: Option<&'a str>,
-    /// The request's path, without its query.
+    /// The request's path in its normal form.
     pub(super) path: &'a str,
+    /// The same as the client sent it.
+    pub(super) raw_path: &'a str,
+    /// What follows `?`, as sent; empty when nothing follows it.
     pub(super) query: Option<&'a str>,
-    /// Bytes of `path` that the Route cuts off.
-    pub(super) stripped: usize,
+    /// What the Route says about the path.
+    pub(super) matched: &'a RouteMatch,
     /// What `Host` says.
     pub(super) host: &'a [u8],
     /// The host the client asked for, without port.
@@ -101,7 +105,8 @@ pub(super) fn add_debug(headers: &mut HeaderMap, config: &Config, matched: &Rout
 pub(super) fn write_head(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap, upload: &Upload) {
     out.extend_from_slice(outgoing.method.as_bytes());
     out.push(b' ');
-    crate::router::write_target_path(out, outgoing.service_path, outgoing.path, outgoing.stripped);
+    let RouteMatch { stripped, path_handling, .. } = *outgoing.matched;
+    write_target_path(out, outgoing.service_path, outgoing.path, stripped, path_handling);
     if let Some(query) = outgoing.query {
         out.push(b'?');
         out.extend_from_slice(query.as_bytes());
@@ -141,11 +146,13 @@ fn forwarded(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap) {
     }
     put(&[outgoing.client.as_bytes(), b"\r\nx-forwarded-proto: http\r\nx-forwarded-host: "]);
     put(&[outgoing.client_host.as_bytes(), b"\r\nx-forwarded-port: ", outgoing.port.as_bytes()]);
-    put(&[b"\r\nx-forwarded-path: ", outgoing.path.as_bytes()]);
-    if outgoing.stripped > 1 {
-        let prefix = outgoing.path.get(..outgoing.stripped).unwrap_or_default();
-        put(&[b"\r\nx-forwarded-prefix: ", prefix.as_bytes()]);
+    put(&[b"\r\nx-forwarded-path: ", outgoing.raw_path.as_bytes()]);
+    if outgoing.matched.stripped > 1 {
+        let prefix = outgoing.path.as_bytes().get(..outgoing.matched.stripped).unwrap_or_default();
+        out.extend_from_slice(b"\r\nx-forwarded-prefix: ");
+        write_escaped(out, prefix);
     }
+    let mut put = |texts: &[&[u8]]| texts.iter().for_each(|text| out.extend_from_slice(text));
     put(&[b"\r\nvia: "]);
     for value in headers.get_all(VIA) {
         put(&[value.as_bytes(), b", "]);

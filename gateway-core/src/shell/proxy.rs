@@ -23,6 +23,7 @@ use super::ticket::Ticket;
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
+use crate::entity::normalise;
 use crate::gateway::{Rejection, RouteMatch};
 use crate::outcome::Outcome;
 use crate::request::{Head, HeaderLookup, Headers};
@@ -94,7 +95,8 @@ async fn serve(
     body: Incoming,
 ) -> Result<Response<AnswerBody>, Refused> {
     let host = host_of(&parts.uri, &parts.headers);
-    let (ticket, matched) = begin(worker, peer, parts, &host, story)?;
+    let path = normalise(parts.uri.path());
+    let (ticket, matched) = begin(worker, peer, parts, (&host, &path), story)?;
     let asked = asked(parts);
     let has_length = parts.headers.contains_key(CONTENT_LENGTH);
     let mut upload = Upload::new(body, has_length, worker.settings.replay_bytes_max);
@@ -102,6 +104,7 @@ async fn serve(
     let forwarding = Forwarding {
         method: &parts.method,
         uri: &parts.uri,
+        path: &path,
         headers: &parts.headers,
         host: &host,
         client: &peer.text,
@@ -113,7 +116,7 @@ async fn serve(
         try_until_done(worker, turn, ticket, &forwarding, &mut upload, &mut headers).await?;
     let waited = worker.clock.now();
     let upstream = ticket.attempt().began;
-    drop(host);
+    drop((host, path));
     worker.keep_headers(std::mem::take(&mut parts.headers));
     strip_hop(&mut headers, asked.trailers);
     add_ours(
@@ -140,14 +143,14 @@ fn begin(
     worker: &Rc<Worker>,
     peer: &Peer,
     parts: &Parts,
-    host: &str,
+    (host, path): (&str, &str),
     story: &mut Story,
 ) -> Result<(Ticket, RouteMatch), Rejection> {
     let lookup = Lookup(&parts.headers);
     let head = Head {
         method: parts.method.as_str(),
         host,
-        path: parts.uri.path(),
+        path,
         headers: Headers::new(&lookup),
         client: Some(peer.ip),
     };
