@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ast::parse::ParserBuilder;
 use uuid::Uuid;
 
 use super::name::{check_name, is_dns_name};
@@ -174,6 +175,8 @@ fn build(regex: &str, whole: &str, case_insensitive: bool) -> Result<Regex, Stri
     if regex.len() > REGEX_LENGTH_MAX {
         return Err(refused("it is too long"));
     }
+    // On its own, too: `a)|(b` would close the group it is put in.
+    ParserBuilder::new().build().parse(regex).map_err(|error| refused(error.kind().to_string().trim()))?;
     // Requests are bytes: without Unicode a `.` is any byte, and no tables are needed.
     RegexBuilder::new(whole)
         .unicode(false)
@@ -305,6 +308,7 @@ mod tests {
             ("/h%65llo", "consider use '/hello' instead"),
             ("/a/../b", "consider use '/b' instead"),
             ("~/(", "invalid regex: '/(' (regex returned: "),
+            ("~/a)|(b", "invalid regex: '/a)|(b' (regex returned: unopened group)"),
             ("~/a{5000}{5000}", "invalid regex"),
         ] {
             assert!(of(&[path], &[], &[]).errors()[0].message.contains(why), "{path}");
