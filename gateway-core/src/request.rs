@@ -9,6 +9,8 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The host of the request without its port, in lower case; empty when the request names none.
     pub host: &'a str,
+    /// The port that the request's `Host` names, if it names one.
+    pub port: Option<u16>,
     /// The request target up to `?` in its normal form (`entity::normalise`): the shell makes it once, and matching and the
     /// path sent on both start from it.
     pub path: &'a str,
@@ -22,10 +24,13 @@ pub struct Head<'a> {
 #[derive(Clone, Copy)]
 pub struct Headers<'a>(Option<&'a dyn HeaderLookup>);
 
-/// The one question decisions ask of headers.
+/// What decisions ask of headers.
 pub trait HeaderLookup {
     /// The first value of the header `name` (lower case), when there is one and it is text.
     fn header(&self, name: &str) -> Option<&str>;
+
+    /// Whether any value of the header `name` (lower case) is one that `wanted` says yes to. It may stop at the first.
+    fn any(&self, name: &str, wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool;
 }
 
 impl<'a> Headers<'a> {
@@ -41,6 +46,11 @@ impl<'a> Headers<'a> {
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0.and_then(|lookup| lookup.header(name))
     }
+
+    /// Whether any value of the header `name` (lower case) is one that `wanted` says yes to.
+    pub fn any(&self, name: &str, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+        self.0.is_some_and(|lookup| lookup.any(name, &mut wanted))
+    }
 }
 
 impl std::fmt::Debug for Headers<'_> {
@@ -52,7 +62,7 @@ impl std::fmt::Debug for Headers<'_> {
 impl<'a> Head<'a> {
     /// A request with nothing but a method and a path: for tests and examples.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
-        Self { method, host: "", path, headers: Headers::NONE, client: None }
+        Self { method, host: "", port: None, path, headers: Headers::NONE, client: None }
     }
 
     /// Whether the request may be sent twice without harm (RFC 9110, 9.2.2), so that an answer that never came

@@ -23,7 +23,7 @@ use super::ticket::Ticket;
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
-use crate::entity::normalise;
+use crate::entity::{normalise, split_port};
 use crate::gateway::{Rejection, RouteMatch};
 use crate::outcome::Outcome;
 use crate::request::{Head, HeaderLookup, Headers};
@@ -94,9 +94,18 @@ async fn serve(
     parts: &mut Parts,
     body: Incoming,
 ) -> Result<Response<AnswerBody>, Refused> {
-    let host = host_of(&parts.uri, &parts.headers);
+    let (host, port) = host_of(&parts.uri, &parts.headers);
     let path = normalise(parts.uri.path());
-    let (ticket, matched) = begin(worker, peer, parts, (&host, &path), story)?;
+    let lookup = Lookup(&parts.headers);
+    let head = Head {
+        method: parts.method.as_str(),
+        host: &host,
+        port,
+        path: &path,
+        headers: Headers::new(&lookup),
+        client: Some(peer.ip),
+    };
+    let (ticket, matched) = begin(worker, &head, &parts.headers, story)?;
     let asked = asked(parts);
     let has_length = parts.headers.contains_key(CONTENT_LENGTH);
     let mut upload = Upload::new(body, has_length, worker.settings.replay_bytes_max);
@@ -141,23 +150,14 @@ async fn serve(
 /// Asks the gateway for a route and a target.
 fn begin(
     worker: &Rc<Worker>,
-    peer: &Peer,
-    parts: &Parts,
-    (host, path): (&str, &str),
+    head: &Head<'_>,
+    headers: &HeaderMap,
     story: &mut Story,
 ) -> Result<(Ticket, RouteMatch), Rejection> {
-    let lookup = Lookup(&parts.headers);
-    let head = Head {
-        method: parts.method.as_str(),
-        host,
-        path,
-        headers: Headers::new(&lookup),
-        client: Some(peer.ip),
-    };
-    let matched = worker.gateway.route(worker.number, &head)?;
+    let matched = worker.gateway.route(worker.number, head)?;
     story.matched = Some(matched);
-    let number = worker.observer.request(&parts.headers);
-    let attempt = worker.gateway.begin(&matched, &head, story.began)?;
+    let number = worker.observer.request(headers);
+    let attempt = worker.gateway.begin(&matched, head, story.began)?;
     Ok((Ticket::new(worker, number, attempt), matched))
 }
 
@@ -198,15 +198,17 @@ impl From<Rejection> for Refused {
     }
 }
 
-/// The host a client asked for: without its port, in lower case.
-fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Cow<'a, str> {
+/// The host a client asked for, in lower case, and the port it names.
+fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> (Cow<'a, str>, Option<u16>) {
     let named = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = uri.host().or(named).unwrap_or_default();
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
+    let (host, port) = if let Some(host) = uri.host() {
+        (host, uri.port_u16())
+    } else {
+        let (host, port) = split_port(named.unwrap_or_default());
+        (host, port.and_then(|port| port.parse().ok()))
     };
-    if host.bytes().any(|b| b.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
+    let is_lower = !host.bytes().any(|b| b.is_ascii_uppercase());
+    (if is_lower { host.into() } else { host.to_ascii_lowercase().into() }, port)
 }
 
 struct Lookup<'a>(&'a HeaderMap);
@@ -214,5 +216,9 @@ struct Lookup<'a>(&'a HeaderMap);
 impl HeaderLookup for Lookup<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.to_str().ok()
+    }
+
+    fn any(&self, name: &str, wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0.get_all(name).iter().any(|value| wanted(value.as_bytes()))
     }
 }
