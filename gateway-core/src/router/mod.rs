@@ -1,46 +1,60 @@
-//! Which Route a request belongs to: built once for each configuration, asked for each request. Serves paths (prefix),
-//! hosts and methods; the order among several matches is Kong's, as one number.
+//! Which Route a request belongs to: built once for each configuration, asked for each request. Hosts, paths, methods, headers
+//! and the order among several matches are Kong's. Leaves to others: the normal form of paths (`entity`), TLS, and what is
+//! done with the answer.
+//!
+//! A Route competes once for each of its paths, and apart for hosts with and without a port. These rows are ranked when the
+//! table is built. A request's host leads to a few tables of literal prefixes, its path to a few rows in each; those are asked
+//! in the order of their rank.
 
+mod hosts;
 mod path;
+mod prefixes;
+mod priority;
+mod row;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod oracle;
 
 pub use path::{write_escaped, write_target_path};
 
+use std::cmp::Reverse;
+
+use self::hosts::{Collected, HostEntry, Hosts};
+use self::prefixes::{Prefixes, literal_of};
+use self::priority::priority;
+use self::row::Row;
 use crate::config::Config;
-use crate::entity::{PathHandling, Route};
+use crate::entity::{PathHandling, Protocol, Route};
 use crate::id::{RouteId, ServiceId};
 use crate::request::Head;
 
-/// All Routes of a configuration, best first.
+/// The port of a plain request whose `Host` names none.
+const PORT_OF_HTTP: u16 = 80;
+
+/// All Routes of a configuration.
 #[derive(Debug, Default)]
 pub struct Router {
-    rows: Vec<Row>,
+    /// Best first.
+    rows: Box<[Row]>,
+    hosts: Hosts,
 }
 
-/// One Route with one of its paths: a Route with several paths competes as several Routes.
-#[derive(Debug)]
-struct Row {
-    route: RouteId,
-    service: Option<ServiceId>,
-    path: Option<String>,
-    hosts: Box<[String]>,
-    methods: Box<[String]>,
-    strip_path: bool,
-    preserve_host: bool,
-    path_handling: PathHandling,
-    /// Higher goes first.
-    priority: u64,
-    /// Between equals the older goes first, then the one with the smaller id.
-    created_at: u64,
-}
+/// One Route with one of its paths, in the [`Router`] that found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowId(u32);
 
 /// The Route that a request belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// The Route with the path that matched.
+    pub row: RowId,
     /// The Route.
     pub route: RouteId,
     /// Its Service; a Route may have none.
     pub service: Option<ServiceId>,
-    /// Bytes at the start of the path that the Route cuts off.
+    /// Bytes at the start of the normal path that the Route cuts off.
     pub stripped: usize,
     /// Whether the client's `Host` is sent on.
     pub preserve_host: bool,
@@ -48,127 +62,90 @@ pub struct Found {
     pub path_handling: PathHandling,
 }
 
+/// A row before it has its rank, with all that the rank depends on.
+struct Draft<'a> {
+    priority: u64,
+    id: RouteId,
+    route: &'a Route,
+    path: Option<&'a str>,
+    hosts: Vec<HostEntry>,
+}
+
 impl Router {
-    /// The table of `config`. Routes of a Service that is switched off are left out.
+    /// The table of `config`. Routes of a Service that is switched off are left out, and those that no HTTP request is for.
     pub fn new(config: &Config) -> Self {
-        let mut rows: Vec<Row> = config
+        let mut drafts: Vec<Draft<'_>> = config
             .routes()
-            .filter(|(_, route)| {
-                route.service.and_then(|id| config.service(id)).is_none_or(|service| service.enabled)
-            })
-            .flat_map(|(id, route)| rows_of(id, route))
+            .filter(|(_, route)| is_served(config, route))
+            .flat_map(|(id, route)| drafts_of(id, route))
             .collect();
-        rows.sort_by(|a, b| {
-            b.priority.cmp(&a.priority).then(a.created_at.cmp(&b.created_at)).then(a.route.cmp(&b.route))
+        // Stable: paths of one Route that are equal in all this keep their order.
+        drafts.sort_by_key(|draft| {
+            (Reverse(draft.priority), draft.route.created_at, draft.route.name.as_deref(), draft.id)
         });
-        Self { rows }
-    }
-
-    /// The first Route that matches in every kind it sets.
-    pub fn find(&self, head: &Head<'_>) -> Option<Found> {
-        self.rows.iter().find(|row| row.matches(head)).map(|row| Found {
-            route: row.route,
-            service: row.service,
-            stripped: if row.strip_path { row.path.as_ref().map_or(0, String::len) } else { 0 },
-            preserve_host: row.preserve_host,
-            path_handling: row.path_handling,
-        })
-    }
-}
-
-impl Row {
-    fn matches(&self, head: &Head<'_>) -> bool {
-        let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
-        self.path.as_ref().is_none_or(|path| head.path.as_bytes().starts_with(path.as_bytes()))
-            && any(&self.hosts, head.host)
-            && any(&self.methods, head.method)
-    }
-}
-
-fn rows_of(id: RouteId, route: &Route) -> Vec<Row> {
-    let row = |path: Option<&String>| Row {
-        route: id,
-        service: route.service,
-        path: path.cloned(),
-        hosts: route.hosts.clone().into(),
-        methods: route.methods.clone().into(),
-        strip_path: route.strip_path,
-        preserve_host: route.preserve_host,
-        path_handling: route.path_handling,
-        priority: priority(route, path.map_or(0, String::len)),
-        created_at: route.created_at,
-    };
-    if route.paths.is_empty() {
-        vec![row(None)]
-    } else {
-        route.paths.iter().map(|path| row(Some(path))).collect()
-    }
-}
-
-/// Kong's order among Routes that match, most significant first: how many kinds of matcher are set, whether hosts are
-/// among them, the length of the prefix.
-fn priority(route: &Route, path_length: usize) -> u64 {
-    let kinds = [!route.paths.is_empty(), !route.hosts.is_empty(), !route.methods.is_empty()];
-    let count = kinds.iter().filter(|&&set| set).count() as u64;
-    count << 61 | u64::from(!route.hosts.is_empty()) << 60 | path_length as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entity::Service;
-
-    /// Name, hosts, methods, paths.
-    type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
-
-    /// The name of the Route that a request finds.
-    fn winner(routes: &[Row<'_>], method: &str, host: &str, path: &str) -> Option<String> {
-        let mut config = Config::default();
-        let service = config.add_service(Service::new("s", "blue")).unwrap();
-        let owned = |list: &[&str]| list.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>();
-        for (name, hosts, methods, paths) in routes {
-            let route = Route::new(name, service);
-            config
-                .add_route(Route {
-                    hosts: owned(hosts),
-                    methods: owned(methods),
-                    paths: owned(paths),
-                    ..route
-                })
-                .unwrap();
+        let mut collected = Collected::default();
+        for (rank, draft) in (0..).zip(&drafts) {
+            let literal = literal_of(draft.path);
+            draft.hosts.iter().for_each(|entry| collected.add(rank, entry, &literal));
         }
-        let found = Router::new(&config).find(&Head { host, ..Head::new(method, path) })?;
-        config.routes().find(|(id, _)| *id == found.route).and_then(|(_, route)| route.name.clone())
+        let rows = drafts.into_iter().map(|draft| Row::new(draft.id, draft.route, draft.path)).collect();
+        Self { rows, hosts: collected.index() }
     }
 
-    #[test]
-    fn kongs_worked_examples_without_regex_and_wildcards() {
-        let a_host = ("A", &["a.com"][..], &[][..], &[][..]);
-        let b_path = ("B", &[][..], &[][..], &["/x"][..]);
-        assert_eq!(winner(&[a_host, b_path], "GET", "a.com", "/x").as_deref(), Some("A"));
-        let a_method = ("A", &[][..], &["GET"][..], &[][..]);
-        assert_eq!(winner(&[a_method, b_path], "GET", "", "/x").as_deref(), Some("B"));
-        let b_two = ("B", &["a.com"][..], &["POST"][..], &[][..]);
-        assert_eq!(winner(&[a_host, b_two], "POST", "a.com", "/").as_deref(), Some("B"));
-        let (short, long) = (("A", &[][..], &[][..], &["/a"][..]), ("B", &[][..], &[][..], &["/a/b"][..]));
-        assert_eq!(winner(&[short, long], "GET", "", "/a/b/c").as_deref(), Some("B"));
-        let v1 = ("A", &["h1"][..], &[][..], &["/v1"][..]);
-        let root = ("B", &["h2"][..], &[][..], &["/"][..]);
-        assert_eq!(winner(&[v1, root], "GET", "h2", "/v1").as_deref(), Some("B"));
-        assert_eq!(winner(&[("A", &[], &[], &["/plain/a.b"])], "GET", "", "/plain/aab"), None);
-        let twins = [("older", &[][..], &[][..], &["/x"][..]), ("younger", &[][..], &[][..], &["/x"][..])];
-        assert_eq!(winner(&twins, "GET", "", "/x").as_deref(), Some("older"));
+    /// The best Route that matches in every kind it sets. Allocates nothing.
+    pub fn find(&self, head: &Head<'_>) -> Option<Found> {
+        let best = self.hosts.of(head.host).fold(None, |best, prefixes| self.better(prefixes, head, best));
+        best.map(|(rank, stripped)| self.rows[rank as usize].found(RowId(rank), stripped))
     }
 
-    #[test]
-    fn a_prefix_is_cut_only_when_the_route_says_so_and_a_disabled_service_has_no_routes() {
-        let mut config = Config::default();
-        let service = config.add_service(Service::new("s", "blue")).unwrap();
-        config.add_route(Route { paths: vec!["/rou".into()], ..Route::new("r", service) }).unwrap();
-        let find = |config: &Config| Router::new(config).find(&Head::new("GET", "/route"));
-        assert_eq!(find(&config).map(|found| found.stripped), Some(4));
-        let off = Service { enabled: false, ..config.service(service).unwrap().clone() };
-        let config = config.with(crate::config::Change::UpdateService(service, off)).unwrap();
-        assert_eq!(find(&config), None);
+    /// The best row of `prefixes` that matches, if it is better than `best`: its rank, and what it cuts off.
+    fn better(
+        &self,
+        prefixes: &Prefixes,
+        head: &Head<'_>,
+        mut best: Option<(u32, usize)>,
+    ) -> Option<(u32, usize)> {
+        let beats = |rank: u32, best: Option<(u32, usize)>| best.is_none_or(|(best, _)| rank < best);
+        if !beats(prefixes.best(), best) {
+            return best;
+        }
+        let port = head.port.unwrap_or(PORT_OF_HTTP);
+        for candidates in prefixes.of(head.path.as_bytes()) {
+            let found = candidates
+                .iter()
+                .take_while(|candidate| beats(candidate.rank, best))
+                .filter(|candidate| candidate.port.is_none_or(|only| only == port))
+                .find_map(|candidate| {
+                    let stripped = self.rows[candidate.rank as usize].matches(head)?;
+                    Some((candidate.rank, stripped))
+                });
+            best = found.or(best);
+        }
+        best
     }
+}
+
+fn is_served(config: &Config, route: &Route) -> bool {
+    let enabled = route.service.and_then(|id| config.service(id)).is_none_or(|service| service.enabled);
+    enabled && route.protocols.iter().any(|protocol| matches!(protocol, Protocol::Http | Protocol::Https))
+}
+
+/// One for each path, and for each of the two groups of hosts that there are: with and without a port.
+fn drafts_of(id: RouteId, route: &Route) -> Vec<Draft<'_>> {
+    let entries = route.hosts.iter().map(|host| HostEntry::parse(host));
+    let (with_port, without): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.port.is_some());
+    let without = if route.hosts.is_empty() { vec![HostEntry::ANY] } else { without };
+    let paths: Vec<Option<&str>> = if route.paths.is_empty() {
+        vec![None]
+    } else {
+        route.paths.iter().map(|path| Some(path.as_str())).collect()
+    };
+    let mut drafts = Vec::new();
+    for (hosts, name_port) in [(with_port, true), (without, false)] {
+        for path in paths.iter().copied().filter(|_| !hosts.is_empty()) {
+            let priority = priority(route, path, name_port);
+            drafts.push(Draft { priority, id, route, path, hosts: hosts.clone() });
+        }
+    }
+    drafts
 }
