@@ -73,6 +73,8 @@ pub enum Next {
 pub enum Rejection {
     /// No Route matched.
     NoRoute,
+    /// The Route is not for plain requests; the status says whether the client is sent elsewhere or told to upgrade.
+    NeedsHttps(u16),
     /// The Route has no Service.
     NoService,
     /// The Service's Upstream has no target to pick.
@@ -84,6 +86,7 @@ impl Rejection {
     pub const fn status(self) -> u16 {
         match self {
             Self::NoRoute => 404,
+            Self::NeedsHttps(status) => status,
             Self::NoService | Self::NoTarget => 503,
         }
     }
@@ -92,6 +95,7 @@ impl Rejection {
     pub const fn message(self) -> &'static str {
         match self {
             Self::NoRoute => "no Route matched with those values",
+            Self::NeedsHttps(_) => "Please use HTTPS protocol",
             Self::NoService => "no Service found with those values",
             Self::NoTarget => "failure to get a peer from the ring-balancer",
         }

@@ -194,10 +194,13 @@ impl Gateway {
     /// Which Route a request belongs to that `worker` has got.
     ///
     /// # Errors
-    /// [`Rejection::NoRoute`] when none matches.
+    /// [`Rejection::NoRoute`] when none matches, [`Rejection::NeedsHttps`] when the one that does is not for plain requests.
     pub fn route(&self, worker: usize, head: &Head<'_>) -> Result<RouteMatch, Rejection> {
         let view = self.view_of(worker);
         let found = view.router().find(head).ok_or(Rejection::NoRoute)?;
+        if let Some(status) = found.needs_https {
+            return Err(Rejection::NeedsHttps(status));
+        }
         Ok(RouteMatch {
             view: view.view(),
             revision: view.revision(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entity::{
-    Active, Address, Healthchecks, Limits, OutlierDetection, Route, Service, Target, Upstream,
+    Active, Address, Healthchecks, Limits, OutlierDetection, Protocol, Route, Service, Target, Upstream,
 };
 use crate::health::ProbeResult;
 use crate::id::{ServiceId, TargetId, UpstreamId};
@@ -112,6 +112,15 @@ fn what_has_nowhere_to_go_is_rejected_by_name() {
     let orphan = Route { service: None, paths: vec!["/o".into()], ..Route::new("o", ServiceId(0)) };
     gateway.apply(Change::CreateRoute(orphan), Instant::ZERO).unwrap();
     assert_eq!(begin(&gateway, &Head::new("GET", "/o")).unwrap_err(), Rejection::NoService);
+    let secure = Route {
+        protocols: vec![Protocol::Https],
+        paths: vec!["/secure".into()],
+        https_redirect_status_code: 308,
+        ..Route::new("secure", ServiceId(0))
+    };
+    gateway.apply(Change::CreateRoute(secure), Instant::ZERO).unwrap();
+    let refused = begin(&gateway, &Head::new("GET", "/secure")).unwrap_err();
+    assert_eq!((refused, refused.status()), (Rejection::NeedsHttps(308), 308));
 }
 
 #[test]

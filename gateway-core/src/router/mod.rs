@@ -60,6 +60,8 @@ pub struct Found {
     pub preserve_host: bool,
     /// How the Service's path and the request's are joined.
     pub path_handling: PathHandling,
+    /// A Route that is not for plain requests: the status that tells the client so.
+    pub needs_https: Option<u16>,
 }
 
 /// A row before it has its rank, with all that the rank depends on.

@@ -4,7 +4,7 @@
 use regex::bytes::Regex;
 
 use super::{Found, RowId};
-use crate::entity::{PathHandling, Route, compile, compile_header};
+use crate::entity::{PathHandling, Protocol, Route, compile, compile_header};
 use crate::id::{RouteId, ServiceId};
 use crate::request::Head;
 
@@ -19,6 +19,7 @@ pub(super) struct Row {
     strip_path: bool,
     preserve_host: bool,
     path_handling: PathHandling,
+    needs_https: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -65,6 +66,8 @@ impl Row {
             strip_path: route.strip_path,
             preserve_host: route.preserve_host,
             path_handling: route.path_handling,
+            needs_https: (!route.protocols.contains(&Protocol::Http))
+                .then_some(route.https_redirect_status_code),
         }
     }
 
@@ -87,6 +90,7 @@ impl Row {
             stripped,
             preserve_host: self.preserve_host,
             path_handling: self.path_handling,
+            needs_https: self.needs_https,
         }
     }
 }

@@ -2,8 +2,8 @@
 //! answer without a `Via` field is one of these.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, SERVER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, SERVER, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
 use super::body::AnswerBody;
 use super::headers::{X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY};
@@ -17,6 +17,21 @@ pub(super) const NAME: &str = concat!("gateway-core/", env!("CARGO_PKG_VERSION")
 /// Status and message of a rejection.
 pub(super) const fn rejected(rejection: Rejection) -> Refusal {
     (rejection.status(), rejection.message())
+}
+
+/// What goes with the answer to a plain request for `uri` at `host` that only https will do for: how to switch, or where to
+/// go instead.
+pub(super) fn point_to_https(response: &mut Response<AnswerBody>, host: &str, uri: &Uri) {
+    let is_upgrade = response.status() == StatusCode::UPGRADE_REQUIRED;
+    let headers = response.headers_mut();
+    if is_upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+    } else {
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        // Host and target are made of what may stand in a header: they came in one.
+        headers.extend(HeaderValue::try_from(format!("https://{host}{target}")).map(|to| (LOCATION, to)));
+    }
 }
 
 /// Status and message when the last try has failed.

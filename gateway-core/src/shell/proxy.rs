@@ -49,6 +49,8 @@ struct Refused {
     refusal: Refusal,
     /// Whether nothing more is read from its client.
     close: bool,
+    /// Whether the answer points to https.
+    https: bool,
 }
 
 /// Answers one request. Whatever is not `admitted` is refused unseen.
@@ -65,7 +67,7 @@ pub(super) async fn handle(
     let debug = worker.settings.allow_debug_header && asks_debug(&parts.headers);
     let refusal = if admitted { refusal(&parts) } else { Some(BAD_REQUEST) };
     let answered = match refusal {
-        Some(refusal) => Err(Refused { refusal, close: true }),
+        Some(refusal) => Err(Refused { refusal, close: true, https: false }),
         None => serve(worker, peer, &turn, &mut story, &mut parts, body).await,
     };
     let mut close = turn.is_last();
@@ -73,7 +75,11 @@ pub(super) async fn handle(
         close |= refused.close;
         let latency = worker.latency(worker.clock.now().since(story.began));
         let occasion = Occasion { headers: &parts.headers, request_id: story.id.clone(), latency };
-        answer::answer(refused.refusal, occasion)
+        let mut response = answer::answer(refused.refusal, occasion);
+        if refused.https {
+            answer::point_to_https(&mut response, &host_of(&parts.uri, &parts.headers).0, &parts.uri);
+        }
+        response
     });
     if let (true, Some(matched)) = (debug, &story.matched) {
         add_debug(response.headers_mut(), &worker.gateway.config(), matched);
@@ -179,14 +185,14 @@ async fn try_until_done(
             Err(ExchangeError::Client) => {
                 // Either nobody is left to answer, or the body was no body, or it did not come.
                 let refusal = if turn.is_late() { REQUEST_TIMEOUT } else { BAD_REQUEST };
-                return Err(Refused { refusal, close: true });
+                return Err(Refused { refusal, close: true, https: false });
             }
             Err(ExchangeError::Target { cause, sent }) => (cause, sent),
         };
         headers.clear();
         match ticket.end(Outcome::Failed { cause, sent, replayable: upload.can_replay() }) {
             Some(next) => ticket = next,
-            None => return Err(Refused { refusal: answer::failed(cause), close: false }),
+            None => return Err(Refused { refusal: answer::failed(cause), close: false, https: false }),
         }
         upload.rewind();
     }
@@ -194,7 +200,8 @@ async fn try_until_done(
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
-        Self { refusal: answer::rejected(rejection), close: false }
+        let https = matches!(rejection, Rejection::NeedsHttps(_));
+        Self { refusal: answer::rejected(rejection), close: false, https }
     }
 }
 
