@@ -2,6 +2,7 @@
 
 use crate::entity::PathHandling;
 use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
+use crate::router::RowId;
 use crate::time::Instant;
 
 /// Which Route a request belongs to, and what that Route says about passing it on.
@@ -11,6 +12,8 @@ pub struct RouteMatch {
     pub(super) view: usize,
     /// The configuration it was matched under.
     pub revision: Revision,
+    /// The Route with the path that matched, in that configuration's router.
+    pub row: RowId,
     /// The Route.
     pub route: RouteId,
     /// Its Service; a Route may have none.

@@ -204,6 +204,7 @@ impl Gateway {
         Ok(RouteMatch {
             view: view.view(),
             revision: view.revision(),
+            row: found.row,
             route: found.route,
             service: found.service,
             stripped: found.stripped,

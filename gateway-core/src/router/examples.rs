@@ -229,6 +229,28 @@ fn the_matched_part_is_cut_only_when_the_route_says_so() {
 }
 
 #[test]
+fn groups_of_a_regex_are_read_by_name_and_by_number() {
+    let router = Router::new(&config(vec![paths(&["~/u/(?<id>[0-9]+)(/x)?/([a-z]+)", "/plain"])]));
+    let path = "/u/12/abc/d";
+    let row = router.find(&Head::new("GET", path)).unwrap().row;
+    for (group, seen) in [
+        ("id", Some("12")),
+        ("0", Some("/u/12/abc")),
+        ("1", Some("12")),
+        ("2", None),
+        ("3", Some("abc")),
+        ("4", None),
+        ("x", None),
+        ("", None),
+    ] {
+        assert_eq!(router.capture(row, path, group), seen, "{group}");
+    }
+    let plain = router.find(&Head::new("GET", "/plain")).unwrap().row;
+    assert_eq!(router.capture(plain, "/plain", "0"), None);
+    assert_eq!(Router::default().capture(row, path, "0"), None, "a row of another table");
+}
+
+#[test]
 fn no_regex_and_no_path_takes_long() {
     // Aim: what makes a backtracking engine run until the end of time. Method: it comes back at all.
     let routes = ["~/(a+)+$", "~/(a|aa)*b$", r"~/(?:\w*\.)*\w*!", "~/(.*,){11}P"];

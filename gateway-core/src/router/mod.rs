@@ -100,6 +100,12 @@ impl Router {
         best.map(|(rank, stripped)| self.rows[rank as usize].found(RowId(rank), stripped))
     }
 
+    /// What the group `name` (its name or its number) of the row's regex matched in the normal path. `None` when the row's path
+    /// is no regex or the group took no part. Worked out anew each time; a row means something only to the router that found it.
+    pub fn capture<'a>(&self, row: RowId, path: &'a str, name: &str) -> Option<&'a str> {
+        self.rows.get(row.0 as usize)?.capture(path, name)
+    }
+
     /// The best row of `prefixes` that matches, if it is better than `best`: its rank, and what it cuts off.
     fn better(
         &self,

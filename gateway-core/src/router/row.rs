@@ -81,6 +81,14 @@ impl Row {
         }
     }
 
+    /// What the group `name` of the row's regex matched.
+    pub(super) fn capture<'a>(&self, path: &'a str, name: &str) -> Option<&'a str> {
+        let PathMatcher::Regex(regex) = &self.path else { return None };
+        let captures = regex.captures(path.as_bytes())?;
+        let group = captures.name(name).or_else(|| captures.get(name.parse().ok()?))?;
+        path.get(group.range())
+    }
+
     /// What the proxy is told.
     pub(super) fn found(&self, row: RowId, stripped: usize) -> Found {
         Found {
