@@ -64,19 +64,15 @@ impl Prefixes {
         self.best
     }
 
-    /// The candidates of each literal that begins `path`, the longest literal first.
+    /// The candidates of each literal that begins `path`, the longest literal first. What begins a literal that begins `path` begins
+    /// `path` too.
     pub(super) fn of(&self, path: &[u8]) -> impl Iterator<Item = &[Candidate]> {
         let before = self.nodes.partition_point(|node| *node.literal <= *path);
         let last = before.checked_sub(1).map(|last| &self.nodes[last]);
-        let common = last.map_or(0, |last| common_length(&last.literal, path));
         std::iter::successors(last, |node| node.parent.map(|parent| &self.nodes[parent as usize]))
-            .filter(move |node| node.literal.len() <= common)
+            .skip_while(|node| !path.starts_with(&node.literal))
             .map(|node| &*node.candidates)
     }
-}
-
-fn common_length(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// What every path that a row matches begins with.
