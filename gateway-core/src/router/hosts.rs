@@ -6,7 +6,8 @@ use std::net::Ipv6Addr;
 
 use rustc_hash::FxHashMap;
 
-use super::prefixes::{Candidate, Literals, Prefixes};
+use super::literals::Literals;
+use super::prefixes::{Candidate, Filed, Prefixes};
 use crate::entity::split_port;
 
 /// One of a Route's hosts.
@@ -30,7 +31,7 @@ enum HostName {
 
 /// Rows while they are collected.
 #[derive(Debug, Default)]
-pub(super) struct Collected(BTreeMap<HostName, Literals>);
+pub(super) struct Collected(BTreeMap<HostName, Filed>);
 
 /// All rows, by host and then by the beginning of their path.
 #[derive(Debug, Default)]
@@ -77,17 +78,17 @@ impl HostName {
 }
 
 impl Collected {
-    /// Adds a row for the hosts of `entry` and for paths that begin with `literal`.
-    pub(super) fn add(&mut self, rank: u32, entry: &HostEntry, literal: &[u8]) {
-        let literals = self.0.entry(entry.name.clone()).or_default();
-        let candidates = literals.entry(literal.to_vec()).or_default();
-        candidates.push(Candidate { rank, port: entry.port });
+    /// Adds a row for the hosts of `entry` and for paths that have its literals.
+    pub(super) fn add(&mut self, rank: u32, entry: &HostEntry, literals: &Literals) {
+        let filed = self.0.entry(entry.name.clone()).or_default();
+        let rows = filed.entry(literals.lead.clone()).or_default();
+        rows.push((Candidate { rank, port: entry.port }, literals.inner.clone()));
     }
 
     pub(super) fn index(self) -> Hosts {
         let mut hosts = Hosts::default();
-        for (name, literals) in self.0 {
-            let prefixes = Prefixes::new(literals);
+        for (name, filed) in self.0 {
+            let prefixes = Prefixes::new(filed);
             match name {
                 HostName::Any => hosts.any = Some(prefixes),
                 HostName::Plain(name) => hosts.plain.insert(name, prefixes),

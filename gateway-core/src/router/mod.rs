@@ -4,9 +4,11 @@
 //!
 //! A Route competes once for each of its paths, and apart for hosts with and without a port. These rows are ranked when the
 //! table is built. A request's host leads to a few tables of literal prefixes, its path to a few rows in each; those are asked
-//! in the order of their rank.
+//! in the order of their rank. Regexes that begin alike are told apart by a literal further in.
 
 mod hosts;
+mod inner;
+mod literals;
 mod path;
 mod prefixes;
 mod priority;
@@ -22,7 +24,8 @@ pub use path::{write_escaped, write_target_path};
 use std::cmp::Reverse;
 
 use self::hosts::{Collected, HostEntry, Hosts};
-use self::prefixes::{Prefixes, literal_of};
+use self::literals::Literals;
+use self::prefixes::Prefixes;
 use self::priority::priority;
 use self::row::Row;
 use crate::config::Config;
@@ -87,8 +90,8 @@ impl Router {
         });
         let mut collected = Collected::default();
         for (rank, draft) in (0..).zip(&drafts) {
-            let literal = literal_of(draft.path);
-            draft.hosts.iter().for_each(|entry| collected.add(rank, entry, &literal));
+            let literals = Literals::of(draft.path);
+            draft.hosts.iter().for_each(|entry| collected.add(rank, entry, &literals));
         }
         let rows = drafts.into_iter().map(|draft| Row::new(draft.id, draft.route, draft.path)).collect();
         Self { rows, hosts: collected.index() }

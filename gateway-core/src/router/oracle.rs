@@ -106,6 +106,16 @@ fn some(list: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec
     subsequence(list, 0..=most).prop_shuffle().prop_map(|kept| kept.into_iter().map(str::to_owned).collect())
 }
 
+/// Regexes that begin alike and have some literal further in.
+fn alike() -> impl Strategy<Value = Route> {
+    let pieces = select(vec!["a", "b", "ab", ".*", "[ab]", "(a|b)", "(ab)+", "/", "b?", "/b/", "(a/)*"]);
+    (vec(pieces, 1..5), 0..3u64).prop_map(|(pieces, created_at)| Route {
+        paths: vec![format!("~/{}", pieces.concat())],
+        created_at,
+        ..Route::new("?", ServiceId(0))
+    })
+}
+
 fn routes() -> impl Strategy<Value = Route> {
     let matchers = (some(HOSTS, 3), some(PATHS, 3), some(&["GET", "PUT"], 1), some(&["sni"], 1));
     let headers = btree_map(select(vec!["v", "w"]), some(VALUES, 2), 0..=1);
@@ -139,7 +149,7 @@ fn config(routes: Vec<Route>) -> Config {
     config.add_service(Service::new("s", "blue")).unwrap();
     config.add_service(Service { enabled: false, ..Service::new("off", "blue") }).unwrap();
     for (i, route) in routes.into_iter().enumerate() {
-        let named = Route::new(&format!("r{}", (i * 7) % 23), ServiceId(0));
+        let named = Route::new(&format!("r{}", (i * 7) % 41), ServiceId(0));
         // One that sets nothing, or a header without values, is refused, as it should be.
         let _ = config.add_route(Route { uuid: named.uuid, name: named.name, ..route });
     }
@@ -165,6 +175,21 @@ proptest! {
             let pairs: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
             let (pairs, path) = (Pairs(&pairs), normalise(path));
             let head = Head { host, port, headers: Headers::new(&pairs), ..Head::new(method, &path) };
+            let found = router.find(&head).map(|found| (found.route, found.stripped));
+            prop_assert_eq!(found, scan(&config, &head), "{:?}", head);
+        }
+    }
+
+    #[test]
+    fn regexes_that_begin_alike_are_told_apart(
+        routes in vec(alike(), 8..24),
+        paths in vec("/[ab/]{0,8}|/(ab/){0,40}", 1..6),
+    ) {
+        let config = config(routes);
+        let router = Router::new(&config);
+        for path in &paths {
+            let path = normalise(path);
+            let head = Head::new("GET", &path);
             let found = router.find(&head).map(|found| (found.route, found.stripped));
             prop_assert_eq!(found, scan(&config, &head), "{:?}", head);
         }

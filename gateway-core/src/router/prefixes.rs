@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, HirKind};
+use super::inner::Inner;
 
-use super::row::regex_of;
+/// Fewer rows than this are asked one by one, whatever else is known of them.
+const INNER_MIN: usize = 8;
 
 /// A row that may match: its host and the literal that begins its path do.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Candidate {
     pub(super) port: Option<u16>,
 }
 
-/// Candidates by literal, while they are collected.
-pub(super) type Literals = BTreeMap<Vec<u8>, Vec<Candidate>>;
+/// Candidates by literal while they are collected, each with another literal that the path must contain.
+pub(super) type Filed = BTreeMap<Vec<u8>, Vec<(Candidate, Option<Vec<u8>>)>>;
 
 /// Candidates by literal.
 #[derive(Debug)]
@@ -38,23 +38,25 @@ struct Node {
     parent: Option<u32>,
     /// Best first.
     candidates: Box<[Candidate]>,
+    /// More of them, when there are many that can be told apart.
+    inner: Option<Inner>,
 }
 
 impl Prefixes {
-    pub(super) fn new(mut literals: Literals) -> Self {
-        let mut nodes: Vec<Node> = Vec::with_capacity(literals.len());
+    pub(super) fn new(filed: Filed) -> Self {
+        let mut nodes: Vec<Node> = Vec::with_capacity(filed.len());
         let mut best = u32::MAX;
         // The literals that begin the one at hand, shortest first.
         let mut open: Vec<u32> = Vec::new();
-        while let Some((literal, mut candidates)) = literals.pop_first() {
-            candidates.sort_unstable_by_key(|candidate| candidate.rank);
-            best = candidates.first().map_or(best, |first| best.min(first.rank));
+        for (literal, mut rows) in filed {
+            rows.sort_unstable_by_key(|(candidate, _)| candidate.rank);
+            best = rows.first().map_or(best, |(first, _)| best.min(first.rank));
             while open.last().is_some_and(|&last| !literal.starts_with(&nodes[last as usize].literal)) {
                 open.pop();
             }
             let parent = open.last().copied();
             open.push(nodes.len() as u32);
-            nodes.push(Node { literal: literal.into(), parent, candidates: candidates.into() });
+            nodes.push(Node::new(literal, parent, &rows));
         }
         Self { nodes: nodes.into(), best }
     }
@@ -64,44 +66,30 @@ impl Prefixes {
         self.best
     }
 
-    /// The candidates of each literal that begins `path`, the longest literal first. What begins a literal that begins `path` begins
-    /// `path` too.
-    pub(super) fn of(&self, path: &[u8]) -> impl Iterator<Item = &[Candidate]> {
+    /// The candidates of each literal that begins `path`, the longest literal first. What begins a literal that begins `path`
+    /// begins `path` too.
+    pub(super) fn of<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a [Candidate]> {
         let before = self.nodes.partition_point(|node| *node.literal <= *path);
         let last = before.checked_sub(1).map(|last| &self.nodes[last]);
         std::iter::successors(last, |node| node.parent.map(|parent| &self.nodes[parent as usize]))
             .skip_while(|node| !path.starts_with(&node.literal))
-            .map(|node| &*node.candidates)
+            .flat_map(|node| node.of(path))
     }
 }
 
-/// What every path that a row matches begins with.
-pub(super) fn literal_of(path: Option<&str>) -> Vec<u8> {
-    let Some(path) = path else { return Vec::new() };
-    let Some(regex) = regex_of(path) else { return path.as_bytes().to_vec() };
-    let mut literal = Vec::new();
-    // The same settings as those it is compiled with.
-    if let Ok(hir) = ParserBuilder::new().unicode(false).utf8(false).build().parse(regex) {
-        append_lead(&hir, &mut literal);
+impl Node {
+    fn new(literal: Vec<u8>, parent: Option<u32>, rows: &[(Candidate, Option<Vec<u8>>)]) -> Self {
+        let told_apart: Vec<(Candidate, &[u8])> =
+            rows.iter().filter_map(|(row, inner)| Some((*row, inner.as_deref()?))).collect();
+        let inner = if told_apart.len() < INNER_MIN { None } else { Inner::new(&told_apart) };
+        let others = rows.iter().filter(|(_, literal)| inner.is_none() || literal.is_none());
+        let candidates = others.map(|(candidate, _)| *candidate).collect();
+        Self { literal: literal.into(), parent, candidates, inner }
     }
-    literal
-}
 
-/// Appends what every match of `hir` begins with, and says whether that is all there is to a match.
-fn append_lead(hir: &Hir, literal: &mut Vec<u8>) -> bool {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => true,
-        HirKind::Literal(bytes) => {
-            literal.extend_from_slice(&bytes.0);
-            true
-        }
-        HirKind::Capture(capture) => append_lead(&capture.sub, literal),
-        HirKind::Concat(parts) => parts.iter().all(|part| append_lead(part, literal)),
-        HirKind::Repetition(repetition) if repetition.min > 0 => {
-            append_lead(&repetition.sub, literal);
-            false
-        }
-        HirKind::Repetition(_) | HirKind::Class(_) | HirKind::Alternation(_) => false,
+    fn of<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a [Candidate]> {
+        let further_in = self.inner.iter().flat_map(|inner| inner.of(path));
+        std::iter::once(&*self.candidates).chain(further_in)
     }
 }
 
@@ -110,34 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_literal_of_a_regex_begins_all_its_matches() {
-        for (path, literal) in [
-            ("/a.b", "/a.b"),
-            ("~/a.b", "/a"),
-            (r"~/a\.b\d+", "/a.b"),
-            ("~/a/(?<id>[0-9]+)/x", "/a/"),
-            ("~/(ab)+c", "/ab"),
-            ("~/ab?c", "/a"),
-            ("~/ab*", "/a"),
-            ("~/ab{2}", "/ab"),
-            ("~/(a|b)/c", "/"),
-            ("~/a|b", ""),
-            ("~/(foo|bar)/c", "/"),
-            ("~/(?i)a", "/"),
-            ("~/a$", "/a"),
-            ("~/a^/b", "/a/b"),
-            ("~/\u{e9}x", "/\u{e9}x"),
-        ] {
-            assert_eq!(String::from_utf8(literal_of(Some(path))).unwrap(), literal, "{path}");
-        }
-        assert_eq!(literal_of(None), b"");
-    }
-
-    #[test]
     fn all_literals_that_begin_a_path_are_found_longest_first() {
         let literals = ["", "/", "/a", "/a/b", "/ab", "/b", "/b/c/d"];
-        let one = |rank| vec![Candidate { rank, port: None }];
-        let table: Literals =
+        let one = |rank| vec![(Candidate { rank, port: None }, None)];
+        let table: Filed =
             literals.iter().zip(0..).map(|(l, rank)| (l.as_bytes().to_vec(), one(rank))).collect();
         let prefixes = Prefixes::new(table);
         for path in ["", "/", "/a", "/a/b", "/a/bc", "/a/c", "/abc", "/b/c", "/b/c/d/e", "/c", "x", "*"] {
