@@ -166,7 +166,13 @@ pub fn decide(world: &World<'_>, call: &Call<'_>) -> Decision {
         ["plugins" | "certificates" | "snis" | "consumers"] => info::none(call).map(Decision::Reply),
         _ => Err(Reply::not_found()),
     };
-    decided.unwrap_or_else(Decision::Reply)
+    match decided {
+        // Every path says which methods it has; who asks for them is told without a change.
+        Err(Reply { status: 405, allow, .. }) if call.method == "OPTIONS" => {
+            Decision::Reply(Reply { allow, ..Reply::empty() })
+        }
+        decided => decided.unwrap_or_else(Decision::Reply),
+    }
 }
 
 /// The path as a self-managed gateway has it.

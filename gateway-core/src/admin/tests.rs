@@ -1,5 +1,7 @@
 //! The Admin API as its users know it: curl's calls, decK's calls, and what is said when a call is wrong.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::gateway::Gateway;
 use crate::time::Instant;
@@ -18,8 +20,14 @@ impl Api {
         Self { gateway: Gateway::new(Config::default()), calls: 0 }
     }
 
-    /// A call carried out as the shell does.
     fn call(&mut self, method: &str, path: &str, content_type: Option<&str>, body: &str) -> (u16, Value) {
+        let reply = self.reply(method, path, content_type, body);
+        assert_eq!(matches!(reply.status, 204 | 304), reply.body.is_empty());
+        (reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null))
+    }
+
+    /// A call carried out as the shell does.
+    fn reply(&mut self, method: &str, path: &str, content_type: Option<&str>, body: &str) -> Reply {
         self.calls += 1;
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let id = Uuid::from_u128(u128::from(self.calls));
@@ -27,7 +35,7 @@ impl Api {
         let call = Call { method, path, query, content_type, body: body.as_bytes(), stamp };
         let config = self.gateway.config();
         let world = World { gateway: &self.gateway, config: &config, status: &Status::default() };
-        let reply = match decide(&world, &call) {
+        match decide(&world, &call) {
             Decision::Reply(reply) => reply,
             Decision::Change(change, then) => match self.gateway.apply(*change, Instant::ZERO) {
                 Ok(_) => reply_after(&self.gateway.config(), then),
@@ -39,9 +47,7 @@ impl Api {
                 }
                 Reply::empty()
             }
-        };
-        assert_eq!(matches!(reply.status, 204 | 304), reply.body.is_empty());
-        (reply.status, serde_json::from_str(&reply.body).unwrap_or(Value::Null))
+        }
     }
 
     fn get(&mut self, path: &str) -> Value {
@@ -381,6 +387,59 @@ fn everything_can_be_read_and_replaced_as_one_file() {
         "green",
         "a file that is refused changes nothing"
     );
+}
+
+#[test]
+fn every_path_says_which_methods_it_has() {
+    let mut api = Api::how_to();
+    for (path, expected) in [
+        ("/", Some("GET, HEAD, OPTIONS")),
+        ("/services", Some("GET, HEAD, OPTIONS, POST")),
+        ("/services/example-service", Some("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")),
+        ("/upstreams/blue/targets", Some("GET, HEAD, OPTIONS, POST")),
+        ("/upstreams/blue/health", Some("GET, HEAD, OPTIONS")),
+        ("/nonsense", None),
+    ] {
+        let reply = api.reply("OPTIONS", path, None, "");
+        assert_eq!(
+            (reply.status, reply.allow),
+            (if expected.is_some() { 204 } else { 404 }, expected),
+            "{path}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_the_admin_api_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..3) {
+        let mut api = Api::how_to();
+        let body = String::from_utf8_lossy(&bytes);
+        let kind = [JSON, FORM, Some("application/yaml")][kind as usize];
+        for path in ["/services", "/routes", "/upstreams", "/upstreams/blue/targets", "/config"] {
+            api.call("POST", path, kind, &body);
+        }
+        api.call("PATCH", "/services/example-service", kind, &body);
+    }
+
+    #[test]
+    fn no_damage_to_a_body_makes_the_admin_api_panic_or_break_its_config(
+        at in 0_usize..900, length in 0_usize..30, put in "[\\[\\]{}:,\"a-z0-9.&=%-]{0,12}",
+    ) {
+        let mut api = Api::how_to();
+        let body = api.get("/upstreams/blue").to_string();
+        let down = |at: usize| (0..=at.min(body.len())).rev().find(|&at| body.is_char_boundary(at)).unwrap();
+        let damaged = format!("{}{put}{}", &body[..down(at)], &body[down(at + length)..]);
+        let (status, _) = api.call("PUT", "/upstreams/blue", JSON, &damaged);
+        prop_assert!(matches!(status, 200 | 400 | 409), "{status} {damaged}");
+        let again = api.get("/upstreams?size=1000")["data"][0].clone();
+        prop_assert_eq!(api.send("PUT", "/upstreams/blue", &again).0, 200);
+    }
+
+    #[test]
+    fn no_path_makes_the_admin_api_panic(path in "(/[a-z0-9%{}\\[\\] .:?&=-]{0,12}){0,6}", method in "[A-Z]{3,7}") {
+        let mut api = Api::how_to();
+        api.call(&method, &path, None, "");
+    }
 }
 
 /// Each default of `fields` is the value in `entity`, records within included.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, SERVER};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, HeaderName, SERVER,
+};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -30,6 +32,8 @@ use crate::gateway::Gateway;
 use crate::rng;
 use crate::schema::Stamp;
 
+/// Milliseconds that a call took.
+const X_KONG_ADMIN_LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
 /// The longest body of a request, as Kong's.
 const BODY_MAX: usize = 10 * 1024 * 1024;
 /// Connections served at once.
@@ -118,6 +122,15 @@ async fn pause() {
 
 impl Admin {
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let began = self.clock.now();
+        let mut response = self.respond(request).await;
+        let latency = self.clock.now().since(began).as_millis();
+        let latency = HeaderValue::from(u64::try_from(latency).unwrap_or(u64::MAX));
+        response.headers_mut().insert(X_KONG_ADMIN_LATENCY, latency);
+        response
+    }
+
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let reading = Limited::new(body, BODY_MAX).collect();
         let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
@@ -194,9 +207,13 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static(NAME));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if reply.status != 204 && reply.status != 304 {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    }
     if let Some(allow) = reply.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allow));
     }
     response
 }
