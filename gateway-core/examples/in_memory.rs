@@ -5,6 +5,7 @@ use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 use gateway_core::gateway::{Gateway, Next, Rejection};
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
+use gateway_core::rng::stream;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.add_route(Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) })?;
     let gateway = Gateway::new(config);
 
+    let mut rng = stream(42, "worker", 0);
     let mut served = Vec::new();
     for second in 0..3 {
         let now = Instant::from_millis(1000 * second);
@@ -27,9 +29,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let head = Head::new("GET", "/anything");
         let matched = gateway.route(0, &head).map_err(Rejection::message)?;
-        let attempt = gateway.begin(&matched, &head, now).map_err(Rejection::message)?;
+        let attempt = gateway.begin(&matched, &head, now, &mut rng).map_err(Rejection::message)?;
         served.push(gateway.view().address(attempt.target).map(ToString::to_string).unwrap_or_default());
-        assert!(matches!(gateway.finish(attempt, Outcome::Answered { status: 200 }, now), Next::Done));
+        assert!(matches!(
+            gateway.finish(attempt, Outcome::Answered { status: 200 }, now, &mut rng),
+            Next::Done
+        ));
     }
     assert_eq!(served, ["httpbin.konghq.com:80", "httpbin.org:80", "httpbun.com:80"]);
     Ok(())

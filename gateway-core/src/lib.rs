@@ -7,6 +7,7 @@
 //! use gateway_core::gateway::{Gateway, Next};
 //! use gateway_core::outcome::Outcome;
 //! use gateway_core::request::Head;
+//! use gateway_core::rng::stream;
 //! use gateway_core::time::Instant;
 //! use gateway_core::weight::Weight;
 //!
@@ -21,11 +22,12 @@
 //! let gateway = Gateway::new(config);
 //! gateway.apply(Change::SetHost(service, "green".to_owned()), Instant::ZERO)?;
 //!
+//! let mut rng = stream(42, "worker", 0);
 //! let head = Head::new("GET", "/anything");
 //! let matched = gateway.route(0, &head).expect("a route for /anything");
-//! let attempt = gateway.begin(&matched, &head, Instant::ZERO).expect("a target of green");
+//! let attempt = gateway.begin(&matched, &head, Instant::ZERO, &mut rng).expect("a target of green");
 //! assert_eq!(gateway.view().address(attempt.target).map(ToString::to_string).as_deref(), Some("httpbun.com:80"));
-//! assert!(matches!(gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO), Next::Done));
+//! assert!(matches!(gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO, &mut rng), Next::Done));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -11,6 +11,7 @@ use gateway_core::gateway::{Gateway, Next};
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
+use gateway_core::rng::stream;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use proptest::prelude::*;
@@ -53,14 +54,15 @@ fn largest_lag(gateway: &Gateway, n: usize) -> f64 {
     let mut picks: BTreeMap<TargetId, u64> = BTreeMap::new();
     let mut carried: BTreeMap<TargetId, f64> = BTreeMap::new();
     let mut largest: f64 = 0.0;
+    let mut rng = stream(1, "test", 0);
     for slot in 1..=n {
-        let attempt = gateway.begin(&gateway.route(0, &GET).unwrap(), &GET, Instant::ZERO).unwrap();
+        let attempt = gateway.begin(&gateway.route(0, &GET).unwrap(), &GET, Instant::ZERO, &mut rng).unwrap();
         let picked = attempt.target;
         *picks.entry(picked).or_default() += 1;
         carried.insert(picked, attempt.carried);
         assert_eq!(attempt.ticket + 1, slot as u64, "a new epoch counts from 0");
         assert!(matches!(
-            gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO),
+            gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO, &mut rng),
             Next::Done
         ));
         for (id, weight) in &weights {

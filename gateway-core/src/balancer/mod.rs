@@ -1,26 +1,77 @@
 //! Which member of an Upstream gets the next request. One file for each algorithm; pure: `now` and the generator are
-//! arguments, in-flight counts are read from the members' slots. Leaves who is a member to `gateway`, which makes a new
-//! epoch whenever members or weights change.
+//! arguments, what is known of a target's load is read from its [`Load`]. Leaves who is a member to `gateway`, which makes a
+//! new epoch whenever members, weights or health change.
+//!
+//! To add one: write a file beside the others with a type that is a [`Balancer`], give it a name in
+//! `entity::Algorithm`, and a line in [`make`].
 
+mod load;
 mod round_robin;
 mod wheel;
 
+pub use load::Load;
 pub use round_robin::RoundRobin;
 pub use wheel::Wheel;
 
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::entity::{Algorithm, Tuning, Upstream};
 use crate::id::TargetId;
+use crate::outcome::Outcome;
 use crate::rng::Rng;
-use crate::weight::Weight;
+use crate::rules::Rules;
+use crate::time::Instant;
 
 /// One target with a weight. Whoever has weight zero is no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Which target.
     pub target: TargetId,
-    /// Its weight, above zero.
-    pub weight: Weight,
+    /// What it counts now, above zero: its weight, or in an Upstream where somebody is starting slowly a multiple of it.
+    pub weight: u32,
     /// Whether it may be picked now.
     pub available: bool,
+}
+
+/// What a balancer is made of.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// Everybody with a weight, in the order of the targets' ids.
+    pub members: Vec<Member>,
+    /// The load of each member.
+    pub loads: Vec<Arc<Load>>,
+    /// What the Upstream says about choosing.
+    pub recipe: &'a Recipe,
+    /// For orders that are drawn.
+    pub rng: &'a mut Rng,
+}
+
+/// What an Upstream says about choosing. A change of it makes a new balancer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// How a target is chosen, Kong's rules applied.
+    pub algorithm: Algorithm,
+    /// Size of a hash ring.
+    pub slots: u32,
+    /// What else there is to set.
+    pub tuning: Tuning,
+    /// Whose rules hold.
+    pub rules: Rules,
+}
+
+/// What a choice may depend on.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// When.
+    pub now: Instant,
+    /// The worker's own generator.
+    pub rng: &'a mut Rng,
+    /// Hash of what the request is known by; `None` when the Upstream does not say by what, or the request does not have it.
+    pub key: Option<u64>,
+    /// Targets that failed this request before; empty for a first try.
+    pub tried: &'a [TargetId],
 }
 
 /// One choice.
@@ -35,6 +86,13 @@ pub struct Choice {
     pub carried: f64,
 }
 
+impl Choice {
+    /// A choice of a balancer that does not count.
+    pub const fn of(member: usize) -> Self {
+        Self { member, ticket: u64::MAX, carried: 0.0 }
+    }
+}
+
 /// Why there is no choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoChoice {
@@ -44,85 +102,84 @@ pub enum NoChoice {
     Closed,
 }
 
-/// Which balancer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Exact shares in turn.
-    RoundRobin,
-    /// Kong's shuffled wheel.
-    Wheel,
+/// How an attempt at a member has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Its end.
+    pub outcome: Outcome,
+    /// From its beginning to the head of the answer; `None` when there was no answer.
+    pub response_time: Option<Duration>,
+    /// When it ended.
+    pub now: Instant,
 }
 
-/// The balancer of one epoch of one Upstream.
-#[derive(Debug)]
-pub enum Balancer {
-    /// Exact shares in turn.
-    RoundRobin(RoundRobin),
-    /// Kong's shuffled wheel.
-    Wheel(Wheel),
-}
-
-impl Balancer {
-    /// The first epoch of an Upstream.
-    pub fn new(kind: Kind, members: Vec<Member>, rng: &mut Rng) -> Self {
-        match kind {
-            Kind::RoundRobin => Self::RoundRobin(RoundRobin::new(available(members))),
-            Kind::Wheel => Self::Wheel(Wheel::new(members, rng)),
-        }
-    }
-
-    /// The epoch after this one, of `kind`. Ends this one: from a balancer that carries over what its members are owed,
-    /// every later pick is [`NoChoice::Closed`].
-    #[must_use]
-    pub fn succeed(&self, kind: Kind, members: Vec<Member>, rng: &mut Rng) -> Self {
-        match (kind, self) {
-            (Kind::RoundRobin, Self::RoundRobin(balancer)) => {
-                Self::RoundRobin(balancer.succeed(available(members)))
-            }
-            (Kind::Wheel, Self::Wheel(balancer)) => Self::Wheel(balancer.succeed(members, rng)),
-            (kind, _) => Self::new(kind, members, rng),
-        }
-    }
-
+/// The balancer of one epoch of one Upstream. Workers share it, without a lock where the algorithm allows.
+pub trait Balancer: Debug + Send + Sync {
     /// Who is a member of this epoch, in the order of the choices' indices.
-    pub fn members(&self) -> &[Member] {
-        match self {
-            Self::RoundRobin(balancer) => balancer.members(),
-            Self::Wheel(balancer) => balancer.members(),
-        }
-    }
+    fn members(&self) -> &[Member];
 
     /// Chooses for the first try of a request.
     ///
     /// # Errors
     /// [`NoChoice`] when there is nobody to pick or the epoch has ended.
-    pub fn pick(&self) -> Result<Choice, NoChoice> {
-        match self {
-            Self::RoundRobin(balancer) => balancer.pick(),
-            Self::Wheel(balancer) => balancer.pick(),
-        }
-    }
+    fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice>;
 
-    /// Chooses for another try, preferring members not yet `tried`. Never advances a sequence of first tries that promises
+    /// Chooses for another try, preferring members not yet tried. Never advances a sequence of first tries that promises
     /// anything.
     ///
     /// # Errors
     /// [`NoChoice::Empty`] when there is nobody to pick.
-    pub fn pick_again(&self, tried: &[TargetId]) -> Result<Choice, NoChoice> {
-        match self {
-            Self::RoundRobin(balancer) => balancer.pick_again(tried),
-            Self::Wheel(balancer) => balancer.pick_again(tried),
-        }
+    fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice>;
+
+    /// The epoch after this one, of the same algorithm. One that carries over what its members are owed ends this one:
+    /// every later pick from it is [`NoChoice::Closed`].
+    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer>;
+
+    /// Whether it wants to be told of the ends of attempts.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// An attempt at a member has ended. Its load has been counted out already.
+    fn on_finish(&self, _member: usize, _ended: &Ended) {}
+}
+
+/// The first epoch of an Upstream.
+pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
+    match setup.recipe.algorithm {
+        Algorithm::RoundRobin => Box::new(RoundRobin::new(setup.available().members)),
+        Algorithm::Wheel => Box::new(Wheel::new(setup)),
     }
 }
 
-/// Those that may be picked: for balancers that share out the turns of the others by weight.
-fn available(mut members: Vec<Member>) -> Vec<Member> {
-    members.retain(|member| member.available);
-    members
+impl Recipe {
+    /// What `upstream` says, under these rules.
+    pub fn new(upstream: &Upstream, rules: Rules) -> Self {
+        let algorithm = match (upstream.algorithm, rules) {
+            (Algorithm::RoundRobin, Rules::Kong) => Algorithm::Wheel,
+            (algorithm, _) => algorithm,
+        };
+        let tuning = upstream.balancer.clone().unwrap_or_default();
+        Self { algorithm, slots: upstream.slots, tuning, rules }
+    }
+}
+
+impl Setup<'_> {
+    /// Without those that may not be picked: for balancers that share out their turns by weight.
+    #[must_use]
+    pub fn available(mut self) -> Self {
+        let keep: Vec<_> = self.members.iter().map(|member| member.available).collect();
+        let mut kept = keep.iter();
+        self.members.retain(|member| member.available);
+        self.loads.retain(|_| kept.next().copied().unwrap_or(false));
+        self
+    }
 }
 
 /// The greatest common divisor; of zero and n it is n.
 const fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod testing;

@@ -1,6 +1,7 @@
 //! Kong's entities with Kong's fields, defaults and ranges; each checks its own fields and knows nothing of the others.
 //! Links between them are checked by `config`.
 
+mod algorithm;
 mod healthchecks;
 mod name;
 mod path;
@@ -10,6 +11,7 @@ mod service;
 mod target;
 mod upstream;
 
+pub use algorithm::{Algorithm, HashTable, SlowStart, Tuning};
 pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind, Statuses};
 pub use name::{check_host, check_name};
 pub use path::{check_path, normalise};
@@ -17,7 +19,7 @@ pub use protocol::Protocol;
 pub use route::{PathHandling, Route, compile, compile_header, split_port};
 pub use service::Service;
 pub use target::{Address, Target};
-pub use upstream::{Algorithm, HashOn, Upstream};
+pub use upstream::{HashOn, Upstream};
 
 /// A field that breaks its rule: which one, and the rule in Kong's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,35 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{FieldError, Healthchecks, OutlierDetection, check_host};
-
-/// How a Target is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Exact shares in turn.
-    #[default]
-    RoundRobin,
-    /// Kong's own: a shuffled wheel, exact over whole turns only.
-    Wheel,
-}
-
-impl Algorithm {
-    /// Every algorithm there is, in the order documentation lists them.
-    pub const ALL: [Self; 2] = [Self::RoundRobin, Self::Wheel];
-
-    /// As Kong and scenario files write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "round-robin",
-            Self::Wheel => "wheel",
-        }
-    }
-
-    /// Reads the word, `None` when there is no such algorithm.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
-    }
-}
+use super::{Algorithm, FieldError, Healthchecks, OutlierDetection, Tuning, check_host};
 
 /// What a request is known by, for algorithms that send the same one to the same Target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +77,12 @@ pub struct Upstream {
     pub healthchecks: Healthchecks,
     /// Our addition to them.
     pub outlier_detection: Option<OutlierDetection>,
+    /// What there is to set about choosing beyond Kong's fields; `None` is all by default.
+    pub balancer: Option<Tuning>,
+    /// Name of the cookie of `sticky-sessions`; `sticky_session` when nothing is said.
+    pub sticky_sessions_cookie: Option<String>,
+    /// The path of that cookie; `/` by default.
+    pub sticky_sessions_cookie_path: String,
     /// The `Host` sent to its Targets instead of their names.
     pub host_header: Option<String>,
     /// Whether the name of an SRV record is sent as `Host`; kept for those who ask.
@@ -132,6 +110,9 @@ impl Upstream {
             slots: 10_000,
             healthchecks: Healthchecks::default(),
             outlier_detection: None,
+            balancer: None,
+            sticky_sessions_cookie: None,
+            sticky_sessions_cookie_path: "/".to_owned(),
             host_header: None,
             use_srv_name: false,
             client_certificate: None,
@@ -164,7 +145,11 @@ impl Upstream {
             host_header.map(|host| FieldError::new("host_header", format!("invalid value: {host}")));
         let slots = (!(10..=65_536).contains(&self.slots))
             .then(|| FieldError::new("slots", "value should be between 10 and 65536"));
-        let single = name.into_iter().chain(host_header).chain(slots);
+        let factor = self.balancer.as_ref().map_or(0, |tuning| tuning.hash_balance_factor);
+        let factor = (factor > 0 && factor <= 100).then(|| {
+            FieldError::new("balancer.hash_balance_factor", "value should be 0 or between 101 and 10000")
+        });
+        let single = name.into_iter().chain(host_header).chain(slots).chain(factor);
         single.chain(self.healthchecks.errors()).chain(self.hash_errors()).collect()
     }
 

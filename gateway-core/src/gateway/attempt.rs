@@ -53,12 +53,25 @@ pub struct Attempt {
     pub number: u16,
     /// When it was made.
     pub began: Instant,
+    /// Index of the target among the members of its epoch.
+    pub(super) member: usize,
+    /// What the request is known by.
+    pub(super) key: Option<u64>,
+    /// When the head of the answer came.
+    pub(super) head_at: Option<Instant>,
     /// Tries left after this one.
     pub(super) retries_left: u16,
     /// Whether the request may be sent again after some of it was sent.
     pub(super) repeatable: bool,
     /// Targets that failed this request before. Empty, and so without an allocation, on a first try.
     pub(super) tried: Vec<TargetId>,
+}
+
+impl Attempt {
+    /// The head of the target's answer came at `now`: what balancers that learn response times go by.
+    pub fn answered(&mut self, now: Instant) {
+        self.head_at = Some(now);
+    }
 }
 
 /// What follows an attempt.

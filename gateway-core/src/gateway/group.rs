@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Options;
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
-use crate::balancer::{Balancer, Choice, Kind, Member, NoChoice};
+use crate::balancer::{self, Ask, Balancer, Choice, Ended, Member, NoChoice, Recipe, Setup};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
@@ -30,15 +30,14 @@ pub(super) struct Group {
     pub(super) epoch: Epoch,
     /// All targets of a weight above zero; what the balancer was made of.
     members: Vec<Member>,
-    kind: Kind,
-    balancer: Balancer,
+    recipe: Recipe,
+    balancer: Box<dyn Balancer>,
     /// In the order of the balancer's members.
     slots: Box<[Arc<Slot>]>,
     /// First tries of this epoch, numbered over all workers, where the balancer does not number them.
     tickets: Arc<CachePadded<AtomicU64>>,
     /// Retries under way, in whichever epoch they began.
     retries: Arc<CachePadded<AtomicU32>>,
-    rules: Rules,
 }
 
 /// What groups are made of.
@@ -56,12 +55,13 @@ impl<'a> Maker<'a> {
         for (target, entity) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
             let (slot, upstream) = (slots.get(target), config.upstream(entity.upstream));
             let available = slot.zip(upstream).is_none_or(|(slot, upstream)| slot.is_available(upstream));
-            let member = Member { target, weight: entity.weight, available };
+            let member = Member { target, weight: entity.weight.get().into(), available };
             members.entry(entity.upstream).or_default().push(member);
         }
         for (id, upstream) in config.upstreams() {
             let Some(members) = members.get_mut(&id) else { continue };
-            let available: Availability = members.iter().map(|m| (m.weight, m.available)).collect();
+            let available: Availability =
+                members.iter().map(|m| (u64::from(m.weight), m.available)).collect();
             if !available.suffices(upstream.healthchecks.threshold, options.rules) {
                 // Too little is left of it: whoever is well would get the load of all.
                 for member in members {
@@ -82,37 +82,38 @@ impl<'a> Maker<'a> {
         peer: Option<&Arc<Group>>,
     ) -> Arc<Group> {
         let members = self.members.get(&id).cloned().unwrap_or_default();
-        let kind = kind(upstream.algorithm, self.options.rules);
-        if let Some(old) = old.filter(|old| old.members == members && old.kind == kind) {
+        let recipe = Recipe::new(upstream, self.options.rules);
+        if let Some(old) = old.filter(|old| old.members == members && old.recipe == recipe) {
             return Arc::clone(old);
         }
         let epoch = old.map_or(Epoch(0), |old| Epoch(old.epoch.0 + 1));
         let replica = (view as u64) << 32 | u64::from(epoch.0);
         let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
+        let slot = |member: &Member| self.slots.get(member.target).expect("a member has a slot");
+        let loads = members.iter().map(|member| Arc::clone(slot(member).load())).collect();
+        let setup = Setup { members: members.clone(), loads, recipe: &recipe, rng: &mut rng };
         let balancer = match old {
-            Some(old) => old.balancer.succeed(kind, members.clone(), &mut rng),
-            None => Balancer::new(kind, members.clone(), &mut rng),
+            Some(old) if old.recipe.algorithm == recipe.algorithm => old.balancer.succeed(setup),
+            _ => balancer::make(setup),
         };
-        let slot = |member: &Member| Arc::clone(self.slots.get(member.target).expect("a member has a slot"));
         let peer = peer.filter(|peer| peer.epoch == epoch);
         Arc::new(Group {
             epoch,
-            slots: balancer.members().iter().map(slot).collect(),
+            slots: balancer.members().iter().map(|member| Arc::clone(slot(member))).collect(),
             tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
             retries: peer.or(old).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
             members,
-            kind,
+            recipe,
             balancer,
-            rules: self.options.rules,
         })
     }
 }
 
 impl Group {
     /// Picks for a first try.
-    pub(super) fn pick(&self, balancing: Balancing) -> Result<(Choice, &Slot), NoChoice> {
-        let mut choice = self.balancer.pick()?;
-        if self.kind == Kind::Wheel || balancing == Balancing::PerWorker {
+    pub(super) fn pick(&self, balancing: Balancing, ask: &mut Ask<'_>) -> Result<(Choice, &Slot), NoChoice> {
+        let mut choice = self.balancer.pick(ask)?;
+        if choice.ticket == u64::MAX || balancing == Balancing::PerWorker {
             choice.ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
             choice.carried = 0.0;
         }
@@ -120,12 +121,14 @@ impl Group {
     }
 
     /// Picks for another try and counts it, when the budget allows one.
-    pub(super) fn pick_again(&self, tried: &[TargetId]) -> Option<(Choice, &Slot)> {
+    pub(super) fn pick_again(&self, ask: &mut Ask<'_>) -> Option<(Choice, &Slot)> {
         let under_way = self.retries.fetch_add(1, Ordering::Relaxed);
-        let choice = if self.rules == Rules::Kong {
-            self.balancer.pick_again(&[]).ok()
+        let choice = if self.recipe.rules == Rules::Kong {
+            // Kong's algorithms exclude what failed, except the one that its wheel stands for.
+            let tried = if self.recipe.algorithm == Algorithm::Wheel { &[] } else { ask.tried };
+            self.balancer.pick_again(&mut Ask { now: ask.now, rng: ask.rng, key: ask.key, tried }).ok()
         } else if under_way < RETRIES_MIN || under_way < self.in_flight() / 100 * RETRY_PERCENT {
-            self.balancer.pick_again(tried).ok()
+            self.balancer.pick_again(ask).ok()
         } else {
             None
         };
@@ -133,6 +136,18 @@ impl Group {
             self.retried();
         }
         choice.map(|choice| (Choice { ticket: u64::MAX, ..choice }, self.slots[choice.member].as_ref()))
+    }
+
+    /// An attempt at `target` has ended; `member` is its index if it was picked in this epoch.
+    pub(super) fn on_finish(&self, (epoch, member): (Epoch, usize), target: TargetId, ended: &Ended) {
+        if !self.balancer.listens() {
+            return;
+        }
+        let is_there = |member: &usize| self.slots.get(*member).is_some_and(|slot| slot.id() == target);
+        let member = Some(member).filter(|member| epoch == self.epoch && is_there(member));
+        if let Some(member) = member.or_else(|| self.slots.iter().position(|slot| slot.id() == target)) {
+            self.balancer.on_finish(member, ended);
+        }
     }
 
     /// A retry has ended.
@@ -147,12 +162,5 @@ impl Group {
 
     fn in_flight(&self) -> u32 {
         self.slots.iter().map(|slot| slot.in_flight()).sum()
-    }
-}
-
-const fn kind(algorithm: Algorithm, rules: Rules) -> Kind {
-    match (algorithm, rules) {
-        (Algorithm::RoundRobin, Rules::Careful) => Kind::RoundRobin,
-        (Algorithm::Wheel, _) | (Algorithm::RoundRobin, Rules::Kong) => Kind::Wheel,
     }
 }

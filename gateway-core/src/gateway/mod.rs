@@ -33,12 +33,12 @@ use self::care::Care;
 use self::routing::Routing;
 use self::slots::Slots;
 use self::snapshot::{Common, PickError};
-use crate::balancer::Member;
+use crate::balancer::{Ask, Member};
 use crate::config::{Change, Config, ConfigError};
 use crate::id::{Epoch, Revision, UpstreamId};
 use crate::outcome::Outcome;
 use crate::request::Head;
-use crate::rng;
+use crate::rng::{self, Rng};
 use crate::time::{self, Instant};
 
 /// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
@@ -214,15 +214,22 @@ impl Gateway {
     }
 
     /// Chooses the target of a request's first try and counts it in flight. `head` is asked only for what the choice
-    /// and later retries depend on.
+    /// and later retries depend on; algorithms that draw do so from `rng`, the worker's own.
     ///
     /// # Errors
     /// Why there is nowhere to send it.
-    pub fn begin(&self, matched: &RouteMatch, head: &Head<'_>, now: Instant) -> Result<Attempt, Rejection> {
+    pub fn begin(
+        &self,
+        matched: &RouteMatch,
+        head: &Head<'_>,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Result<Attempt, Rejection> {
         let service = matched.service.ok_or(Rejection::NoService)?;
         let repeatable = retry::is_repeatable(head, self.options.rules);
+        let mut ask = Ask { now, rng, key: None, tried: &[] };
         for _ in 0..EPOCH_CHANGES_MAX {
-            match self.view_of(matched.view).begin(matched.route, service, repeatable, now) {
+            match self.view_of(matched.view).begin(matched.route, service, repeatable, &mut ask) {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
                 Err(PickError::Closed) => drop(self.writer()),
@@ -233,13 +240,13 @@ impl Gateway {
 
     /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
     /// new target.
-    pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant) -> Next {
+    pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next {
         let view = self.view_of(attempt.view);
-        view.release(&attempt);
+        view.release(&attempt, outcome, now);
         let (number, target) = (attempt.view, attempt.target);
         let learner = attempt.upstream.filter(|upstream| view.lessons(*upstream).is_some());
         let is_due = retry::is_due(&attempt, outcome);
-        let next = if is_due { view.begin_again(attempt, now) } else { None };
+        let next = if is_due { view.begin_again(attempt, now, rng) } else { None };
         if let Some(upstream) = learner {
             self.learn(number, (upstream, target), outcome, next.is_none(), now);
         }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_utils::CachePadded;
-
+use crate::balancer::Load;
 use crate::config::Config;
 use crate::entity::{Address, Upstream};
 use crate::health::{OutlierRecord, Record};
@@ -27,7 +26,7 @@ pub struct Slot {
     pub(super) outliers: OutlierRecord,
     /// Left out because it stands out.
     ejected: AtomicBool,
-    in_flight: CachePadded<AtomicU32>,
+    load: Arc<Load>,
 }
 
 impl Slot {
@@ -40,7 +39,7 @@ impl Slot {
             record: Record::default(),
             outliers: OutlierRecord::default(),
             ejected: AtomicBool::new(false),
-            in_flight: CachePadded::new(AtomicU32::new(0)),
+            load: Arc::default(),
         })
     }
 
@@ -61,7 +60,12 @@ impl Slot {
 
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.load.in_flight()
+    }
+
+    /// What balancers know of it.
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// What probes and answers have shown of it.
@@ -81,15 +85,6 @@ impl Slot {
 
     pub(super) fn eject(&self, out: bool) {
         self.ejected.store(out, Ordering::Relaxed);
-    }
-
-    pub(super) fn enter(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn leave(&self) {
-        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        assert!(before > 0, "an attempt was finished that never began");
     }
 }
 

@@ -10,10 +10,12 @@ use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
 use super::slots::{Slot, Slots};
 use super::{Attempt, Rejection};
-use crate::balancer::{Choice, NoChoice};
+use crate::balancer::{Ask, Choice, Ended, NoChoice};
 use crate::config::Config;
 use crate::entity::{Address, Service};
 use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
+use crate::outcome::Outcome;
+use crate::rng::Rng;
 use crate::router::Router;
 use crate::time::Instant;
 
@@ -162,8 +164,9 @@ impl Snapshot {
         route: RouteId,
         service: ServiceId,
         repeatable: bool,
-        now: Instant,
+        ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
+        let (now, key) = (ask.now, ask.key);
         let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
             view: self.view,
             revision: self.revision,
@@ -172,8 +175,11 @@ impl Snapshot {
             upstream,
             target,
             epoch,
+            member: choice.member,
             ticket: choice.ticket,
             carried: choice.carried,
+            key,
+            head_at: None,
             number: 0,
             began: now,
             retries_left,
@@ -183,41 +189,44 @@ impl Snapshot {
         match self.routing.services.get(&service) {
             None => Err(PickError::Rejected(Rejection::NoService)),
             Some(&Destination::Direct(target, retries)) => {
-                self.slot(target).expect("a direct host has a slot").enter();
-                let only = Choice { member: 0, ticket: 0, carried: 0.0 };
+                self.slot(target).expect("a direct host has a slot").load().enter();
+                let only = Choice { ticket: 0, ..Choice::of(0) };
                 Ok(attempt(None, target, Epoch(0), only, retries))
             }
             Some(&Destination::Upstream(upstream, retries)) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
-                let (choice, slot) = group.pick(self.balancing).map_err(|none| match none {
+                let (choice, slot) = group.pick(self.balancing, ask).map_err(|none| match none {
                     NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
                     NoChoice::Closed => PickError::Closed,
                 })?;
-                slot.enter();
+                slot.load().enter();
                 Ok(attempt(Some(upstream), slot.id(), group.epoch, choice, retries))
             }
         }
     }
 
     /// Picks for another try within the same Upstream as it is now; `None` when there is nobody to try, or no try left.
-    pub(super) fn begin_again(&self, failed: Attempt, now: Instant) -> Option<Attempt> {
+    pub(super) fn begin_again(&self, failed: Attempt, now: Instant, rng: &mut Rng) -> Option<Attempt> {
         let mut tried = failed.tried;
         tried.push(failed.target);
-        let (slot, epoch) = match failed.upstream {
-            None => (self.slot(failed.target)?, failed.epoch),
+        let (slot, member, epoch) = match failed.upstream {
+            None => (self.slot(failed.target)?, 0, failed.epoch),
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
-                let (_, slot) = group.pick_again(&tried)?;
-                (slot, group.epoch)
+                let ask = &mut Ask { now, rng, key: failed.key, tried: &tried };
+                let (choice, slot) = group.pick_again(ask)?;
+                (slot, choice.member, group.epoch)
             }
         };
-        slot.enter();
+        slot.load().enter();
         Some(Attempt {
             revision: self.revision,
             target: slot.id(),
             epoch,
+            member,
             ticket: u64::MAX,
             carried: 0.0,
+            head_at: None,
             number: failed.number + 1,
             began: now,
             retries_left: failed.retries_left - 1,
@@ -228,13 +237,18 @@ impl Snapshot {
 
     /// Counts an attempt out. A slot can be gone only when a worker was stopped for two whole revisions between picking
     /// from it and entering it; nobody reads it any more then.
-    pub(super) fn release(&self, attempt: &Attempt) {
+    pub(super) fn release(&self, attempt: &Attempt, outcome: Outcome, now: Instant) {
         if let Some(slot) = self.slot(attempt.target) {
-            slot.leave();
+            slot.load().leave();
         }
-        if attempt.number > 0
-            && let Some(group) = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream))
-        {
+        let Some(group) = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream)) else { return };
+        let response_time = attempt.head_at.map(|at| at.since(attempt.began));
+        group.on_finish(
+            (attempt.epoch, attempt.member),
+            attempt.target,
+            &Ended { outcome, response_time, now },
+        );
+        if attempt.number > 0 {
             group.retried();
         }
     }

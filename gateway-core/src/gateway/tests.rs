@@ -29,11 +29,16 @@ fn how_to() -> Gateway {
     Gateway::new(config)
 }
 
+/// A generator, for what does not depend on it.
+fn dice() -> Rng {
+    rng::stream(1, "test", 0)
+}
+
 const GET: Head<'_> = Head::new("GET", "/anything");
 const OK: Outcome = Outcome::Answered { status: 200 };
 
 fn begin(gateway: &Gateway, head: &Head<'_>) -> Result<Attempt, Rejection> {
-    gateway.begin(&gateway.route(0, head)?, head, Instant::ZERO)
+    gateway.begin(&gateway.route(0, head)?, head, Instant::ZERO, &mut dice())
 }
 
 fn serve(gateway: &Gateway, requests: usize) -> [usize; 4] {
@@ -47,7 +52,7 @@ fn serve(gateway: &Gateway, requests: usize) -> [usize; 4] {
 }
 
 fn answered(gateway: &Gateway, attempt: Attempt) {
-    assert!(matches!(gateway.finish(attempt, OK, Instant::ZERO), Next::Done));
+    assert!(matches!(gateway.finish(attempt, OK, Instant::ZERO, &mut dice()), Next::Done));
 }
 
 fn in_flight(gateway: &Gateway) -> u32 {
@@ -144,7 +149,9 @@ fn a_safe_retry_goes_elsewhere_and_costs_no_turn() {
     let first = begin(&gateway, &GET).unwrap();
     let failed = first.target;
     let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
-    let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else { panic!("no retry") };
+    let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO, &mut dice()) else {
+        panic!("no retry")
+    };
     assert_ne!(second.target, failed);
     assert_eq!(second.number, 1);
     assert_eq!(in_flight(&gateway), 1);
@@ -162,7 +169,7 @@ fn in_flight_returns_to_zero_even_when_the_target_is_gone() {
     let target = attempt.target;
     gateway.apply(Change::DeleteTarget(target), Instant::ZERO).unwrap();
     assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(1));
-    assert!(matches!(gateway.finish(attempt, Outcome::ClientGone, Instant::ZERO), Next::Done));
+    assert!(matches!(gateway.finish(attempt, Outcome::ClientGone, Instant::ZERO, &mut dice()), Next::Done));
     assert_eq!(gateway.view().slot(target).map(Slot::in_flight), Some(0));
     let again = Target::new(UpstreamId(0), Address::parse("new:80").unwrap(), Weight::DEFAULT);
     gateway.apply(Change::CreateTarget(again), Instant::ZERO).unwrap();
@@ -177,7 +184,7 @@ fn in_kongs_profile_targets_change_at_once_and_services_when_a_worker_looks() {
     let hosts = |gateway: &Gateway| {
         let one = |worker| {
             let matched = gateway.route(worker, &GET).unwrap();
-            let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
+            let attempt = gateway.begin(&matched, &GET, Instant::ZERO, &mut dice()).unwrap();
             let target = attempt.target;
             answered(gateway, attempt);
             target.0 / 2
@@ -211,7 +218,7 @@ fn workers_with_balancers_of_their_own_are_exact_each_and_number_their_picks_tog
     for n in 0..600_usize {
         let worker = usize::from(n % 3 == 0);
         let matched = gateway.route(worker, &GET).unwrap();
-        let attempt = gateway.begin(&matched, &GET, Instant::ZERO).unwrap();
+        let attempt = gateway.begin(&matched, &GET, Instant::ZERO, &mut dice()).unwrap();
         assert_eq!(attempt.ticket, n as u64);
         counts[worker][attempt.target.index()] += 1;
         answered(&gateway, attempt);
@@ -228,7 +235,7 @@ fn when_everything_fails_retries_are_bounded() {
     let timeout = Outcome::Failed { cause: Failure::ResponseTimeout, sent: true, replayable: true };
     let (mut retries, mut largest) = (Vec::new(), 0);
     for attempt in waiting {
-        if let Next::Retry(retry) = gateway.finish(attempt, timeout, Instant::ZERO) {
+        if let Next::Retry(retry) = gateway.finish(attempt, timeout, Instant::ZERO, &mut dice()) {
             retries.push(retry);
         }
         largest = largest.max(retries.len());
@@ -241,7 +248,9 @@ fn when_everything_fails_retries_are_bounded() {
     let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
     for _ in 0..100 {
         let first = begin(&gateway, &GET).unwrap();
-        let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO) else { panic!("no retry") };
+        let Next::Retry(second) = gateway.finish(first, refused, Instant::ZERO, &mut dice()) else {
+            panic!("no retry")
+        };
         answered(&gateway, second);
     }
 }
@@ -263,7 +272,7 @@ fn passive_checks_take_a_failing_target_out_and_a_hand_brings_it_back() {
     for _ in 0..4 {
         let attempt = begin(&gateway, &GET).unwrap();
         let outcome = if attempt.target == TargetId(0) { failed } else { OK };
-        assert!(matches!(gateway.finish(attempt, outcome, Instant::from_millis(7)), Next::Done));
+        assert!(matches!(gateway.finish(attempt, outcome, Instant::from_millis(7), &mut dice()), Next::Done));
     }
     assert_eq!(gateway.health(TargetId(0)), TargetHealth::Unhealthy);
     let told = gateway.news().unwrap();
@@ -322,7 +331,10 @@ fn a_target_that_stands_out_is_left_out_for_its_time() {
     for _ in 0..15 {
         let attempt = begin(&gateway, &GET).unwrap();
         let status = if attempt.target == TargetId(1) { 500 } else { 200 };
-        assert!(matches!(gateway.finish(attempt, Outcome::Answered { status }, Instant::ZERO), Next::Done));
+        assert!(matches!(
+            gateway.finish(attempt, Outcome::Answered { status }, Instant::ZERO, &mut dice()),
+            Next::Done
+        ));
     }
     assert_eq!(gateway.health(TargetId(1)), TargetHealth::Unhealthy);
     assert_eq!(serve(&gateway, 9), [9, 0, 0, 0]);

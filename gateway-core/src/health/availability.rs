@@ -2,7 +2,6 @@
 //! whoever adds them up.
 
 use crate::rules::Rules;
-use crate::weight::Weight;
 
 /// Weight in rotation, of the whole weight of an Upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,15 +26,12 @@ impl Availability {
     }
 }
 
-impl FromIterator<(Weight, bool)> for Availability {
+impl FromIterator<(u64, bool)> for Availability {
     /// Adds up targets: the weight of each, and whether it is in rotation.
-    fn from_iter<I: IntoIterator<Item = (Weight, bool)>>(targets: I) -> Self {
-        targets.into_iter().fold(Self::default(), |sum, (weight, is_available)| {
-            let weight = u64::from(weight.get());
-            Self {
-                available: sum.available + if is_available { weight } else { 0 },
-                total: sum.total + weight,
-            }
+    fn from_iter<I: IntoIterator<Item = (u64, bool)>>(targets: I) -> Self {
+        targets.into_iter().fold(Self::default(), |sum, (weight, is_available)| Self {
+            available: sum.available + if is_available { weight } else { 0 },
+            total: sum.total + weight,
         })
     }
 }
@@ -46,7 +42,7 @@ mod tests {
 
     fn of(available: &[u16], gone: &[u16]) -> Availability {
         let listed = |weights: &[u16], is_available| {
-            weights.iter().map(move |&weight| (Weight::new(weight), is_available)).collect::<Vec<_>>()
+            weights.iter().map(move |&weight| (u64::from(weight), is_available)).collect::<Vec<_>>()
         };
         listed(available, true).into_iter().chain(listed(gone, false)).collect()
     }

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::config::{Change, Config};
 use crate::entity::{
-    Active, Algorithm, FieldError, HashOn, Healthchecks, Limits, OutlierDetection, ProbeKind, Upstream,
+    Active, Algorithm, FieldError, HashOn, HashTable, Healthchecks, Limits, OutlierDetection, ProbeKind,
+    SlowStart, Tuning, Upstream,
 };
 use crate::id::UpstreamId;
 
@@ -87,6 +88,20 @@ const OUTLIERS: &[Field] = &[
     Field::new("success_rate_stdev_factor", Kind::Integer(0, u32::MAX as i64)).or(Integer(1900)),
 ];
 
+const SLOW_START: &[Field] = &[
+    Field::new("window", Kind::Number(0.001, 65_535.0)).or(Integer(30)),
+    Field::new("min_weight_percent", Kind::Integer(1, 100)).or(Integer(10)),
+    Field::new("aggression", Kind::Number(0.01, 100.0)).or(Integer(1)),
+];
+const TUNING: &[Field] = &[
+    Field::new("choices", Kind::Integer(2, 16)).or(Integer(2)),
+    Field::new("active_request_bias", Kind::Number(0.0, 16.0)).or(Integer(1)),
+    Field::new("hash_table", Kind::Word(&["ring", "maglev"])).or(Text("ring")),
+    Field::new("hash_balance_factor", Kind::Integer(0, 10_000)).or(Integer(0)),
+    Field::new("slow_start", Kind::Record(SLOW_START)),
+    Field::new("panic_threshold", Kind::Number(0.0, 100.0)).or(Integer(0)),
+];
+
 impl Entity for Upstream {
     type Id = UpstreamId;
     const PLURAL: &'static str = "upstreams";
@@ -109,6 +124,9 @@ impl Entity for Upstream {
         Field::new("slots", Kind::Integer(10, 65_536)).or(Integer(10_000)),
         Field::new("healthchecks", Kind::Record(HEALTHCHECKS)).or(Record),
         Field::new("outlier_detection", Kind::Record(OUTLIERS)),
+        Field::new("balancer", Kind::Record(TUNING)),
+        Field::new("sticky_sessions_cookie", Kind::Text),
+        Field::new("sticky_sessions_cookie_path", Kind::Text),
         TAGS,
         Field::new("host_header", Kind::Text),
         Field::new("client_certificate", Kind::Reference("certificates")),
@@ -146,6 +164,11 @@ impl Entity for Upstream {
             outlier_detection: row
                 .raw("outlier_detection")
                 .map(|_| outliers(row.record("outlier_detection"))),
+            balancer: row.raw("balancer").map(|_| tuning(row.record("balancer"))),
+            sticky_sessions_cookie: row.owned("sticky_sessions_cookie"),
+            sticky_sessions_cookie_path: row
+                .owned("sticky_sessions_cookie_path")
+                .unwrap_or_else(|| "/".to_owned()),
             host_header: row.owned("host_header"),
             use_srv_name: row.flag("use_srv_name").unwrap_or(false),
             client_certificate: row.reference("client_certificate"),
@@ -185,9 +208,17 @@ impl Entity for Upstream {
                 fields.insert(format!("{field}_{}", input.as_str()), name.into());
             }
         }
-        // An addition of ours: who has not asked for it does not see it.
+        // Additions to what Kong has: who has not asked for them does not see them.
         if let Some(outliers) = &self.outlier_detection {
             fields.insert("outlier_detection".to_owned(), outliers_json(outliers));
+        }
+        if let Some(tuning) = &self.balancer {
+            fields.insert("balancer".to_owned(), tuning_json(tuning));
+        }
+        if let Some(cookie) = &self.sticky_sessions_cookie {
+            fields.insert("sticky_sessions_cookie".to_owned(), cookie.clone().into());
+            let path = self.sticky_sessions_cookie_path.clone();
+            fields.insert("sticky_sessions_cookie_path".to_owned(), path.into());
         }
         fields
     }
@@ -342,6 +373,40 @@ fn outliers_json(outliers: &OutlierDetection) -> Value {
     })
 }
 
+fn tuning(row: Row<'_>) -> Tuning {
+    let slow_start = |row: Row<'_>| SlowStart {
+        window: row.seconds("window"),
+        min_weight_percent: row.integer("min_weight_percent").unwrap_or(10),
+        aggression: row.number("aggression").unwrap_or(1.0),
+    };
+    Tuning {
+        choices: row.integer("choices").unwrap_or(2),
+        active_request_bias: row.number("active_request_bias").unwrap_or(1.0),
+        hash_table: row.text("hash_table").and_then(HashTable::parse).unwrap_or_default(),
+        hash_balance_factor: row.integer("hash_balance_factor").unwrap_or_default(),
+        slow_start: row.raw("slow_start").map(|_| slow_start(row.record("slow_start"))),
+        panic_threshold: row.number("panic_threshold").unwrap_or_default(),
+    }
+}
+
+fn tuning_json(tuning: &Tuning) -> Value {
+    let slow_start = |slow: &SlowStart| {
+        json!({
+            "window": seconds(slow.window),
+            "min_weight_percent": slow.min_weight_percent,
+            "aggression": number(slow.aggression),
+        })
+    };
+    json!({
+        "choices": tuning.choices,
+        "active_request_bias": number(tuning.active_request_bias),
+        "hash_table": tuning.hash_table.as_str(),
+        "hash_balance_factor": tuning.hash_balance_factor,
+        "slow_start": tuning.slow_start.as_ref().map(slow_start),
+        "panic_threshold": number(tuning.panic_threshold),
+    })
+}
+
 fn seconds(duration: Duration) -> Value {
     number(duration.as_secs_f64())
 }
@@ -380,6 +445,8 @@ mod tests {
             hash_on: HashOn::Header("x-user".into()),
             hash_fallback: HashOn::QueryArg("q".into()),
             outlier_detection: Some(OutlierDetection::default()),
+            balancer: Some(Tuning { slow_start: Some(SlowStart::default()), ..Tuning::default() }),
+            sticky_sessions_cookie: Some("who".into()),
             updated_at: 1_700_000_000,
             ..Upstream::new("blue")
         };

@@ -127,9 +127,10 @@ async fn serve(
         id: &story.id,
         asked,
     };
-    let (connection, head, ticket) =
+    let (connection, head, mut ticket) =
         try_until_done(worker, turn, ticket, &forwarding, &mut upload, &mut headers).await?;
     let waited = worker.clock.now();
+    ticket.answered(waited);
     let upstream = ticket.attempt().began;
     drop((host, path));
     worker.keep_headers(std::mem::take(&mut parts.headers));
@@ -163,7 +164,7 @@ fn begin(
     let matched = worker.gateway.route(worker.number, head)?;
     story.matched = Some(matched);
     let number = worker.observer.request(headers);
-    let attempt = worker.gateway.begin(&matched, head, story.began)?;
+    let attempt = worker.gateway.begin(&matched, head, story.began, &mut worker.rng.borrow_mut())?;
     Ok((Ticket::new(worker, number, attempt), matched))
 }
 

@@ -36,6 +36,8 @@ pub struct Settings {
     pub allow_debug_header: bool,
     /// How long `stop` waits for requests under way.
     pub drain: Duration,
+    /// What each worker's random choices come from.
+    pub seed: u64,
     /// Where targets really listen, by name and port (`httpbin.org:80`); others are looked up.
     pub overrides: BTreeMap<String, SocketAddr>,
 }
@@ -121,6 +123,7 @@ impl Default for Settings {
             replay_bytes_max: 64 * 1024,
             allow_debug_header: false,
             drain: Duration::from_secs(10),
+            seed: 0,
             overrides: BTreeMap::new(),
         }
     }

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::worker::Worker;
 use crate::gateway::{Attempt, Next};
 use crate::outcome::Outcome;
+use crate::time::Instant;
 
 /// An attempt under way.
 pub(super) struct Ticket {
@@ -36,6 +37,13 @@ impl Ticket {
     /// The attempt.
     pub(super) fn attempt(&self) -> &Attempt {
         self.attempt.as_ref().expect("a ticket holds its attempt until it is finished")
+    }
+
+    /// The head of the answer has come.
+    pub(super) fn answered(&mut self, now: Instant) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.answered(now);
+        }
     }
 
     /// How long a read of the answer's body may take.
@@ -70,7 +78,7 @@ impl Ticket {
         let attempt = self.attempt.take()?;
         let now = self.worker.clock.now();
         self.worker.observer.finished(self.request, &attempt, outcome, now);
-        let next = self.worker.gateway.finish(attempt, outcome, now);
+        let next = self.worker.gateway.finish(attempt, outcome, now, &mut self.worker.rng.borrow_mut());
         self.worker.tell_news();
         Some(next)
     }

@@ -23,6 +23,7 @@ use super::traffic::Traffic;
 use super::watch::{TICK, Watches};
 use super::{client, request_id};
 use crate::gateway::{Applied, Gateway};
+use crate::rng::{self, Rng};
 
 /// Latencies in whole milliseconds up to this are header values made in advance.
 const LATENCIES: usize = 256;
@@ -54,6 +55,8 @@ pub(super) struct Worker {
     /// One for each client connection, so that idle ones can be told to end.
     pub(super) lanes: RefCell<Vec<Weak<Lane>>>,
     latencies: Box<[HeaderValue]>,
+    /// What algorithms that draw draw from.
+    pub(super) rng: RefCell<Rng>,
     ids: RefCell<request_id::Ids>,
     id_buffer: RefCell<BytesMut>,
     /// Empty header maps. hyper keeps the map of the message it writes for the next one it parses; we keep the one it
@@ -81,7 +84,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
     let left = local.block_on(&runtime, async move {
         let port = start.listener.local_addr()?.port().to_string();
         let listener = TcpListener::from_std(start.listener)?;
-        let watches = Rc::new(Watches::default());
+        let (watches, seed) = (Rc::new(Watches::default()), start.settings.seed);
         let worker = Rc::new(Worker {
             number: start.number,
             gateway: start.gateway,
@@ -99,6 +102,7 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
             ended: Notify::new(),
             lanes: RefCell::default(),
             latencies: (0..LATENCIES).map(HeaderValue::from).collect(),
+            rng: RefCell::new(rng::stream(seed, "worker", start.number as u64)),
             ids: RefCell::new(request_id::Ids::new(start.number)),
             id_buffer: RefCell::default(),
             spare_headers: RefCell::default(),

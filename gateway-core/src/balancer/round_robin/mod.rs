@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
 
 use self::quota::Quota;
-use super::{Choice, Member, NoChoice};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 use crate::id::TargetId;
 
 /// The longest period that is kept as one table, of 256 KiB.
@@ -82,8 +82,7 @@ impl RoundRobin {
 
     /// Ends this epoch and begins the next, carrying what is owed: a member that stays keeps its lag, one that joins
     /// has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
-    #[must_use]
-    pub fn succeed(&self, members: Vec<Member>) -> Self {
+    fn carry_on(&self, members: Vec<Member>) -> Self {
         let owed = quota::carry(&self.members, &self.close(), &members);
         Self::with_debt(members, &owed, FIRST_BLOCK)
     }
@@ -102,13 +101,8 @@ impl RoundRobin {
         }
     }
 
-    /// Who is a member.
-    pub fn members(&self) -> &[Member] {
-        &self.members
-    }
-
     /// The next member in turn.
-    pub(super) fn pick(&self) -> Result<Choice, NoChoice> {
+    fn in_turn(&self) -> Result<Choice, NoChoice> {
         if self.members.is_empty() {
             return Err(NoChoice::Empty);
         }
@@ -132,7 +126,7 @@ impl RoundRobin {
     }
 
     /// A member for another try: the next in a turn of its own, preferring those not tried.
-    pub(super) fn pick_again(&self, tried: &[TargetId]) -> Result<Choice, NoChoice> {
+    fn besides(&self, tried: &[TargetId]) -> Result<Choice, NoChoice> {
         if self.members.is_empty() {
             return Err(NoChoice::Empty);
         }
@@ -198,6 +192,24 @@ impl RoundRobin {
     }
 }
 
+impl Balancer for RoundRobin {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pick(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        self.in_turn()
+    }
+
+    fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        self.besides(ask.tried)
+    }
+
+    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+        Box::new(self.carry_on(setup.available().members))
+    }
+}
+
 impl Block {
     /// The next `length` entries of the sequence, the first of which may be computed `ahead`.
     fn next(quota: &mut Quota, ahead: Vec<u32>, length: usize) -> Self {
@@ -241,24 +253,19 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::weight::Weight;
 
-    fn members(weights: &[u16]) -> Vec<Member> {
+    fn members(weights: &[u32]) -> Vec<Member> {
         weights
             .iter()
             .enumerate()
-            .map(|(i, &weight)| Member {
-                target: TargetId(i as u32),
-                weight: Weight::new(weight),
-                available: true,
-            })
+            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight, available: true })
             .collect()
     }
 
     fn count(balancer: &RoundRobin, picks: usize) -> Vec<u64> {
         let mut counts = vec![0; balancer.members().len()];
         for expected in 0..picks as u64 {
-            let choice = balancer.pick().unwrap();
+            let choice = balancer.in_turn().unwrap();
             assert_eq!(choice.ticket, expected);
             counts[choice.member] += 1;
         }
@@ -274,8 +281,8 @@ mod tests {
 
     #[test]
     fn nobody_to_pick_is_an_answer() {
-        assert_eq!(RoundRobin::new(vec![]).pick(), Err(NoChoice::Empty));
-        assert_eq!(RoundRobin::new(vec![]).pick_again(&[]), Err(NoChoice::Empty));
+        assert_eq!(RoundRobin::new(vec![]).in_turn(), Err(NoChoice::Empty));
+        assert_eq!(RoundRobin::new(vec![]).besides(&[]), Err(NoChoice::Empty));
     }
 
     #[test]
@@ -290,7 +297,7 @@ mod tests {
     fn a_later_epoch_ends_up_in_a_repeating_table_again() {
         let balancer = RoundRobin::new(members(&[3, 2, 1000, 7000]));
         count(&balancer, 17);
-        let next = balancer.succeed(members(&[5, 1, 2000, 6001]));
+        let next = balancer.carry_on(members(&[5, 1, 2000, 6001]));
         count(&next, 4 * 9002);
         assert!(next.current.load().repeats);
     }
@@ -298,11 +305,11 @@ mod tests {
     #[test]
     fn an_ended_epoch_gives_nothing_more() {
         let balancer = RoundRobin::new(members(&[1, 1]));
-        balancer.pick().unwrap();
-        let next = balancer.succeed(members(&[1, 1]));
-        assert_eq!(balancer.pick(), Err(NoChoice::Closed));
+        balancer.in_turn().unwrap();
+        let next = balancer.carry_on(members(&[1, 1]));
+        assert_eq!(balancer.in_turn(), Err(NoChoice::Closed));
         // Member 0 had its turn, so the next epoch owes member 1.
-        assert_eq!(next.pick().unwrap().member, 1);
+        assert_eq!(next.in_turn().unwrap().member, 1);
         assert!((next.carried[1] - 0.5).abs() < 1e-9);
     }
 
@@ -310,9 +317,9 @@ mod tests {
     fn retries_avoid_those_tried_and_leave_the_turns_alone() {
         let balancer = RoundRobin::new(members(&[2, 1, 1]));
         for _ in 0..10 {
-            assert_eq!(balancer.pick_again(&[TargetId(0), TargetId(2)]).unwrap().member, 1);
+            assert_eq!(balancer.besides(&[TargetId(0), TargetId(2)]).unwrap().member, 1);
         }
-        assert!(balancer.pick_again(&[TargetId(0), TargetId(1), TargetId(2)]).is_ok());
+        assert!(balancer.besides(&[TargetId(0), TargetId(1), TargetId(2)]).is_ok());
         assert_eq!(count(&balancer, 4), [2, 1, 1]);
     }
 
@@ -322,7 +329,7 @@ mod tests {
         let balancer = RoundRobin::new(members(&[65_535, 65_534, 1]));
         let tickets: Vec<Vec<_>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..20_000).map(|_| balancer.pick().unwrap().ticket).collect()))
+                .map(|_| scope.spawn(|| (0..20_000).map(|_| balancer.in_turn().unwrap().ticket).collect()))
                 .collect();
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
         });
@@ -340,7 +347,7 @@ mod tests {
             let (picked, next) = std::thread::scope(|scope| {
                 let worker = scope.spawn(|| {
                     let mut counts = [0_i64; 2];
-                    while let Ok(choice) = old.pick() {
+                    while let Ok(choice) = old.in_turn() {
                         counts[choice.member] += 1;
                     }
                     counts
@@ -348,7 +355,7 @@ mod tests {
                 while old.current.load().next.load(Ordering::Relaxed) < 100 {
                     std::hint::spin_loop();
                 }
-                let next = old.succeed(members(&[3, 2]));
+                let next = old.carry_on(members(&[3, 2]));
                 (worker.join().unwrap(), next)
             });
             let n = (picked[0] + picked[1]) as f64;

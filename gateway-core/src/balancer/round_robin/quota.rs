@@ -41,7 +41,7 @@ pub(super) struct Quota {
 impl Quota {
     /// The start of a sequence in which member i is owed `owed[i]`.
     pub(super) fn new(members: &[Member], owed: &[i64]) -> Self {
-        let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight.get())).collect();
+        let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight)).collect();
         assert!(weights.iter().all(|&weight| weight > 0), "a member's weight is never zero");
         let mut quota = Self {
             total: weights.iter().sum(),
@@ -163,9 +163,9 @@ pub(super) fn carry(last: &[Member], lags: &[i64], next: &[Member]) -> Vec<i64> 
     let mut owed: Vec<i64> =
         next.iter().map(|member| old.get(&member.target).copied().unwrap_or(0)).collect();
     let to_share = -owed.iter().map(|&lag| i128::from(lag)).sum::<i128>();
-    let total: i128 = next.iter().map(|member| i128::from(member.weight.get())).sum();
+    let total: i128 = next.iter().map(|member| i128::from(member.weight)).sum();
     for (owed, member) in owed.iter_mut().zip(next) {
-        *owed += (to_share * i128::from(member.weight.get())).div_euclid(total) as i64;
+        *owed += (to_share * i128::from(member.weight)).div_euclid(total) as i64;
     }
     settle(&mut owed);
     owed
@@ -193,22 +193,17 @@ pub(super) fn in_requests(owed: i64) -> f64 {
 mod tests {
     use super::*;
     use crate::id::TargetId;
-    use crate::weight::Weight;
 
-    fn members(weights: &[u16]) -> Vec<Member> {
+    fn members(weights: &[u32]) -> Vec<Member> {
         weights
             .iter()
             .enumerate()
-            .map(|(i, &weight)| Member {
-                target: TargetId(i as u32),
-                weight: Weight::new(weight),
-                available: true,
-            })
+            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight, available: true })
             .collect()
     }
 
     /// Runs `slots` slots and returns the largest lag of any member after any of them, in units of 1/(W ONE).
-    fn largest_lag(weights: &[u16], owed: &[i64], slots: u64) -> f64 {
+    fn largest_lag(weights: &[u32], owed: &[i64], slots: u64) -> f64 {
         let mut quota = Quota::new(&members(weights), owed);
         let total: i128 = weights.iter().map(|&w| i128::from(w)).sum();
         let mut largest = 0;
@@ -249,7 +244,7 @@ mod tests {
     #[test]
     fn every_small_weight_set_keeps_the_bound_and_repeats() {
         // Aim: the bound holds for each weight set with a sum up to 14, in ascending order. Method: exhaustive.
-        fn sets(smallest: u16, left: u16, set: &mut Vec<u16>, visit: &mut dyn FnMut(&[u16])) {
+        fn sets(smallest: u32, left: u32, set: &mut Vec<u32>, visit: &mut dyn FnMut(&[u32])) {
             if set.len() > 1 {
                 visit(set);
             }
@@ -292,11 +287,8 @@ mod tests {
         assert_eq!(kept, lags);
         let left = carry(&old, &lags, &old[1..]);
         assert_eq!(left.iter().sum::<i64>(), 0);
-        let joined: Vec<_> = old
-            .iter()
-            .copied()
-            .chain([Member { target: TargetId(9), weight: Weight::new(4), available: true }])
-            .collect();
+        let joined: Vec<_> =
+            old.iter().copied().chain([Member { target: TargetId(9), weight: 4, available: true }]).collect();
         assert_eq!(carry(&old, &lags, &joined)[3], 0);
     }
 }

@@ -1,0 +1,119 @@
+//! The algorithms by which an Upstream may choose, by name, and what there is to set about them. The algorithms themselves
+//! are `balancer`'s.
+
+use std::time::Duration;
+
+/// One line for each algorithm: its name in the code and its name everywhere else.
+macro_rules! algorithms {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// How a Target is chosen.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum Algorithm {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Algorithm {
+            /// Every algorithm there is, in the order documentation lists them.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// As Kong and scenario files write it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+algorithms! {
+    /// Exact shares in turn.
+    #[default]
+    RoundRobin = "round-robin",
+    /// Kong's own round-robin: a shuffled wheel, exact over whole turns only.
+    Wheel = "wheel",
+}
+
+impl Algorithm {
+    /// Reads the word, `None` when there is no such algorithm.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
+    }
+}
+
+/// What there is to set about choosing beyond Kong's fields. An addition of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuning {
+    /// Targets that are drawn to choose among; 2 to 16, 2 by default.
+    pub choices: u8,
+    /// How strongly requests under way lower a weight; 0 to 16, 1 by default. Envoy's `active_request_bias`.
+    pub active_request_bias: f64,
+    /// What consistent hashing looks up in.
+    pub hash_table: HashTable,
+    /// The most requests under way that a target may have, in percent of its share of all, before its keys go on to the next;
+    /// 0 (the default) is no bound, else 101 to 10000. haproxy's `hash-balance-factor`.
+    pub hash_balance_factor: u16,
+    /// How those that join or come back start.
+    pub slow_start: Option<SlowStart>,
+    /// When less than this percentage of the weight is available, health is ignored and all targets are picked from; 0 (the
+    /// default) is never, up to 100. Envoy's `healthy_panic_threshold`.
+    pub panic_threshold: f64,
+}
+
+/// What consistent hashing looks up in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashTable {
+    /// Points on a ring of `slots`, as Kong.
+    #[default]
+    Ring,
+    /// Google's table (Eisenbud and others 2016).
+    Maglev,
+}
+
+/// A target that joins, or comes back to health, gets its weight little by little. Names and defaults are Envoy's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlowStart {
+    /// How long that takes; above zero.
+    pub window: Duration,
+    /// Percent of the weight at the start; 1 to 100, 10 by default.
+    pub min_weight_percent: u8,
+    /// 1 (the default) is linear in time; larger gives more weight early. Above zero.
+    pub aggression: f64,
+}
+
+impl HashTable {
+    /// All, in the order documentation lists them.
+    pub const ALL: [Self; 2] = [Self::Ring, Self::Maglev];
+
+    /// As files write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ring => "ring",
+            Self::Maglev => "maglev",
+        }
+    }
+
+    /// Reads the word, `None` when there is no such table.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.as_str() == word)
+    }
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            choices: 2,
+            active_request_bias: 1.0,
+            hash_table: HashTable::Ring,
+            hash_balance_factor: 0,
+            slow_start: None,
+            panic_threshold: 0.0,
+        }
+    }
+}
+
+impl Default for SlowStart {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(30), min_weight_percent: 10, aggression: 1.0 }
+    }
+}
