@@ -1,15 +1,17 @@
-//! Ctrl-C and SIGTERM: the first asks for an honest end (drain, report, exit code 130 or 143), the second ends the process
-//! at once. Leaves the ending itself to the engine, which looks at [`Stop::flag`].
+//! Ctrl-C and SIGTERM: the first asks for an honest end (drain, report), the second ends the process at once with 130 or
+//! 143. SIGHUP asks a server to read its files again. Leaves what is asked to whoever listens.
 
 #![expect(clippy::disallowed_methods, reason = "the second signal ends the process at once")]
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
 
 /// What signals have asked for so far.
 #[derive(Clone, Debug, Default)]
@@ -30,23 +32,7 @@ impl Stop {
     pub fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
         let asked = stop.clone();
-        let runtime = Builder::new_current_thread().enable_io().build()?;
-        let (mut interrupt, mut terminate) = {
-            let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                loop {
-                    let code = tokio::select! {
-                        Some(()) = interrupt.recv() => 130,
-                        Some(()) = terminate.recv() => 143,
-                        else => return,
-                    };
-                    asked.ask(code);
-                }
-            });
-        })?;
+        listen(&[SignalKind::interrupt(), SignalKind::terminate()], move |kind| asked.ask(exit_code(kind)))?;
         Ok(stop)
     }
 
@@ -66,6 +52,57 @@ impl Stop {
         }
         self.0.flag.store(true, Ordering::Release);
     }
+}
+
+/// What a signal asks of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// SIGHUP: read the files again.
+    Reload,
+    /// SIGTERM or Ctrl-C: drain and end.
+    End,
+}
+
+/// What signals ask of a server from now on. The second one that asks for the end is not delivered: it ends the process.
+///
+/// # Errors
+/// When the system gives no thread or no signal handler.
+pub fn wishes() -> io::Result<Receiver<Wish>> {
+    let (wish, wishes) = channel();
+    let stop = Stop::default();
+    listen(&[SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()], move |kind| {
+        let asked = if kind == SignalKind::hangup() { Wish::Reload } else { Wish::End };
+        if asked == Wish::End {
+            stop.ask(exit_code(kind));
+        }
+        // A server that is ending already has heard enough.
+        let _ = wish.send(asked);
+    })?;
+    Ok(wishes)
+}
+
+/// What a shell says of a process that such a signal ended.
+fn exit_code(kind: SignalKind) -> u8 {
+    if kind == SignalKind::interrupt() { 130 } else { 143 }
+}
+
+/// Calls `heard` for each signal of these kinds, on a thread of its own, until the process ends.
+fn listen(kinds: &[SignalKind], heard: impl Fn(SignalKind) + Send + 'static) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let (sender, mut signals) = unbounded_channel();
+    for &kind in kinds {
+        let _inside = runtime.enter();
+        let (mut source, sender) = (signal(kind)?, sender.clone());
+        runtime.spawn(async move { while source.recv().await.is_some() && sender.send(kind).is_ok() {} });
+    }
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            while let Some(kind) = signals.recv().await {
+                heard(kind);
+            }
+        });
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,18 +2,24 @@
 //! maps what happened to an exit code. Decides nothing about runs.
 
 mod exit;
+mod input;
 mod progress;
 mod report;
 mod run;
+mod server;
+mod target;
 mod terminal;
 mod validate;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::exit::Failure;
+use crate::mock::{Latency, Respond};
+use crate::scenario;
 
 /// Debug builds say so, because their figures mean nothing.
 const VERSION: &str = if cfg!(debug_assertions) {
@@ -34,6 +40,9 @@ Start here:
 
 Results:
   report     Render a run again from its report.json
+
+By hand:
+  target     One mock target alone                sim target --listen 127.0.0.1:9001
 
 Options:
 {options}
@@ -69,6 +78,8 @@ enum Verb {
     Validate(ValidateArgs),
     /// Render a run again from its report.json
     Report(ReportArgs),
+    /// One mock target alone
+    Target(TargetArgs),
 }
 
 /// `sim run`.
@@ -125,6 +136,31 @@ struct ReportArgs {
     format: Format,
 }
 
+/// `sim target`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  sim target --listen 127.0.0.1:9001 --version blue --latency p50=4ms,p99=20ms
+
+Each answer's x-sim-version says who answered. SIGTERM and Ctrl-C drain and end.")]
+struct TargetArgs {
+    /// Where it listens; port 0 is a free one
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+    /// What it is called; its address when nothing is said
+    #[arg(long)]
+    name: Option<String>,
+    /// What its answers say they are; its name when nothing is said
+    #[arg(id = "VERSION", long = "version", value_parser = scenario::version_of)]
+    mock_version: Option<String>,
+    /// How long an answer takes: 5ms, or p50=4ms,p99=20ms
+    #[arg(long, value_name = "FORM", default_value = "0ms", value_parser = scenario::latency_of)]
+    latency: Latency,
+    /// What is in it: anything, echo, or bytes=N
+    #[arg(long, value_name = "FORM", default_value = "anything", value_parser = scenario::respond_of)]
+    respond: Respond,
+}
+
 /// What `sim run` prints at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -155,6 +191,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Validate(args) => validate::validate(&args),
         Verb::Report(args) => report::report(&args),
+        Verb::Target(args) => target::target(&args),
     };
     ended.unwrap_or_else(|failure: Failure| failure.report())
 }

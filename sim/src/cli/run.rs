@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::exit::Failure;
 use super::progress::Progress;
-use super::{Format, RunArgs, terminal, validate};
+use super::{Format, RunArgs, input, server, terminal};
 use crate::plan::Plan;
 use crate::report;
 use crate::run::{Options, RunError, run as rehearse};
@@ -21,8 +21,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     if args.dry_run {
         return say(&scenario::dry_run(&plan)).map(|()| ExitCode::SUCCESS);
     }
-    let stop =
-        Stop::on_signals().map_err(|e| Failure::environment(&format!("cannot listen for Ctrl-C: {e}")))?;
+    let stop = Stop::on_signals().map_err(|e| server::no_signals(&e))?;
     let options = Options { out: args.out.clone(), command: command(args, &plan), strict: args.strict };
     let mut progress = Progress::new(&plan, args.quiet);
     let finished = rehearse(&plan, &options, &stop, &mut |now| progress.tick(now)).map_err(|e| failure(&e));
@@ -44,7 +43,7 @@ pub(super) fn show(summary: &Summary, folder: &Path, format: Format) -> Result<(
 }
 
 fn plan(args: &RunArgs) -> Result<Plan, Failure> {
-    let text = validate::read(&args.file).map_err(|e| Failure::scenario(&e))?;
+    let text = input::read(&args.file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?;
     let input =
         Input { path: args.file.display().to_string(), text, sets: args.set.clone(), seed: args.seed };
     scenario::read(&input).map_err(|mistakes| {

@@ -1,18 +1,12 @@
 //! `sim validate FILE...`: every mistake of every file, then one line for each file.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitCode;
 
 use super::exit::{self, Failure};
-use super::{ValidateArgs, terminal};
+use super::{ValidateArgs, input, terminal};
 use crate::scenario::{self, Input};
 use crate::words;
-
-/// Largest scenario that is read, in bytes: far more than anybody writes, far less than memory.
-const FILE_MAX: u64 = 4 << 20;
 
 /// Checks all files.
 pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
@@ -20,7 +14,7 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
     for file in &args.files {
         let name = file.file_name().map_or_else(|| file.to_string_lossy(), |name| name.to_string_lossy());
         let name = words::plain(&name);
-        let said = match read(file) {
+        let said = match input::read(file, input::SCENARIO_MAX) {
             Err(message) => {
                 terminal::error(&message);
                 code = exit::SCENARIO;
@@ -43,29 +37,4 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
         terminal::print(&said).map_err(|e| Failure::environment(&e))?;
     }
     Ok(ExitCode::from(code))
-}
-
-/// The text of a scenario; `-` is standard input.
-pub(super) fn read(file: &Path) -> Result<String, String> {
-    let is_stdin = file.as_os_str() == "-";
-    let named = if is_stdin { "standard input".to_owned() } else { file.display().to_string() };
-    let cannot = |why: &dyn std::fmt::Display| format!("cannot read {named}: {why}");
-    if file.is_dir() {
-        return Err(cannot(&"it is a folder; name the scenario file in it"));
-    }
-    let source: Box<dyn Read> = if is_stdin {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(fs::File::open(file).map_err(|e| cannot(&e))?)
-    };
-    let mut bytes = Vec::new();
-    source.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|e| cannot(&e))?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(cannot(&"it is larger than 4 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let valid = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
-        let line = 1 + valid.matches('\n').count();
-        cannot(&format!("line {line} is not UTF-8"))
-    })
 }

@@ -1,5 +1,6 @@
 //! One mistake in a scenario: what, where, and what would be right. How a screen shows it is `render`'s.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::{DEFAULTS, Input};
@@ -35,6 +36,18 @@ pub struct Diagnostic {
     pub label: String,
     /// What would be right.
     pub help: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    /// In one line, for where there is no text to point into.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, label, help, .. } = self;
+        write!(f, "{message}")?;
+        if !label.is_empty() {
+            write!(f, " ({label})")?;
+        }
+        help.iter().try_for_each(|help| write!(f, "; {help}"))
+    }
 }
 
 impl Place {

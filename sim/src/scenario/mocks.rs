@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::diagnostic::{Diagnostic, Place};
 use super::gateway::Named;
-use super::node::{Node, Value};
-use super::reader::{Section, Shape, duration};
+use super::mistakes::Mistakes;
+use super::node::{Key, Node, Table, Value};
+use super::reader::{EMPTY, Section, Shape, duration, text};
 use crate::mock::{Behaviour, Latency, Respond};
 use crate::plan::MockPlan;
 
@@ -65,16 +67,9 @@ pub(super) fn read(root: &Section<'_>, targets: &[Named<'_>]) -> Vec<MockPlan> {
 fn entry(section: &Section<'_>) -> Option<Entry> {
     let latency = section.node("latency").and_then(|node| latency(section, node));
     let respond = section.node("respond").and_then(|node| respond(section, node));
-    let version = section.text("version").filter(|version| {
-        let is_fine = !version.is_empty() && version.bytes().all(|b| b.is_ascii_graphic());
-        if !is_fine {
-            let (place, message) = (section.place_of("version"), "a version goes into a header field");
-            section.mistakes.note(place, message, "cannot be sent", "use plain letters without spaces");
-        }
-        is_fine
-    });
+    let version = section.node("version").and_then(|node| version(section, node));
     let behaviour = latency.zip(respond).map(|(latency, respond)| Behaviour { latency, respond });
-    Some(Entry { matcher: matcher(section)?, behaviour, version: version.map(str::to_owned) })
+    Some(Entry { matcher: matcher(section)?, behaviour, version })
 }
 
 /// Host names know no capitals, so neither do patterns.
@@ -160,4 +155,64 @@ fn respond(section: &Section<'_>, node: &Node) -> Option<Respond> {
             _ => Some(Respond::Anything),
         },
     }
+}
+
+/// A word that can be sent in a header field.
+fn version(section: &Section<'_>, node: &Node) -> Option<String> {
+    let version = text(node, "version", section.mistakes)?;
+    if !version.is_empty() && version.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(version.to_owned());
+    }
+    let (message, help) = ("a version goes into a header field", "use plain letters without spaces");
+    section.mistakes.note(&node.place, message, "cannot be sent", help);
+    None
+}
+
+// === Mocks by flags ===
+
+/// The latency that a flag gives: `5ms`, `p50=4ms,p99=20ms`.
+///
+/// # Errors
+/// What is wrong with it and what would be right.
+pub fn latency_of(flag: &str) -> Result<Latency, String> {
+    of_flag("latency", flag, latency)
+}
+
+/// The answer form that a flag gives: `anything`, `echo`, `bytes=1024`.
+///
+/// # Errors
+/// What is wrong with it and what would be right.
+pub fn respond_of(flag: &str) -> Result<Respond, String> {
+    of_flag("respond", flag, respond)
+}
+
+/// The version that a flag gives.
+///
+/// # Errors
+/// What is wrong with it and what would be right.
+pub fn version_of(flag: &str) -> Result<String, String> {
+    of_flag("version", flag, version)
+}
+
+/// What `key` would mean in a scenario, where `{ a = "b" }` is written `a=b`.
+fn of_flag<T>(key: &str, flag: &str, read: impl Fn(&Section<'_>, &Node) -> Option<T>) -> Result<T, String> {
+    let place = Place::set(0, 0..flag.len());
+    let node = |value| Node { value, place: place.clone() };
+    let named = |name: &str| Key { name: name.trim().to_owned(), place: place.clone() };
+    let word = |text: &str| text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Integer);
+    let pairs = flag.split(',').map(|part| part.split_once('=').unwrap_or((part, "")));
+    let value = if flag.contains('=') {
+        let entries = pairs.map(|(name, value)| (named(name), node(word(value.trim())))).collect();
+        Value::Table(Table { entries })
+    } else {
+        Value::Text(flag.to_owned())
+    };
+    let table = Table { entries: vec![(named(key), node(value))] };
+    let mistakes = Mistakes::default();
+    let read = {
+        let section = Section::whole(&table, &EMPTY, &place, &SHAPE, &mistakes);
+        section.own(key).and_then(|node| read(&section, node))
+    };
+    let told: Vec<_> = mistakes.in_order().iter().map(Diagnostic::to_string).collect();
+    read.filter(|_| told.is_empty()).ok_or_else(|| told.join("; "))
 }

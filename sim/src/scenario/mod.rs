@@ -22,6 +22,7 @@ mod tests;
 
 pub use describe::{describe, dry_run};
 pub use diagnostic::{Diagnostic, Place, Text};
+pub use mocks::{latency_of, respond_of, version_of};
 pub use render::render;
 
 use sha2::{Digest as _, Sha256};

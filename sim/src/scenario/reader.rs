@@ -24,7 +24,7 @@ pub(super) struct Shape {
 const TOP: [&str; 4] = ["name", "summary", "engine", "seed"];
 /// Kong's largest timeout, in milliseconds.
 const TIMEOUT_MS_MAX: i64 = 2_147_483_646;
-static EMPTY: Table = Table { entries: Vec::new() };
+pub(super) static EMPTY: Table = Table { entries: Vec::new() };
 
 /// One table of a scenario, with its defaults behind it.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! `probe` watches the machine; the calling thread listens. One clock for all, started by the generator when it is ready.
 
 mod alarm;
+mod alone;
 mod answer;
 mod connection;
 mod control;
@@ -16,8 +17,10 @@ mod report;
 mod targets;
 mod template;
 
+pub use alone::MockTarget;
+
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -84,14 +87,36 @@ struct Parts {
     stop: Arc<AtomicBool>,
     shell: Option<Shell>,
     /// `targets` and `control`.
-    others: Vec<Part>,
+    others: Vec<Thread>,
     probe: Option<JitterProbe>,
     /// A part that did not end as it should.
     failed: Option<&'static str>,
 }
 
 /// A thread by its name, and the way to tell it to stop.
-type Part = (&'static str, oneshot::Sender<()>, JoinHandle<io::Result<()>>);
+struct Thread {
+    name: &'static str,
+    stop: oneshot::Sender<()>,
+    handle: JoinHandle<io::Result<()>>,
+}
+
+impl Thread {
+    /// Tells it to stop and waits for it; whether it ended as it should.
+    fn end(self) -> bool {
+        // A thread that has ended already hears nothing; joining it says how.
+        let _ = self.stop.send(());
+        matches!(self.handle.join(), Ok(Ok(())))
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce(oneshot::Receiver<()>) -> io::Result<()> + Send + 'static,
+) -> Result<Thread, EngineError> {
+    let (stop, stopped) = oneshot::channel();
+    let handle = named(name, move || run(stopped))?;
+    Ok(Thread { name, stop, handle })
+}
 
 impl Parts {
     /// Starts everything, the generator last.
@@ -103,7 +128,7 @@ impl Parts {
         let mut reporter = || reporters.pop().expect("one reporter for each thread that reports");
         let (for_targets, for_control, for_generator) = (reporter(), reporter(), reporter());
 
-        let listeners = targets::listen(&plan.mocks)?;
+        let listeners = targets::listen(&plan.mocks, (Ipv4Addr::LOCALHOST, 0).into())?;
         let overrides = listeners.addresses.clone();
         let mut parts = Self {
             clock: clock.clone(),
@@ -116,7 +141,7 @@ impl Parts {
         };
         let (mocks, seed, target_ids, target_clock) =
             (plan.mocks.clone(), plan.seed, ids.clone(), clock.clone());
-        parts.spawn("targets", move |stop| {
+        parts.others.push(spawn("targets", move |stop| {
             targets::run(targets::Start {
                 listeners,
                 mocks,
@@ -125,8 +150,9 @@ impl Parts {
                 clock: target_clock,
                 reporter: for_targets,
                 stop,
+                drain: Duration::ZERO,
             })
-        })?;
+        })?);
 
         let (on_applied, applied) = mpsc::channel();
         let settings = Settings {
@@ -144,7 +170,7 @@ impl Parts {
 
         let streams = connect_all(proxy, plan.load.connections)?;
         let (steps, control_clock) = (plan.steps.clone(), clock.clone());
-        parts.spawn("control", move |stop| {
+        parts.others.push(spawn("control", move |stop| {
             control::run(control::Start {
                 steps,
                 admin,
@@ -153,7 +179,7 @@ impl Parts {
                 applied,
                 stop,
             })
-        })?;
+        })?);
         let start = generator::Start {
             load: plan.load.clone(),
             seed,
@@ -166,17 +192,6 @@ impl Parts {
         };
         parts.generator = Some(named("generator", move || generator::run(start))?);
         Ok((parts, collector))
-    }
-
-    fn spawn(
-        &mut self,
-        name: &'static str,
-        run: impl FnOnce(oneshot::Receiver<()>) -> io::Result<()> + Send + 'static,
-    ) -> Result<(), EngineError> {
-        let (stop, stopped) = oneshot::channel();
-        let handle = named(name, move || run(stopped))?;
-        self.others.push((name, stop, handle));
-        Ok(())
     }
 
     /// Ends everything, in the order of the requests' way. Remembers the first part that had failed.
@@ -193,10 +208,8 @@ impl Parts {
         if let Some(shell) = self.shell.take() {
             failed("gateway", shell.stop().failed == 0);
         }
-        for (name, stop, handle) in self.others.drain(..) {
-            // A thread that has ended already hears nothing; joining it says how.
-            let _ = stop.send(());
-            failed(name, matches!(handle.join(), Ok(Ok(()))));
+        for thread in self.others.drain(..) {
+            failed(thread.name, thread.end());
         }
         if let Some(probe) = self.probe.take() {
             probe.end();

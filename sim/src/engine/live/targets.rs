@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::rng;
@@ -17,8 +19,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::alarm::Alarm;
@@ -36,7 +38,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-sim-version");
 /// The longest body of a request that a mock reads.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Between two reports of the thread.
-const FLUSH: std::time::Duration = std::time::Duration::from_millis(10);
+const FLUSH: Duration = Duration::from_millis(10);
 
 /// Listeners for all mocks, bound before the run begins so that the gateway can be told where they are.
 pub(super) struct Listeners {
@@ -45,12 +47,12 @@ pub(super) struct Listeners {
     pub(super) addresses: BTreeMap<String, SocketAddr>,
 }
 
-/// One free port of loopback for each mock.
-pub(super) fn listen(mocks: &[MockPlan]) -> Result<Listeners, EngineError> {
+/// A listener at `address` for each mock; port 0 gives each a free one.
+pub(super) fn listen(mocks: &[MockPlan], address: SocketAddr) -> Result<Listeners, EngineError> {
     let mut all = Listeners { listeners: Vec::with_capacity(mocks.len()), addresses: BTreeMap::new() };
     for mock in mocks {
-        let failed = || EngineError::system(format!("listen for target {}", mock.name));
-        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed())?;
+        let failed = || EngineError::system(format!("listen on {address} for target {}", mock.name));
+        let listener = StdListener::bind(address).map_err(failed())?;
         listener.set_nonblocking(true).map_err(failed())?;
         all.addresses.insert(mock.name.clone(), listener.local_addr().map_err(failed())?);
         all.listeners.push(listener);
@@ -67,14 +69,18 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
     pub(super) stop: oneshot::Receiver<()>,
+    /// How long requests under way may take then.
+    pub(super) drain: Duration,
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop, then for `drain` those who are connected.
 pub(super) fn run(start: Start) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async move {
         let alarm = Alarm::new(&start.clock)?;
         let reporter = Rc::new(start.reporter);
+        // Each listener and connection holds a receiver: when all are gone, all have ended.
+        let (draining, stopped) = watch::channel(false);
         for (number, (listener, mock)) in start.listeners.listeners.into_iter().zip(start.mocks).enumerate() {
             let target = Rc::new(Target {
                 number: number as u32,
@@ -89,8 +95,9 @@ pub(super) fn run(start: Start) -> io::Result<()> {
                 alarm: Rc::clone(&alarm),
                 reporter: Rc::clone(&reporter),
             });
-            tokio::task::spawn_local(accept(target, TcpListener::from_std(listener)?));
+            tokio::task::spawn_local(accept(target, TcpListener::from_std(listener)?, stopped.clone()));
         }
+        drop(stopped);
         let flushing = async {
             let mut ticks = tokio::time::interval(FLUSH);
             loop {
@@ -98,10 +105,16 @@ pub(super) fn run(start: Start) -> io::Result<()> {
                 reporter.flush();
             }
         };
+        let stopping = async {
+            let _ = start.stop.await;
+            let _ = draining.send(true);
+            // Who has not ended by then is cut off.
+            let _ = tokio::time::timeout(start.drain, draining.closed()).await;
+        };
         tokio::select! {
             rang = alarm.run() => rang,
             () = flushing => Ok(()),
-            _ = start.stop => Ok(()),
+            () = stopping => Ok(()),
         }
     })
 }
@@ -121,20 +134,32 @@ struct Target {
     reporter: Rc<Reporter>,
 }
 
-async fn accept(target: Rc<Target>, listener: TcpListener) {
+async fn accept(target: Rc<Target>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
     loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => return,
+        };
         // A connection that went away again, or no free descriptor: the client sees it, so it is observed.
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, _)) = accepted else {
             tokio::task::yield_now().await;
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let target = Rc::clone(&target);
-        tokio::task::spawn_local(async move {
-            let service = service_fn(|request| async { Ok::<_, Infallible>(target.serve(request).await) });
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
+        tokio::task::spawn_local(serve(Rc::clone(&target), stream, stopped.clone()));
     }
+}
+
+/// Serves one connection to its end; told to stop, to the end of the request under way.
+async fn serve(target: Rc<Target>, stream: TcpStream, mut stopped: watch::Receiver<bool>) {
+    let service = service_fn(|request| async { Ok::<_, Infallible>(target.serve(request).await) });
+    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    // How a connection ends is the client's business.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 impl Target {

@@ -1,0 +1,42 @@
+//! Files that the command line names, read whole and within bounds; `-` is standard input.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+/// Largest scenario that is read, in bytes: far more than anybody writes, far less than memory.
+pub(super) const SCENARIO_MAX: u64 = 4 << 20;
+
+/// Whether `file` stands for standard input.
+pub(super) fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// What a file is called in messages.
+pub(super) fn name(file: &Path) -> String {
+    if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// The text of a file of at most `most` bytes.
+pub(super) fn read(file: &Path, most: u64) -> Result<String, String> {
+    let (is_stdin, named) = (is_stdin(file), name(file));
+    let cannot = |why: &dyn std::fmt::Display| format!("cannot read {named}: {why}");
+    if file.is_dir() {
+        return Err(cannot(&"it is a folder; name the file in it"));
+    }
+    let source: Box<dyn Read> = if is_stdin {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(fs::File::open(file).map_err(|e| cannot(&e))?)
+    };
+    let mut bytes = Vec::new();
+    source.take(most + 1).read_to_end(&mut bytes).map_err(|e| cannot(&e))?;
+    if bytes.len() as u64 > most {
+        return Err(cannot(&format!("it is larger than {} MiB", most >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
+        let line = 1 + valid.matches('\n').count();
+        cannot(&format!("line {line} is not UTF-8"))
+    })
+}
