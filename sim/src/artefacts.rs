@@ -1,9 +1,9 @@
 //! The folder a run leaves behind: `<out>/<scenario>/<UTC stamp>-<seed>/`. It is written under a hidden name and renamed
-//! when it is whole, so nobody ever finds half a report; `latest` points to the newest. Leaves the files' content to
-//! `report`.
+//! when it is whole, so nobody ever finds half a report; `latest` points to the newest. Also single files that are replaced
+//! as one. Leaves the files' content to others.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How many runs of one scenario and seed may begin within one second.
@@ -102,6 +102,28 @@ impl Drop for Draft {
     }
 }
 
+/// Puts `content` in the place of the file `path`: whoever reads it, and whoever finds it after a crash, has the old one or
+/// the new one, whole.
+///
+/// # Errors
+/// When it cannot be written or renamed; the old one is as it was.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), ArtefactError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = folder.join(format!(".{name}.{}", std::process::id()));
+    let write = || {
+        let mut file = fs::File::create(&hidden)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&hidden, path)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&hidden);
+        failed("write", path)(source)
+    })
+}
+
 #[cfg(unix)]
 fn point(link: &Path, to: &str) -> io::Result<()> {
     std::os::unix::fs::symlink(to, link)
@@ -154,6 +176,19 @@ mod tests {
         draft.write("report.json", b"{}").unwrap();
         drop(draft);
         assert_eq!(entries(&out.path().join("blue-green")), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_one_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.yaml");
+        for content in ["old", "new"] {
+            replace(&path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(entries(folder.path()), ["state.yaml"]);
+        assert!(replace(folder.path(), b"x").is_err(), "a folder is no file");
+        assert_eq!(entries(folder.path()), ["state.yaml"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Exit codes, and the one message that goes with those that are not a verdict. The verdict's own (0, 97, 99, 130, 143)
+//! Exit codes, and the message that goes with those that are not a verdict. The verdict's own (0, 97, 99, 130, 143)
 //! come from the summary.
 
 use std::process::ExitCode;
@@ -41,6 +41,14 @@ impl Failure {
     /// The scenario's mistakes have been printed.
     pub(super) fn scenario_shown() -> Self {
         Self { code: SCENARIO, message: String::new() }
+    }
+
+    /// Files that cannot be used, and why, one mistake a line.
+    pub(super) fn scenario_lines(mistakes: &[String]) -> Self {
+        for mistake in mistakes {
+            terminal::error(mistake);
+        }
+        Self::scenario_shown()
     }
 
     /// Prints the message and gives the code.

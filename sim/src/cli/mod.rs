@@ -2,11 +2,13 @@
 //! maps what happened to an exit code. Decides nothing about runs.
 
 mod exit;
+mod gateway;
 mod input;
 mod progress;
 mod report;
 mod run;
 mod server;
+mod state;
 mod target;
 mod terminal;
 mod validate;
@@ -42,6 +44,7 @@ Results:
   report     Render a run again from its report.json
 
 By hand:
+  gateway    The proxy and its Admin API alone    sim gateway --config kong.yaml
   target     One mock target alone                sim target --listen 127.0.0.1:9001
 
 Options:
@@ -78,6 +81,8 @@ enum Verb {
     Validate(ValidateArgs),
     /// Render a run again from its report.json
     Report(ReportArgs),
+    /// The proxy and its Admin API alone
+    Gateway(GatewayArgs),
     /// One mock target alone
     Target(TargetArgs),
 }
@@ -136,6 +141,35 @@ struct ReportArgs {
     format: Format,
 }
 
+/// `sim gateway`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sim gateway --config kong.yaml
+  sim gateway --state state.yaml    then POST to the Admin API; the next start goes on with it
+
+SIGHUP reads the files again. SIGTERM and Ctrl-C drain and end; twice ends at once.")]
+struct GatewayArgs {
+    /// A decK file; may be repeated, `-` reads standard input. Without one the gateway begins empty
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Where clients connect; port 0 is a free one
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8000")]
+    proxy: SocketAddr,
+    /// Where the Admin API listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001")]
+    admin: SocketAddr,
+    /// Worker threads
+    #[arg(long, value_name = "N", default_value = "1", value_parser = workers)]
+    workers: usize,
+    /// Keep the configuration here after each change, and go on with it at the next start
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Exact balancers shared by all workers, or Kong's own ways
+    #[arg(long, value_name = "PROFILE", default_value = "default")]
+    profile: Profile,
+}
+
 /// `sim target`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -159,6 +193,22 @@ struct TargetArgs {
     /// What is in it: anything, echo, or bytes=N
     #[arg(long, value_name = "FORM", default_value = "anything", value_parser = scenario::respond_of)]
     respond: Respond,
+}
+
+/// Worker threads, as many as a scenario may have.
+fn workers(flag: &str) -> Result<usize, String> {
+    let most = usize::from(scenario::WORKERS_MAX);
+    let number = flag.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("write a whole number from 1 to {most}"))
+}
+
+/// How a gateway behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// Exact balancers that all workers share; changes at once
+    Default,
+    /// Kong's: a balancer for each worker, changes within 5 s
+    Kong,
 }
 
 /// What `sim run` prints at the end.
@@ -191,6 +241,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Validate(args) => validate::validate(&args),
         Verb::Report(args) => report::report(&args),
+        Verb::Gateway(args) => gateway::gateway(&args),
         Verb::Target(args) => target::target(&args),
     };
     ended.unwrap_or_else(|failure: Failure| failure.report())

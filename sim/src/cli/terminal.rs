@@ -36,9 +36,18 @@ pub(super) fn tell(text: &str) {
 
 /// `error: ...` on stderr.
 pub(super) fn error(message: &str) {
-    let red = AnsiColor::Red.on_default().bold();
+    labelled("error", AnsiColor::Red, message);
+}
+
+/// `warning: ...` on stderr.
+pub(super) fn warning(message: &str) {
+    labelled("warning", AnsiColor::Yellow, message);
+}
+
+fn labelled(label: &str, color: AnsiColor, message: &str) {
+    let style = color.on_default().bold();
     let lines: Vec<_> = message.lines().map(words::plain).collect();
-    tell(&format!("{red}error{red:#}: {}\n", lines.join("\n")));
+    tell(&format!("{style}{label}{style:#}: {}\n", lines.join("\n")));
 }
 
 /// Whether stderr is a terminal on which lines may be redrawn.

@@ -18,7 +18,8 @@ const SHAPE: Shape = Shape {
     keys: &["workers", "balancing", "proxy_listen", "admin_listen"],
     later: &["config", "keepalive", "nodes", "sync_interval", "profile", "driver"],
 };
-const WORKERS_MAX: i64 = 256;
+/// Worker threads of one gateway.
+pub const WORKERS_MAX: u16 = 256;
 
 /// The entities of a scenario, as far as they could be read.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ pub(super) fn entities<'a>(root: &Section<'a>) -> Entities<'a> {
 pub(super) fn read(root: &Section<'_>, config: Config) -> Option<GatewayPlan> {
     let section = root.optional_section("gateway", &SHAPE);
     section.one_of("balancing", &["shared"], &["per-worker"]);
-    let workers = section.integer("workers", 1, WORKERS_MAX);
+    let workers = section.integer("workers", 1, WORKERS_MAX.into());
     let (proxy, admin) = (address(&section, "proxy_listen"), address(&section, "admin_listen"));
     let (proxy_listen, admin_listen) = (proxy?, admin?);
     if proxy_listen == admin_listen && proxy_listen.port() != 0 {

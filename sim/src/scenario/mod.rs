@@ -6,6 +6,7 @@ mod mistakes;
 mod node;
 mod reader;
 
+mod deck;
 mod gateway;
 mod load;
 mod mocks;
@@ -20,8 +21,10 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+pub use deck::read_deck;
 pub use describe::{describe, dry_run};
 pub use diagnostic::{Diagnostic, Place, Text};
+pub use gateway::WORKERS_MAX;
 pub use mocks::{latency_of, respond_of, version_of};
 pub use render::render;
 
