@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use gateway_core::config::{Config, ConfigError};
+use gateway_core::config::Config;
 use gateway_core::id::UpstreamId;
 
 use super::diagnostic::Place;
@@ -148,47 +148,4 @@ fn address(section: &Section<'_>, name: &str) -> Option<SocketAddr> {
     };
     section.mistakes.note(place, message, label, HELP);
     None
-}
-
-/// What was added; else each rule that is broken is noted where it is. `kind` is what would have been added: `a Service`.
-pub(super) fn added<T>(section: &Section<'_>, kind: &str, result: Result<T, ConfigError>) -> Option<T> {
-    match result {
-        Ok(id) => return Some(id),
-        Err(ConfigError::Schema(errors)) => {
-            for error in errors {
-                let field = error.field.split('[').next().unwrap_or_default();
-                let message = match error.field.as_str() {
-                    "@entity" => format!("{kind} breaks a rule"),
-                    field => format!("`{field}` breaks a rule for {kind}"),
-                };
-                let help = format!("Kong says: {}", error.message);
-                if section.has(field) {
-                    section.mistakes.note(place_in(section, &error.field), message, "not accepted", help);
-                } else {
-                    section.mistakes.absent(section.place, message, "not accepted", help);
-                }
-            }
-        }
-        Err(ConfigError::Unique { field, value }) => {
-            let label = format!("`{value}` a second time");
-            let message =
-                format!("two {}s are called `{value}`", kind.split_once(' ').map_or(kind, |(_, noun)| noun));
-            section.mistakes.note(section.place_of(field), message, label, "give each a name of its own");
-        }
-        Err(error @ (ConfigError::Missing { .. } | ConfigError::Referenced { .. })) => {
-            section.mistakes.note(section.place, error.to_string(), "", "");
-        }
-    }
-    None
-}
-
-/// Where `paths[1]` stands: the entry itself.
-fn place_in<'a>(section: &Section<'a>, field: &str) -> &'a Place {
-    let (name, index) = field.split_once('[').unwrap_or((field, ""));
-    let entry =
-        match (section.own(name).map(|node| &node.value), index.trim_end_matches(']').parse::<usize>()) {
-            (Some(Value::List(items)), Ok(index)) => items.get(index),
-            _ => None,
-        };
-    entry.map_or_else(|| section.place_of(name), |entry| &entry.place)
 }

@@ -1,5 +1,6 @@
 //! From the text of a scenario to a checked [`Plan`], or to all its mistakes at once, each with its place and what would be
-//! right. The only code that knows the file format; `defaults.toml` is the only place where defaults stand.
+//! right. The only code that knows the file format; `defaults.toml` is the only place where defaults stand, but for those
+//! of entities, which are Kong's.
 
 mod diagnostic;
 mod mistakes;
@@ -7,6 +8,7 @@ mod node;
 mod reader;
 
 mod deck;
+mod entity;
 mod gateway;
 mod load;
 mod mocks;

@@ -22,14 +22,12 @@ pub(super) struct Shape {
 
 /// The scenario's own keys: TOML gives them to whichever `[section]` stands above them.
 const TOP: [&str; 4] = ["name", "summary", "engine", "seed"];
-/// Kong's largest timeout, in milliseconds.
-const TIMEOUT_MS_MAX: i64 = 2_147_483_646;
 pub(super) static EMPTY: Table = Table { entries: Vec::new() };
 
 /// One table of a scenario, with its defaults behind it.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
-    table: &'a Table,
+    pub(super) table: &'a Table,
     defaults: Option<&'a Table>,
     /// Where the table stands.
     pub(super) place: &'a Place,
@@ -128,7 +126,7 @@ impl<'a> Section<'a> {
                 let message = format!("`{}` is not served yet", key.name);
                 self.mistakes.note(&key.place, message, "known, and still to come", "leave it out");
             } else if !(has_header && self.swallowed(key)) {
-                self.unknown(key);
+                unknown(key, self.shape.what, self.shape.keys, self.mistakes);
             }
         }
     }
@@ -137,16 +135,6 @@ impl<'a> Section<'a> {
     fn strangers(&self) -> impl Iterator<Item = &'a Key> {
         let keys = self.shape.keys;
         self.table.entries.iter().map(|(key, _)| key).filter(move |key| !keys.contains(&key.name.as_str()))
-    }
-
-    fn unknown(&self, key: &Key) {
-        let Shape { what, keys, .. } = self.shape;
-        let help = words::closest(&key.name, keys).map_or_else(
-            || format!("keys of {what}: {}", words::quoted(keys)),
-            |close| format!("did you mean `{close}`?"),
-        );
-        let message = format!("unknown key `{}`", key.name);
-        self.mistakes.note(&key.place, message, format!("not a key of {what}"), help);
     }
 
     /// Whether `key` is the scenario's own, written below this table's header; notes it then.
@@ -216,51 +204,12 @@ impl<'a> Section<'a> {
 
     /// A word that must be one of `known`; `later` are those still to come.
     pub(super) fn one_of(&self, name: &str, known: &[&str], later: &[&str]) -> Option<&'a str> {
-        let word = self.text(name)?;
-        if known.contains(&word) {
-            return Some(word);
-        }
-        let place = self.place_of(name);
-        if later.contains(&word) {
-            let help = format!("served so far: {}", words::quoted(known));
-            self.mistakes.note(
-                place,
-                format!("`{word}` is not served yet"),
-                "known, and still to come",
-                help,
-            );
-            return None;
-        }
-        let help = words::closest(word, known).map_or_else(
-            || format!("`{name}` is one of {}", words::quoted(known)),
-            |close| format!("did you mean `{close}`?"),
-        );
-        self.mistakes.note(place, format!("`{word}` is not a value of `{name}`"), "no such value", help);
-        None
-    }
-
-    /// `true` or `false`.
-    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
-        let node = self.node(name)?;
-        match node.value {
-            Value::Boolean(flag) => Some(flag),
-            _ => self.wrong_kind(node, name, "true or false"),
-        }
+        one_of(self.node(name)?, name, known, later, self.mistakes)
     }
 
     /// A whole number from `least` to `most`.
     pub(super) fn integer(&self, name: &str, least: i64, most: i64) -> Option<i64> {
-        let node = self.node(name)?;
-        let label = match node.value {
-            Value::Integer(number) if (least..=most).contains(&number) => return Some(number),
-            Value::Integer(number) if number < least => format!("at least {least}"),
-            Value::Integer(_) | Value::Float(f64::INFINITY) => format!("at most {most}"),
-            Value::Float(_) => "not a whole number".to_owned(),
-            _ => return self.wrong_kind(node, name, "a whole number"),
-        };
-        let help = format!("write a whole number from {least} to {most}");
-        self.mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
-        None
+        integer(self.node(name)?, name, least, most, self.mistakes)
     }
 
     /// A number above zero, at most `most`, that must be there.
@@ -297,16 +246,6 @@ impl<'a> Section<'a> {
         Some(duration)
     }
 
-    /// A duration, or milliseconds as in Kong's files: 1 to 2147483646 of them.
-    pub(super) fn timeout(&self, name: &str) -> Option<Duration> {
-        match self.node(name)?.value {
-            Value::Integer(_) => {
-                self.integer(name, 1, TIMEOUT_MS_MAX).map(|ms| Duration::from_millis(ms.unsigned_abs()))
-            }
-            _ => self.some_time(name),
-        }
-    }
-
     /// A list of strings.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         let items = self.list(name).iter();
@@ -315,20 +254,12 @@ impl<'a> Section<'a> {
 
     /// A list.
     pub(super) fn list(&self, name: &str) -> &'a [Node] {
-        let Some(node) = self.node(name) else { return &[] };
-        if let Value::List(items) = &node.value {
-            return items;
-        }
-        let _: Option<()> = self.wrong_kind(node, name, "a list");
-        &[]
+        self.node(name).and_then(|node| list(node, name, self.mistakes)).unwrap_or_default()
     }
 
     /// The node as a table.
     pub(super) fn as_table(&self, node: &'a Node, name: &str) -> Option<&'a Table> {
-        match &node.value {
-            Value::Table(table) => Some(table),
-            _ => self.wrong_kind(node, name, "a table"),
-        }
+        table(node, name, self.mistakes)
     }
 
     /// Notes that a value is not of its kind.
@@ -353,6 +284,122 @@ pub(super) fn text<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Optio
         Value::Text(text) => Some(text),
         _ => wrong_kind(node, name, "a string", mistakes),
     }
+}
+
+/// The node as one of the words `known`; `later` are those still to come.
+pub(super) fn one_of<'a>(
+    node: &'a Node,
+    name: &str,
+    known: &[&str],
+    later: &[&str],
+    mistakes: &Mistakes,
+) -> Option<&'a str> {
+    let word = text(node, name, mistakes)?;
+    if known.contains(&word) {
+        return Some(word);
+    }
+    if later.contains(&word) {
+        let (message, help) = (format!("`{word}` is not served yet"), words::quoted(known));
+        let help = format!("served so far: {help}");
+        mistakes.note(&node.place, message, "known, and still to come", help);
+        return None;
+    }
+    let help = words::closest(word, known).map_or_else(
+        || format!("`{name}` is one of {}", words::quoted(known)),
+        |close| format!("did you mean `{close}`?"),
+    );
+    mistakes.note(&node.place, format!("`{word}` is not a value of `{name}`"), "no such value", help);
+    None
+}
+
+/// The node as `true` or `false`.
+pub(super) fn boolean(node: &Node, name: &str, mistakes: &Mistakes) -> Option<bool> {
+    match node.value {
+        Value::Boolean(flag) => Some(flag),
+        _ => wrong_kind(node, name, "true or false", mistakes),
+    }
+}
+
+/// The node as a whole number from `least` to `most`.
+pub(super) fn integer(node: &Node, name: &str, least: i64, most: i64, mistakes: &Mistakes) -> Option<i64> {
+    match node.value {
+        Value::Integer(number) => in_range(number, node, name, (least, most), mistakes),
+        Value::Float(f64::INFINITY) => {
+            out_of_range(node, name, format!("at most {most}"), (least, most), mistakes)
+        }
+        Value::Float(_) => out_of_range(node, name, "not a whole number".to_owned(), (least, most), mistakes),
+        _ => wrong_kind(node, name, "a whole number", mistakes),
+    }
+}
+
+/// `number`, what the node stands for, when it is from the least to the most.
+pub(super) fn in_range(
+    number: i64,
+    node: &Node,
+    name: &str,
+    (least, most): (i64, i64),
+    mistakes: &Mistakes,
+) -> Option<i64> {
+    let label = match number {
+        number if number < least => format!("at least {least}"),
+        number if number > most => format!("at most {most}"),
+        number => return Some(number),
+    };
+    out_of_range(node, name, label, (least, most), mistakes)
+}
+
+fn out_of_range<T>(
+    node: &Node,
+    name: &str,
+    label: String,
+    (least, most): (i64, i64),
+    mistakes: &Mistakes,
+) -> Option<T> {
+    let help = format!("write a whole number from {least} to {most}");
+    mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
+    None
+}
+
+/// The node as a number from `least` to `most`.
+pub(super) fn number(node: &Node, name: &str, least: f64, most: f64, mistakes: &Mistakes) -> Option<f64> {
+    let number = match node.value {
+        Value::Integer(number) => number as f64,
+        Value::Float(number) => number,
+        _ => return wrong_kind(node, name, "a number", mistakes),
+    };
+    if (least..=most).contains(&number) {
+        return Some(number);
+    }
+    let label = if number < least { format!("at least {least}") } else { format!("at most {most}") };
+    let help = format!("write a number from {least} to {most}");
+    mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
+    None
+}
+
+/// The node as a list.
+pub(super) fn list<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a [Node]> {
+    match &node.value {
+        Value::List(items) => Some(items),
+        _ => wrong_kind(node, name, "a list", mistakes),
+    }
+}
+
+/// The node as a table.
+pub(super) fn table<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a Table> {
+    match &node.value {
+        Value::Table(table) => Some(table),
+        _ => wrong_kind(node, name, "a table", mistakes),
+    }
+}
+
+/// Notes a key that `what` does not have.
+pub(super) fn unknown(key: &Key, what: &str, keys: &[&str], mistakes: &Mistakes) {
+    let help = words::closest(&key.name, keys).map_or_else(
+        || format!("keys of {what}: {}", words::quoted(keys)),
+        |close| format!("did you mean `{close}`?"),
+    );
+    let message = format!("unknown key `{}`", key.name);
+    mistakes.note(&key.place, message, format!("not a key of {what}"), help);
 }
 
 /// The node as a duration.

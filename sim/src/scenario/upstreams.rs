@@ -1,38 +1,24 @@
 //! `[[upstreams]]` and their targets, one by one or many by number.
 
-use gateway_core::entity::{Address, Algorithm, Target, Upstream};
+use gateway_core::entity::{Address, Target, Upstream};
 use gateway_core::id::UpstreamId;
+use gateway_core::schema::{Entity as _, Stamp};
 use gateway_core::weight::Weight;
 
 use super::diagnostic::Place;
-use super::gateway::{Entities, Named, added};
+use super::entity;
+use super::gateway::{Entities, Named};
 use super::node::Value;
 use super::reader::{Section, Shape};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
     what: "an Upstream",
-    keys: &["name", "algorithm", "host_header", "targets", "tags"],
-    later: &[
-        "hash_on",
-        "hash_fallback",
-        "hash_on_header",
-        "hash_fallback_header",
-        "hash_on_cookie",
-        "hash_on_cookie_path",
-        "hash_on_query_arg",
-        "hash_fallback_query_arg",
-        "hash_on_uri_capture",
-        "hash_fallback_uri_capture",
-        "slots",
-        "healthchecks",
-        "use_srv_name",
-        "client_certificate",
-    ],
+    keys: &entity::keys::<{ Upstream::FIELDS.len() + 1 }>(Upstream::FIELDS, &["targets"]),
+    later: &[],
 };
 const TARGET: Shape = Shape { what: "a target", keys: &["target", "weight", "tags"], later: &["failover"] };
 const MANY: Shape = Shape { what: "many targets", keys: &["count", "name", "weight", "tags"], later: &[] };
-const ALGORITHMS_LATER: [&str; 4] = ["least-connections", "consistent-hashing", "latency", "sticky-sessions"];
 /// Targets that one `{ count, name }` makes.
 const COUNT_MAX: i64 = 10_000;
 /// Targets of one scenario that `{ count, name }` may make: each is a listener of its own in a live run.
@@ -41,15 +27,11 @@ const TARGETS_MAX: usize = 50_000;
 /// Reads one and adds it.
 pub(super) fn read<'a>(section: &Section<'a>, entities: &mut Entities<'a>) {
     let name = section.required_text("name", "blue").unwrap_or("unnamed");
-    let algorithms = Algorithm::ALL.map(Algorithm::as_str);
-    let algorithm = section.one_of("algorithm", &algorithms, &ALGORITHMS_LATER).and_then(Algorithm::parse);
-    let upstream = Upstream {
-        algorithm: algorithm.unwrap_or_default(),
-        host_header: section.text("host_header").map(str::to_owned),
-        tags: section.texts("tags"),
-        ..Upstream::new(name)
-    };
-    let Some(id) = added(section, "an Upstream", entities.config.add_upstream(upstream)) else {
+    let mut fields = entity::json::<Upstream>(section, &[]);
+    fields.entry("name").or_insert_with(|| name.into());
+    let stamp = Stamp { now_ms: 0, id: Upstream::new(name).uuid };
+    let Some(id) = entity::add::<Upstream>(section, "an Upstream", fields, &stamp, &mut entities.config)
+    else {
         entities.targets_are_all = false;
         return;
     };
