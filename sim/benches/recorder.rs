@@ -6,6 +6,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Service, Target, Upstream};
+use gateway_core::gateway::Options;
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -59,7 +60,12 @@ fn plan() -> Plan {
             timeout: Duration::from_secs(5),
             requests: RequestMix::new(vec![get]).expect("a mix"),
         },
-        gateway: GatewayPlan { config, workers: 2, proxy_listen: ANY, admin_listen: ANY },
+        gateway: GatewayPlan {
+            config,
+            options: Options { workers: 2, ..Options::default() },
+            proxy_listen: ANY,
+            admin_listen: ANY,
+        },
         mocks,
         steps: vec![],
         thresholds: vec![],

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use gateway_core::gateway::Balancing;
+
 use crate::artefacts::{ArtefactError, Draft};
 use crate::engine::{EngineError, live};
 use crate::measure::{Progress, Recorder};
@@ -92,8 +94,11 @@ fn environment(plan: &Plan, command: &str) -> Environment {
         version: format!("sim {} ({profile})", env!("CARGO_PKG_VERSION")),
         os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        workers: plan.gateway.workers,
-        balancing: "shared".to_owned(),
+        workers: plan.gateway.options.workers,
+        balancing: match plan.gateway.options.balancing {
+            Balancing::Shared => "shared".to_owned(),
+            Balancing::PerWorker => "per-worker".to_owned(),
+        },
         connections: plan.load.connections,
         clock: one_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         command: command.to_owned(),

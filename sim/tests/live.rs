@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Route, Service, Target, Upstream};
+use gateway_core::gateway::Options;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
@@ -54,7 +55,12 @@ fn plan(rate: f64, ms: u64) -> Plan {
             timeout: Duration::from_secs(10),
             requests: RequestMix::new(vec![get("/anything")]).unwrap(),
         },
-        gateway: GatewayPlan { config, workers: 2, proxy_listen: ANY, admin_listen: ANY },
+        gateway: GatewayPlan {
+            config,
+            options: Options { workers: 2, ..Options::default() },
+            proxy_listen: ANY,
+            admin_listen: ANY,
+        },
         mocks,
         steps: vec![],
         thresholds: vec![],

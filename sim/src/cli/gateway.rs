@@ -56,8 +56,8 @@ impl Running {
             // A file that cannot be written is told before anybody relies on it.
             state::write(path, &gateway).map_err(|e| Failure::environment(&e))?;
         }
-        let ticker = Ticker::start(Arc::clone(&gateway), clock.clone(), Arc::new(|_| ()))
-            .map_err(|e| Failure::environment(&e))?;
+        let ticker =
+            Ticker::start(Arc::clone(&gateway), clock.clone()).map_err(|e| Failure::environment(&e))?;
         Ok(Self { gateway, clock, shell, ticker, state })
     }
 
@@ -147,16 +147,11 @@ fn read(files: &[PathBuf]) -> Result<Config, Vec<String>> {
     }
     let texts: Vec<_> = texts.into_iter().filter_map(Result::ok).collect();
     let texts: Vec<_> = texts.iter().map(|(name, text)| Text { name, text }).collect();
-    let loaded = scenario::read_deck(&texts, &variable, unix_millis())?;
+    let loaded = scenario::read_deck(&texts, &input::variable, unix_millis())?;
     for warning in &loaded.warnings {
         terminal::warning(warning);
     }
     Ok(loaded.config)
-}
-
-#[expect(clippy::disallowed_methods, reason = "decK files name variables of the environment")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "entities carry the wall clock, as Kong's do")]

@@ -1,11 +1,19 @@
-//! Files that the command line names, read whole and within bounds; `-` is standard input.
+//! Files that the command line or a scenario names, read whole and within bounds, and the environment; `-` is standard input.
 
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use gateway_core::deck::FILE_MAX;
+
+use crate::scenario::Surroundings;
+
 /// Largest scenario that is read, in bytes: far more than anybody writes, far less than memory.
 pub(super) const SCENARIO_MAX: u64 = 4 << 20;
+
+/// The world as scenarios may ask for it.
+pub(super) const SURROUNDINGS: Surroundings =
+    Surroundings { file: |path| read(path, FILE_MAX as u64), variable };
 
 /// Whether `file` stands for standard input.
 pub(super) fn is_stdin(file: &Path) -> bool {
@@ -39,4 +47,10 @@ pub(super) fn read(file: &Path, most: u64) -> Result<String, String> {
         let line = 1 + valid.matches('\n').count();
         cannot(&format!("line {line} is not UTF-8"))
     })
+}
+
+/// An environment variable.
+#[expect(clippy::disallowed_methods, reason = "decK files name variables of the environment")]
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -44,8 +44,13 @@ pub(super) fn show(summary: &Summary, folder: &Path, format: Format) -> Result<(
 
 fn plan(args: &RunArgs) -> Result<Plan, Failure> {
     let text = input::read(&args.file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?;
-    let input =
-        Input { path: args.file.display().to_string(), text, sets: args.set.clone(), seed: args.seed };
+    let input = Input {
+        path: args.file.display().to_string(),
+        text,
+        sets: args.set.clone(),
+        seed: args.seed,
+        surroundings: input::SURROUNDINGS,
+    };
     scenario::read(&input).map_err(|mistakes| {
         let mut text = scenario::render(&mistakes, &input, terminal::wants_color());
         let count = words::counted(mistakes.len() as u64, "error");

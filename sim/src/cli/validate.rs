@@ -21,7 +21,12 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
                 continue;
             }
             Ok(text) => {
-                let input = Input { path: file.display().to_string(), text, sets: vec![], seed: None };
+                let input = Input {
+                    path: file.display().to_string(),
+                    text,
+                    surroundings: input::SURROUNDINGS,
+                    ..Input::default()
+                };
                 match scenario::read(&input) {
                     Ok(plan) => format!("{name}: {}\n", scenario::describe(&plan)),
                     Err(mistakes) => {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gateway_core::gateway::{Applied, Gateway};
+use gateway_core::gateway::Gateway;
 use gateway_core::shell::Clock;
 
 use super::EngineError;
@@ -19,15 +19,11 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Ticker(Option<(SyncSender<()>, JoinHandle<()>)>);
 
 impl Ticker {
-    /// Starts ticking; `on_applied` is told of what came into force.
+    /// Starts ticking.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(
-        gateway: Arc<Gateway>,
-        clock: Clock,
-        on_applied: Arc<dyn Fn(Applied) + Send + Sync>,
-    ) -> Result<Self, EngineError> {
+    pub fn start(gateway: Arc<Gateway>, clock: Clock) -> Result<Self, EngineError> {
         if gateway.next_timeout().is_none() {
             return Ok(Self::default());
         }
@@ -36,7 +32,8 @@ impl Ticker {
             loop {
                 let now = clock.now();
                 gateway.handle_timeout(now);
-                gateway.news().into_iter().for_each(|applied| on_applied(applied));
+                // Which worker learnt of what shows in its picks.
+                drop(gateway.news());
                 let wait = gateway.next_timeout().map_or(TICK, |at| at.since(now)).min(TICK);
                 if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                     return;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gateway_core::config::{Change, Config};
 use gateway_core::entity::{Address, Route, Service, Target, Upstream};
-use gateway_core::gateway::{Attempt, Gateway, Next};
+use gateway_core::gateway::{Attempt, Gateway, Next, Options};
 use gateway_core::id::UpstreamId;
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
@@ -66,7 +66,12 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
         seed: 42,
         source: Source::default(),
         load: load(rate, seconds),
-        gateway: GatewayPlan { config, workers: 2, proxy_listen: ANY, admin_listen: ANY },
+        gateway: GatewayPlan {
+            config,
+            options: Options { workers: 2, ..Options::default() },
+            proxy_listen: ANY,
+            admin_listen: ANY,
+        },
         mocks,
         steps: switches.iter().map(step).collect(),
         thresholds: Vec::new(),
@@ -101,7 +106,8 @@ const LATE: Duration = Duration::from_millis(40);
 /// What an engine says of an undisturbed run, in the order it says it.
 pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
     let mut said: Vec<(Instant, Observation)> = Vec::new();
-    let gateway = Gateway::new(plan.gateway.config.clone());
+    let options = plan.gateway.options;
+    let gateway = Gateway::with(plan.gateway.config.clone(), options);
     let mut under_way: BinaryHeap<Reverse<(Instant, u64)>> = BinaryHeap::new();
     let mut attempts: Vec<Option<(Attempt, Instant)>> = Vec::new();
     let mut steps = plan.steps.iter().enumerate().peekable();
@@ -121,7 +127,9 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
         }
         finish(&gateway, &mut under_way, &mut attempts, now, &mut said);
         let head = Head::new("GET", "/");
-        let attempt = gateway.begin(&gateway.route(0, &head).unwrap(), &head, now).unwrap();
+        gateway.handle_timeout(now);
+        let worker = index as usize % options.workers;
+        let attempt = gateway.begin(&gateway.route(worker, &head).unwrap(), &head, now).unwrap();
         said.push((reported(index, now), Observation::Picked(Pick::of(index, &attempt))));
         said.push((now, Observation::Served { request: index, mock: attempt.target.0, at: now }));
         under_way.push(Reverse((now + service_time(plan.seed, index), index)));

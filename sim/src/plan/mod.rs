@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gateway_core::config::Config;
+use gateway_core::gateway::Options;
 use gateway_core::id::{ServiceId, UpstreamId};
 
 use crate::load::Load;
@@ -60,8 +61,8 @@ pub struct Source {
 pub struct GatewayPlan {
     /// Its entities at the start.
     pub config: Config,
-    /// Worker threads, at least 1. They share each balancer, so accuracy does not depend on their number.
-    pub workers: usize,
+    /// How it behaves: its workers, how they share balancers and learn of changes, and whose rules hold.
+    pub options: Options,
     /// Where the proxy listens; port 0 is a free one.
     pub proxy_listen: SocketAddr,
     /// Where the Admin API listens; port 0 is a free one.

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use gateway_core::gateway::{Balancing, Options};
+
 use super::origins;
 use crate::load::Schedule;
 use crate::mock::{Latency, Respond};
@@ -47,11 +49,12 @@ pub fn dry_run(plan: &Plan) -> String {
     for request in load.requests.templates() {
         let _ = writeln!(out, "            {} {}", request.method, words::plain(&request.path));
     }
-    let workers = words::counted(plan.gateway.workers as u64, "worker");
     let _ = writeln!(
         out,
-        "  gateway   {workers}, proxy {}, admin {}",
-        plan.gateway.proxy_listen, plan.gateway.admin_listen
+        "  gateway   {}, proxy {}, admin {}",
+        behaviour(&plan.gateway.options),
+        plan.gateway.proxy_listen,
+        plan.gateway.admin_listen
     );
     for (_, service) in plan.gateway.config.services() {
         let name = service.name.as_deref().unwrap_or("service");
@@ -78,6 +81,21 @@ pub fn dry_run(plan: &Plan) -> String {
     }
     settings(&mut out, plan);
     out
+}
+
+/// `2 workers, each with balancers of its own, changes within 5 s, Kong's rules`
+fn behaviour(options: &Options) -> String {
+    let mut text = words::counted(options.workers as u64, "worker");
+    if options.balancing == Balancing::PerWorker {
+        text.push_str(", each with balancers of its own");
+    }
+    if let Some(interval) = options.sync_interval {
+        let _ = write!(text, ", changes within {}", seconds(interval));
+    }
+    if options.rules == Options::kong(options.workers, options.seed).rules {
+        text.push_str(", Kong's rules");
+    }
+    text
 }
 
 /// Every setting and where it comes from.

@@ -2,21 +2,23 @@
 //! checked by the names in the file, so that a mistake within an entity is not told again by all who name it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use gateway_core::config::Config;
+use gateway_core::gateway::{Balancing, Options};
 use gateway_core::id::UpstreamId;
 
 use super::diagnostic::Place;
 use super::node::Value;
 use super::reader::{Section, Shape};
-use super::{services, upstreams};
+use super::{Input, files, services, upstreams};
 use crate::plan::GatewayPlan;
 use crate::words;
 
 const SHAPE: Shape = Shape {
     what: "the gateway",
-    keys: &["workers", "balancing", "proxy_listen", "admin_listen"],
-    later: &["config", "keepalive", "nodes", "sync_interval", "profile", "driver"],
+    keys: &["config", "profile", "workers", "balancing", "sync_interval", "proxy_listen", "admin_listen"],
+    later: &["keepalive", "nodes", "driver"],
 };
 /// Worker threads of one gateway.
 pub const WORKERS_MAX: u16 = 256;
@@ -25,12 +27,27 @@ pub const WORKERS_MAX: u16 = 256;
 #[derive(Debug)]
 pub(super) struct Entities<'a> {
     pub(super) config: Config,
-    pub(super) upstreams: Names<'a>,
-    pub(super) services: Names<'a>,
+    pub(super) upstreams: Names,
+    pub(super) services: Names,
     /// In file order.
     pub(super) targets: Vec<Named<'a>>,
     /// Whether these are all that the file names; else some are among its mistakes.
     pub(super) targets_are_all: bool,
+    /// What else than the text makes them what they are: one line for each file they come from.
+    pub(super) identity: Vec<String>,
+}
+
+impl Default for Entities<'_> {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            upstreams: Names { kind: "upstream", known: Vec::new(), are_all: false },
+            services: Names { kind: "service", known: Vec::new(), are_all: false },
+            targets: Vec::new(),
+            targets_are_all: true,
+            identity: Vec::new(),
+        }
+    }
 }
 
 /// A target as the file names it.
@@ -38,49 +55,50 @@ pub(super) struct Entities<'a> {
 pub(super) struct Named<'a> {
     pub(super) name: String,
     pub(super) upstream: UpstreamId,
-    pub(super) upstream_name: &'a str,
+    pub(super) upstream_name: String,
     pub(super) weight: u32,
     pub(super) place: &'a Place,
 }
 
 /// The names that the file gives to entities of one kind, also to those that break a rule.
 #[derive(Clone, Debug)]
-pub(super) struct Names<'a> {
+pub(super) struct Names {
     kind: &'static str,
-    known: Vec<&'a str>,
+    known: Vec<String>,
     /// Whether each has one that can be read; else nobody can say that a name does not exist.
     are_all: bool,
 }
 
-impl<'a> Names<'a> {
-    fn of(kind: &'static str, sections: &[Section<'a>]) -> Self {
-        let name = |section: &Section<'a>| match section.own("name").map(|node| &node.value) {
-            Some(Value::Text(name)) => Some(name.as_str()),
-            _ => None,
-        };
-        let mut known = Vec::with_capacity(sections.len());
-        let mut are_all = true;
+impl Names {
+    /// Names that are all known.
+    pub(super) fn known(kind: &'static str, known: impl Iterator<Item = String>) -> Self {
+        Self { kind, known: known.collect(), are_all: true }
+    }
+
+    fn of(kind: &'static str, sections: &[Section<'_>]) -> Self {
+        let mut names = Self::known(kind, std::iter::empty());
         for section in sections {
-            match name(section) {
-                None => are_all = false,
-                Some(name) if known.contains(&name) => {}
-                Some(name) => known.push(name),
+            match section.own("name").map(|node| &node.value) {
+                Some(Value::Text(name)) if names.known.contains(name) => {}
+                Some(Value::Text(name)) => names.known.push(name.clone()),
+                _ => names.are_all = false,
             }
         }
-        Self { kind, known, are_all }
+        names
     }
 
     /// All of them, when all are known.
     pub(super) fn all(&self) -> Option<Vec<String>> {
-        self.are_all.then(|| self.known.iter().map(|name| (*name).to_owned()).collect())
+        self.are_all.then(|| self.known.clone())
     }
 
     /// Whether `name`, the value of `key`, is among them; notes `message` when it is not.
     pub(super) fn check(&self, section: &Section<'_>, key: &str, name: &str, message: &str) -> bool {
         let Self { kind, known, are_all } = self;
-        let exists = known.contains(&name);
+        let exists = known.iter().any(|known| known == name);
         if !exists && *are_all {
-            let help = match words::closest(name, known) {
+            let names: Vec<_> = known.iter().map(String::as_str).collect();
+            let help = match words::closest(name, &names) {
                 _ if known.is_empty() => format!("write [[{kind}s]]"),
                 Some(close) if known.len() > 6 => format!("did you mean `{close}`?"),
                 _ => format!("{kind}s here: {}", words::quoted(known)),
@@ -92,16 +110,27 @@ impl<'a> Names<'a> {
     }
 }
 
-/// All entities of the scenario `root`.
-pub(super) fn entities<'a>(root: &Section<'a>) -> Entities<'a> {
+/// All entities of the scenario `root`: of its sections, or of the files that `[gateway] config` names.
+pub(super) fn entities<'a>(root: &Section<'a>, input: &Input) -> Entities<'a> {
+    let gateway = root.unchecked("gateway", &SHAPE);
+    let Some((section, node)) = gateway.and_then(|section| Some((section, section.own("config")?))) else {
+        return of_sections(root);
+    };
+    for name in ["services", "routes", "upstreams"].into_iter().filter(|name| root.has(name)) {
+        let label = "and `config` names files that hold them";
+        let help = format!("leave out [[{name}]], or `config` in [gateway]");
+        root.mistakes.note(root.place_of(name), "entities come from two places", label, help);
+    }
+    files::entities(&section, node, input)
+}
+
+fn of_sections<'a>(root: &Section<'a>) -> Entities<'a> {
     let upstreams = root.sections("upstreams", &upstreams::SHAPE);
     let services = root.sections("services", &services::SHAPE);
     let mut entities = Entities {
-        config: Config::default(),
         upstreams: Names::of("upstream", &upstreams),
         services: Names::of("service", &services),
-        targets: Vec::new(),
-        targets_are_all: true,
+        ..Entities::default()
     };
     for section in &upstreams {
         upstreams::read(section, &mut entities);
@@ -124,10 +153,9 @@ pub(super) fn entities<'a>(root: &Section<'a>) -> Entities<'a> {
 }
 
 /// The gateway that holds `config`.
-pub(super) fn read(root: &Section<'_>, config: Config) -> Option<GatewayPlan> {
+pub(super) fn read(root: &Section<'_>, config: Config, seed: u64) -> Option<GatewayPlan> {
     let section = root.optional_section("gateway", &SHAPE);
-    section.one_of("balancing", &["shared"], &["per-worker"]);
-    let workers = section.integer("workers", 1, WORKERS_MAX.into());
+    let options = options(&section, seed);
     let (proxy, admin) = (address(&section, "proxy_listen"), address(&section, "admin_listen"));
     let (proxy_listen, admin_listen) = (proxy?, admin?);
     if proxy_listen == admin_listen && proxy_listen.port() != 0 {
@@ -135,7 +163,29 @@ pub(super) fn read(root: &Section<'_>, config: Config) -> Option<GatewayPlan> {
         let help = "give the Admin API a port of its own";
         section.mistakes.note(place, "two listeners share an address", label, help);
     }
-    Some(GatewayPlan { config, workers: workers? as usize, proxy_listen, admin_listen })
+    Some(GatewayPlan { config, options: options?, proxy_listen, admin_listen })
+}
+
+/// The profile, and what is said beside it.
+fn options(section: &Section<'_>, seed: u64) -> Option<Options> {
+    let workers = section.integer("workers", 1, WORKERS_MAX.into());
+    let profile = section.one_of("profile", &["default", "kong"], &[]);
+    let balancing = section.one_of("balancing", &["shared", "per-worker"], &[]);
+    let sync_interval = section.own("sync_interval").and_then(|_| section.duration("sync_interval"));
+    let workers = workers? as usize;
+    let mut options = match profile? {
+        "kong" => Options::kong(workers, seed),
+        _ => Options { workers, seed, ..Options::default() },
+    };
+    match balancing {
+        Some("shared") => options.balancing = Balancing::Shared,
+        Some(_) => options.balancing = Balancing::PerWorker,
+        None => {}
+    }
+    if let Some(interval) = sync_interval {
+        options.sync_interval = Some(interval).filter(|interval| *interval > Duration::ZERO);
+    }
+    Some(options)
 }
 
 fn address(section: &Section<'_>, name: &str) -> Option<SocketAddr> {

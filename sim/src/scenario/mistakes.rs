@@ -9,6 +9,8 @@ use super::diagnostic::{Diagnostic, Place, Text};
 #[derive(Debug, Default)]
 pub(super) struct Mistakes {
     found: RefCell<Vec<Diagnostic>>,
+    /// What is no mistake and hardly meant.
+    warnings: RefCell<Vec<Diagnostic>>,
     /// Stretches of the file that are not what they look like, each after a mistake of syntax.
     torn: Vec<Range<usize>>,
 }
@@ -17,7 +19,7 @@ impl Mistakes {
     /// No mistakes but those of syntax, in `file`.
     pub(super) fn beside(syntax: Vec<Diagnostic>, file: &str) -> Self {
         let torn = syntax.iter().map(|mistake| torn_by(mistake, file)).collect();
-        Self { found: RefCell::new(syntax), torn }
+        Self { found: RefCell::new(syntax), warnings: RefCell::default(), torn }
     }
 
     /// Notes something that stands where it should not. In a torn stretch it is taken for the tear's doing.
@@ -32,9 +34,18 @@ impl Mistakes {
         if place.text == Text::File && self.torn.iter().any(|torn| torn.contains(&at)) {
             return;
         }
-        let help = Some(help.into()).filter(|help| !help.is_empty());
-        let (message, label) = (message.into(), label.into());
-        self.found.borrow_mut().push(Diagnostic { message, place: place.clone(), label, help });
+        self.found.borrow_mut().push(diagnostic(place, message, label, help));
+    }
+
+    /// Notes something that is no mistake and hardly meant.
+    pub(super) fn warn(
+        &self,
+        place: &Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.warnings.borrow_mut().push(diagnostic(place, message, label, help));
     }
 
     /// Notes something that is missing, or that names what does not exist. In a file with a mistake of syntax it may be
@@ -56,17 +67,30 @@ impl Mistakes {
         self.found.borrow_mut().push(mistake);
     }
 
-    /// All of them, in the order of the texts, none twice.
-    pub(super) fn in_order(self) -> Vec<Diagnostic> {
-        let mut found = self.found.into_inner();
-        found.sort_by_key(|mistake| match mistake.place.text {
-            Text::File => (0, mistake.place.span.start),
-            Text::Set(number) => (1 + number, mistake.place.span.start),
-            Text::Defaults => (usize::MAX, 0),
-        });
-        found.dedup();
-        found
+    /// All of them, and all warnings, in the order of the texts, none twice.
+    pub(super) fn in_order(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        (in_order(self.found.into_inner()), in_order(self.warnings.into_inner()))
     }
+}
+
+fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    found.sort_by_key(|mistake| match mistake.place.text {
+        Text::File => (0, mistake.place.span.start),
+        Text::Set(number) => (1 + number, mistake.place.span.start),
+        Text::Defaults => (usize::MAX, 0),
+    });
+    found.dedup();
+    found
+}
+
+fn diagnostic(
+    place: &Place,
+    message: impl Into<String>,
+    label: impl Into<String>,
+    help: impl Into<String>,
+) -> Diagnostic {
+    let help = Some(help.into()).filter(|help| !help.is_empty());
+    Diagnostic { message: message.into(), place: place.clone(), label: label.into(), help }
 }
 
 /// From the line of a mistake of syntax to the next header: what the parser made of it is a guess.
@@ -119,7 +143,7 @@ mod tests {
             mistakes.note(&place, message, "", "");
             mistakes.absent(&place, message, "", "");
         }
-        let said: Vec<_> = mistakes.in_order().into_iter().map(|mistake| mistake.message).collect();
+        let said: Vec<_> = mistakes.in_order().0.into_iter().map(|mistake| mistake.message).collect();
         assert_eq!(said, ["a", "b", "flag"]);
     }
 }

@@ -47,9 +47,9 @@ pub(super) fn read(root: &Section<'_>, targets: &[Named<'_>]) -> Vec<MockPlan> {
             mocks.push(MockPlan {
                 name: target.name.clone(),
                 upstream: target.upstream,
-                upstream_name: target.upstream_name.to_owned(),
+                upstream_name: target.upstream_name.clone(),
                 weight: target.weight,
-                version: version.clone().unwrap_or_else(|| target.upstream_name.to_owned()),
+                version: version.clone().unwrap_or_else(|| target.upstream_name.clone()),
                 behaviour: behaviour.clone(),
             });
         }
@@ -213,6 +213,6 @@ fn of_flag<T>(key: &str, flag: &str, read: impl Fn(&Section<'_>, &Node) -> Optio
         let section = Section::whole(&table, &EMPTY, &place, &SHAPE, &mistakes);
         section.own(key).and_then(|node| read(&section, node))
     };
-    let told: Vec<_> = mistakes.in_order().iter().map(Diagnostic::to_string).collect();
+    let told: Vec<_> = mistakes.in_order().0.iter().map(Diagnostic::to_string).collect();
     read.filter(|_| told.is_empty()).ok_or_else(|| told.join("; "))
 }

@@ -6,9 +6,11 @@ mod diagnostic;
 mod mistakes;
 mod node;
 mod reader;
+mod surroundings;
 
 mod deck;
 mod entity;
+mod files;
 mod gateway;
 mod load;
 mod mocks;
@@ -29,6 +31,7 @@ pub use diagnostic::{Diagnostic, Place, Text};
 pub use gateway::WORKERS_MAX;
 pub use mocks::{latency_of, respond_of, version_of};
 pub use render::render;
+pub use surroundings::Surroundings;
 
 use sha2::{Digest as _, Sha256};
 
@@ -72,6 +75,8 @@ pub struct Input {
     pub sets: Vec<String>,
     /// The seed of `--seed`, instead of the file's.
     pub seed: Option<u64>,
+    /// Where files that the scenario names come from.
+    pub surroundings: Surroundings,
 }
 
 /// Reads and checks a scenario.
@@ -79,6 +84,14 @@ pub struct Input {
 /// # Errors
 /// All its mistakes, in the order of the text.
 pub fn read(input: &Input) -> Result<Plan, Vec<Diagnostic>> {
+    check(input).map(|(plan, _)| plan)
+}
+
+/// The same, with what is no mistake and hardly meant.
+///
+/// # Errors
+/// All its mistakes, in the order of the text.
+pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut syntax = Vec::new();
     let mut root = node::parse(&input.text, Place::file, &mut syntax);
     let mistakes = Mistakes::beside(syntax, &input.text);
@@ -88,9 +101,9 @@ pub fn read(input: &Input) -> Result<Plan, Vec<Diagnostic>> {
         }
     }
     let plan = plan(&root, input, &mistakes);
-    let mistakes = mistakes.in_order();
+    let (mistakes, warnings) = mistakes.in_order();
     match plan {
-        Some(plan) if mistakes.is_empty() => Ok(plan),
+        Some(plan) if mistakes.is_empty() => Ok((plan, warnings)),
         _ => Err(mistakes),
     }
 }
@@ -103,19 +116,20 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
     let load = load::read(&section);
-    let entities = gateway::entities(&section);
+    let entities = gateway::entities(&section, input);
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(|load| load.duration);
     let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
     let known = thresholds::Known { entities: &entities, mocks: &mocks, switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
-    let gateway = gateway::read(&section, entities.config);
-    let resolved = resolved(root, input);
+    let seed = input.seed.or(seed);
+    let gateway = gateway::read(&section, entities.config, seed.unwrap_or_default());
+    let resolved = resolved(root, input, &entities.identity);
     Some(Plan {
         name: name?,
         summary: section.text("summary").map(str::to_owned),
-        seed: input.seed.or(seed)?,
+        seed: seed?,
         source: Source {
             path: input.path.clone(),
             text: input.text.clone(),
@@ -157,14 +171,15 @@ fn name(section: &Section<'_>) -> Option<String> {
     None
 }
 
-/// The scenario with all flags applied, in a stable order.
-fn resolved(root: &Table, input: &Input) -> String {
+/// The scenario with all flags applied, in a stable order; what else it is made of stands below it as comments.
+fn resolved(root: &Table, input: &Input, identity: &[String]) -> String {
     let mut table = root.to_toml();
     if let Some(seed) = input.seed.and_then(|seed| i64::try_from(seed).ok()) {
         table.insert("seed".to_owned(), toml::Value::Integer(seed));
     }
     // Whatever was read as TOML can be written as TOML.
-    toml::to_string_pretty(&table).unwrap_or_default()
+    let text = toml::to_string_pretty(&table).unwrap_or_default();
+    identity.iter().fold(text, |text, line| format!("{text}# {line}\n"))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -20,7 +20,7 @@ pub(super) const ROUTE: Shape = Shape {
 };
 const LINK: Shape = Shape { what: "a link to a Service", keys: &["name"], later: &["id"] };
 /// What is spoken with mocks; a Service with TLS is rehearsed without it.
-const PROTOCOLS: [&str; 2] = ["http", "https"];
+pub(super) const PROTOCOLS: [&str; 2] = ["http", "https"];
 
 /// Reads a Service and adds it. Values that are noted as mistakes are stood in for, so that its rules are checked all the
 /// same.

@@ -120,7 +120,8 @@ impl<'a> Members<'_, 'a> {
             return false;
         }
         let (upstream, weight) = (self.id, weight.get().into());
-        self.entities.targets.push(Named { name, upstream, upstream_name: self.name, weight, place });
+        let upstream_name = self.name.to_owned();
+        self.entities.targets.push(Named { name, upstream, upstream_name, weight, place });
         true
     }
 }

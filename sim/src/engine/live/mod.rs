@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 use self::machine::{JitterProbe, Machine};
 use self::observer::WorkerObserver;
 use self::report::{Collector, Reporter, channel};
-use super::EngineError;
+use super::{EngineError, Ticker};
 use crate::load::{RequestIds, Schedule};
 use crate::measure::{Conditions, CpuSample, Observation};
 use crate::plan::Plan;
@@ -86,6 +86,7 @@ struct Parts {
     /// Tells the generator to stop early.
     stop: Arc<AtomicBool>,
     shell: Option<Shell>,
+    ticker: Ticker,
     /// `targets` and `control`.
     others: Vec<Thread>,
     probe: Option<JitterProbe>,
@@ -123,7 +124,7 @@ impl Parts {
     fn start(plan: &Plan) -> Result<(Self, Collector), EngineError> {
         let clock = Clock::stopped();
         let ids = RequestIds::new(plan.seed, Schedule::new(&plan.load, plan.seed).total());
-        let workers = plan.gateway.workers;
+        let workers = plan.gateway.options.workers;
         let (mut reporters, collector) = channel(workers + 3, &clock);
         let mut reporter = || reporters.pop().expect("one reporter for each thread that reports");
         let (for_targets, for_control, for_generator) = (reporter(), reporter(), reporter());
@@ -135,6 +136,7 @@ impl Parts {
             generator: None,
             stop: Arc::default(),
             shell: None,
+            ticker: Ticker::default(),
             others: Vec::new(),
             probe: JitterProbe::start(&clock),
             failed: None,
@@ -163,7 +165,8 @@ impl Parts {
             overrides,
             ..Settings::default()
         };
-        let gateway = Arc::new(Gateway::new(plan.gateway.config.clone()));
+        let gateway = Arc::new(Gateway::with(plan.gateway.config.clone(), plan.gateway.options));
+        parts.ticker = Ticker::start(Arc::clone(&gateway), clock.clone())?;
         let hooks = hooks(reporters, ids.clone(), on_applied);
         let shell = parts.shell.insert(Shell::start(gateway, settings, clock.clone(), hooks)?);
         let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
@@ -208,6 +211,7 @@ impl Parts {
         if let Some(shell) = self.shell.take() {
             failed("gateway", shell.stop().failed == 0);
         }
+        drop(std::mem::take(&mut self.ticker));
         for thread in self.others.drain(..) {
             failed(thread.name, thread.end());
         }

@@ -94,7 +94,9 @@ impl Recorder {
         let Some((number, applied)) = self.phases.open() else { return };
         let old = self.switches[number].from_upstream;
         let under_way = self.open_at.get(&old).copied().unwrap_or(0);
-        let longest = self.facts.plan.load.timeout + SETTLE;
+        // Until then a worker may not have learnt of it.
+        let settled = SETTLE + self.facts.plan.gateway.options.sync_interval.unwrap_or_default();
+        let longest = self.facts.plan.load.timeout + settled;
         let is_full = self.pending.len() >= self.held_max;
         if is_full && under_way > 0 {
             self.warn(format!(
@@ -102,7 +104,7 @@ impl Recorder {
                 number + 1
             ));
         }
-        let is_over = under_way == 0 && self.clock >= applied + SETTLE;
+        let is_over = under_way == 0 && self.clock >= applied + settled;
         if is_over || is_full || self.clock >= applied + longest {
             self.close_switch();
         }

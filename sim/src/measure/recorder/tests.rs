@@ -1,5 +1,6 @@
 //! The recorder against what engines may say: in order, late, twice, or never.
 
+use gateway_core::gateway::Options;
 use gateway_core::id::{Epoch, Revision};
 use gateway_core::outcome::Outcome;
 
@@ -314,6 +315,23 @@ fn a_step_that_takes_too_long_is_waited_for_no_longer_and_said() {
     let measured = recorder.finish(quiet(&plan));
     assert_eq!(measured.phases.iter().map(|phase| phase.intended).sum::<u64>(), 18_000);
     assert!(measured.warnings[0].text.starts_with("the old version of switch 1"), "{:?}", measured.warnings);
+}
+
+#[test]
+fn a_switch_stays_open_until_every_worker_may_have_learnt_of_it() {
+    // Aim: workers that learn late are part of the switch, also when no old request is under way for a moment. Method: a
+    // slow stream to Kong's own workers, of which one looks a good while after the change.
+    let mut plan = how_to(100.0, 30, &[(10_000, "green")]);
+    plan.gateway.options = Options::kong(2, 42);
+    let said = play(&plan);
+    let measured = measure(&plan, &said);
+    let switch = &measured.switches[0];
+    let last = switch.last_old_answer.unwrap();
+    assert!(last > ms(10_000) + SETTLE * 2 && last < ms(15_200), "{last:?}");
+    assert!(switch.stale_picks > 20, "{}", switch.stale_picks);
+    assert_eq!((measured.phases[2].kind, measured.phases[2].to), (Switch(0), last));
+    let wrong: Vec<_> = measured.phases.iter().map(|phase| phase.tally().wrong_version).collect();
+    assert_eq!(wrong, [0, 0, switch.stale_picks, 0], "stale answers belong to the switch");
 }
 
 #[test]
