@@ -58,6 +58,18 @@ fn the_shipped_scenario_is_valid_and_says_what_it_holds() {
 }
 
 #[test]
+fn what_cannot_work_is_warned_of_and_the_file_is_valid() {
+    let old = "name    = \"green\"";
+    let file = broken(old, &format!("{old}\nhealthchecks = {{ threshold = 100 }}"));
+    let path = file.path().to_str().unwrap();
+    for arguments in [&["validate", path][..], &["run", path, "--dry-run"]] {
+        let (code, stdout, stderr) = told(&sim(arguments).output().unwrap());
+        assert!(code == 0 && stdout.contains("18,000 requests"), "{stdout}");
+        assert!(stderr.starts_with("warning: an Upstream never has enough available\n"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_exits_with_3() {
     for verb in ["run", "validate"] {
         let (code, stdout, stderr) = told(&sim(&[verb, "scenarios/no_such.toml"]).output().unwrap());

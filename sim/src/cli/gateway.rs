@@ -151,6 +151,10 @@ fn read(files: &[PathBuf]) -> Result<Config, Vec<String>> {
     for warning in &loaded.warnings {
         terminal::warning(warning);
     }
+    for lint in scenario::lint(&loaded.config, &|_| false) {
+        let scenario::Lint { named, message, label, help, .. } = lint;
+        terminal::warning(&format!("{named}: {message} ({label}); {help}"));
+    }
     Ok(loaded.config)
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::exit::Failure;
 use super::progress::Progress;
-use super::{Format, RunArgs, input, server, terminal};
+use super::{Format, RunArgs, input, server, terminal, validate};
 use crate::plan::Plan;
 use crate::report;
 use crate::run::{Options, RunError, run as rehearse};
@@ -51,13 +51,7 @@ fn plan(args: &RunArgs) -> Result<Plan, Failure> {
         seed: args.seed,
         surroundings: input::SURROUNDINGS,
     };
-    scenario::read(&input).map_err(|mistakes| {
-        let mut text = scenario::render(&mistakes, &input, terminal::wants_color());
-        let count = words::counted(mistakes.len() as u64, "error");
-        let _ = writeln!(text, "{}: {count}", words::plain(&input.path));
-        terminal::tell(&text);
-        Failure::scenario_shown()
-    })
+    validate::check(&input, &words::plain(&input.path), args.dry_run).ok_or_else(Failure::scenario_shown)
 }
 
 fn failure(error: &RunError) -> Failure {

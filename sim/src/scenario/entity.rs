@@ -186,7 +186,7 @@ pub(super) fn refused(section: &Section<'_>, kind: &str, error: &ConfigError) {
 }
 
 /// The node at `healthchecks.active.healthy.interval` or `paths[1]`, or the nearest one around it that is there.
-fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Node> {
+pub(super) fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Node> {
     let mut steps = path.split(['.', '[']).map(|step| step.trim_end_matches(']'));
     let mut node = table.get(steps.next()?)?;
     for step in steps {

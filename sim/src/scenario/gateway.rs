@@ -9,9 +9,10 @@ use gateway_core::gateway::{Balancing, Options};
 use gateway_core::id::UpstreamId;
 
 use super::diagnostic::Place;
-use super::node::Value;
+use super::lints::{self, Lint, Subject};
+use super::node::{Node, Table, Value};
 use super::reader::{Section, Shape};
-use super::{Input, files, services, upstreams};
+use super::{Input, entity, files, services, upstreams};
 use crate::plan::GatewayPlan;
 use crate::words;
 
@@ -33,6 +34,8 @@ pub(super) struct Entities<'a> {
     pub(super) targets: Vec<Named<'a>>,
     /// Whether these are all that the file names; else some are among its mistakes.
     pub(super) targets_are_all: bool,
+    /// Where they stand, unless that is in files.
+    pub(super) sections: Vec<(Subject, &'a Table, &'a Place)>,
     /// What else than the text makes them what they are: one line for each file they come from.
     pub(super) identity: Vec<String>,
 }
@@ -45,6 +48,7 @@ impl Default for Entities<'_> {
             services: Names { kind: "service", known: Vec::new(), are_all: false },
             targets: Vec::new(),
             targets_are_all: true,
+            sections: Vec::new(),
             identity: Vec::new(),
         }
     }
@@ -113,15 +117,36 @@ impl Names {
 /// All entities of the scenario `root`: of its sections, or of the files that `[gateway] config` names.
 pub(super) fn entities<'a>(root: &Section<'a>, input: &Input) -> Entities<'a> {
     let gateway = root.unchecked("gateway", &SHAPE);
-    let Some((section, node)) = gateway.and_then(|section| Some((section, section.own("config")?))) else {
-        return of_sections(root);
+    let config = gateway.and_then(|section| Some((section, section.own("config")?)));
+    let entities = match config {
+        Some((section, node)) => of_files(root, &section, node, input),
+        None => of_sections(root),
     };
+    for lint in lints::lint(&entities.config, &|_| true) {
+        warn(root, &entities, config.map(|(_, node)| &node.place), lint);
+    }
+    entities
+}
+
+/// Notes a lint at the field it is about; of entities that come from files, at `config`.
+fn warn(root: &Section<'_>, entities: &Entities<'_>, config: Option<&Place>, lint: Lint) {
+    let Lint { subject, named, field, message, label, help } = lint;
+    match entities.sections.iter().find(|(section, ..)| *section == subject) {
+        Some((_, table, place)) => {
+            let place = entity::find(table, field).map_or(*place, |node| &node.place);
+            root.mistakes.warn(place, message, label, help);
+        }
+        None => root.mistakes.warn(config.unwrap_or(root.place), format!("{named}: {message}"), label, help),
+    }
+}
+
+fn of_files<'a>(root: &Section<'a>, section: &Section<'a>, node: &'a Node, input: &Input) -> Entities<'a> {
     for name in ["services", "routes", "upstreams"].into_iter().filter(|name| root.has(name)) {
         let label = "and `config` names files that hold them";
         let help = format!("leave out [[{name}]], or `config` in [gateway]");
         root.mistakes.note(root.place_of(name), "entities come from two places", label, help);
     }
-    files::entities(&section, node, input)
+    files::entities(section, node, input)
 }
 
 fn of_sections<'a>(root: &Section<'a>) -> Entities<'a> {

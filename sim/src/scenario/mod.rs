@@ -12,6 +12,7 @@ mod deck;
 mod entity;
 mod files;
 mod gateway;
+mod lints;
 mod load;
 mod mocks;
 mod services;
@@ -29,8 +30,9 @@ pub use deck::read_deck;
 pub use describe::{describe, dry_run};
 pub use diagnostic::{Diagnostic, Place, Text};
 pub use gateway::WORKERS_MAX;
+pub use lints::{Lint, Subject, lint};
 pub use mocks::{latency_of, respond_of, version_of};
-pub use render::render;
+pub use render::{render, render_warnings};
 pub use surroundings::Surroundings;
 
 use sha2::{Digest as _, Sha256};

@@ -17,15 +17,25 @@ const SHOWN_MAX: usize = 50;
 
 /// Mistakes as a screen shows them, each followed by an empty line; beyond the fiftieth only how many more there are.
 pub fn render(mistakes: &[Diagnostic], input: &Input, color: bool) -> String {
+    all(mistakes, &Level::ERROR, "error", input, color)
+}
+
+/// The same for what is no mistake.
+pub fn render_warnings(warnings: &[Diagnostic], input: &Input, color: bool) -> String {
+    all(warnings, &Level::WARNING, "warning", input, color)
+}
+
+fn all(found: &[Diagnostic], level: &Level<'_>, noun: &str, input: &Input, color: bool) -> String {
     let renderer = renderer(color);
     let mut out = String::new();
-    for mistake in mistakes.iter().take(SHOWN_MAX) {
-        out.push_str(&one(mistake, input, &renderer));
+    for one in found.iter().take(SHOWN_MAX) {
+        out.push_str(&self::one(one, level, input, &renderer));
         out.push_str("\n\n");
     }
-    let more = mistakes.len().saturating_sub(SHOWN_MAX);
+    let more = found.len().saturating_sub(SHOWN_MAX);
     if more > 0 {
-        let _ = writeln!(out, "{} not shown\n", words::counted(more as u64, "more error"));
+        let more = words::counted(more as u64, &format!("more {noun}"));
+        let _ = writeln!(out, "{more} not shown\n");
     }
     out
 }
@@ -34,19 +44,20 @@ fn renderer(color: bool) -> Renderer {
     if !color {
         return Renderer::plain().decor_style(DecorStyle::Ascii).term_width(WIDTH);
     }
-    let [red, blue] = [AnsiColor::Red, AnsiColor::Blue].map(AnsiColor::on_default);
+    let [red, yellow, blue] = [AnsiColor::Red, AnsiColor::Yellow, AnsiColor::Blue].map(AnsiColor::on_default);
     Renderer::styled()
         .decor_style(DecorStyle::Ascii)
         .term_width(WIDTH)
         .hyperlink(false)
         .error(red.bold())
+        .warning(yellow.bold())
         .line_num(blue)
         .context(blue)
         .emphasis(Style::new().bold())
         .help(Style::new().bold())
 }
 
-fn one(mistake: &Diagnostic, input: &Input, renderer: &Renderer) -> String {
+fn one(mistake: &Diagnostic, level: &Level<'_>, input: &Input, renderer: &Renderer) -> String {
     let path = match mistake.place.text {
         Text::Defaults => "the defaults".to_owned(),
         Text::File if input.path == "-" => "standard input".to_owned(),
@@ -62,7 +73,7 @@ fn one(mistake: &Diagnostic, input: &Input, renderer: &Renderer) -> String {
     }
     let snippet =
         Snippet::source(text.as_str()).line_start(number).path(path.as_str()).annotation(annotation);
-    let mut group = Level::ERROR.primary_title(message.as_str()).element(snippet);
+    let mut group = level.clone().primary_title(message.as_str()).element(snippet);
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

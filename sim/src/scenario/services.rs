@@ -6,6 +6,7 @@ use gateway_core::schema::{Entity as _, Stamp};
 
 use super::entity;
 use super::gateway::Entities;
+use super::lints::Subject;
 use super::reader::{Section, Shape};
 
 pub(super) const SHAPE: Shape = Shape {
@@ -24,7 +25,7 @@ pub(super) const PROTOCOLS: [&str; 2] = ["http", "https"];
 
 /// Reads a Service and adds it. Values that are noted as mistakes are stood in for, so that its rules are checked all the
 /// same.
-pub(super) fn read(section: &Section<'_>, entities: &mut Entities<'_>) {
+pub(super) fn read<'a>(section: &Section<'a>, entities: &mut Entities<'a>) {
     let name = section.required_text("name", "example-service").unwrap_or("unnamed");
     let mut fields = entity::json::<Service>(section, &[]);
     if let Some(url) = section.text("url") {
@@ -51,7 +52,9 @@ pub(super) fn read(section: &Section<'_>, entities: &mut Entities<'_>) {
     fields.entry("name").or_insert_with(|| name.into());
     fields.entry("host").or_insert_with(|| "unknown".into());
     let stamp = Stamp { now_ms: 0, id: Service::new(name, "unknown").uuid };
-    entity::add::<Service>(section, "a Service", fields, &stamp, &mut entities.config);
+    if let Some(id) = entity::add::<Service>(section, "a Service", fields, &stamp, &mut entities.config) {
+        entities.sections.push((Subject::Service(id), section.table, section.place));
+    }
 }
 
 /// Reads a Route and adds it.

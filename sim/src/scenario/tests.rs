@@ -370,6 +370,23 @@ fn a_plan_can_be_told_in_words() {
     insta::assert_snapshot!("dry_run", dry_run(&plan));
 }
 
+// === Warnings ===
+
+#[test]
+fn what_cannot_work_is_warned_of_where_it_stands() {
+    let blue =
+        "name = \"blue\"\nhealthchecks.passive.unhealthy.http_failures = 3\nhealthchecks.threshold = 100";
+    let text = with("name    = \"blue\"", blue);
+    let input = input(
+        &text,
+        &["upstreams[1].name=httpbun.com", "steps[0].set_host.host=httpbun.com", "thresholds={}"],
+    );
+    let (plan, warnings) = check(&input).unwrap();
+    assert_eq!(plan.steps.len(), 2);
+    insta::assert_snapshot!("warnings", render_warnings(&warnings, &input, false));
+    assert_eq!(check(&self::input(BLUE_GREEN, &[])).unwrap().1, [], "the shipped scenario");
+}
+
 // === [gateway] ===
 
 const KONG_YAML: &str = "_format_version: \"3.0\"

@@ -8,6 +8,7 @@ use gateway_core::weight::Weight;
 use super::diagnostic::Place;
 use super::entity;
 use super::gateway::{Entities, Named};
+use super::lints::Subject;
 use super::node::Value;
 use super::reader::{Section, Shape};
 use crate::words;
@@ -35,6 +36,7 @@ pub(super) fn read<'a>(section: &Section<'a>, entities: &mut Entities<'a>) {
         entities.targets_are_all = false;
         return;
     };
+    entities.sections.push((Subject::Upstream(id), section.table, section.place));
     let mut members = Members { id, name, entities };
     let are_all = match section.own("targets").map(|node| (node, &node.value)) {
         None => true,
