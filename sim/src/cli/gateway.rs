@@ -43,19 +43,15 @@ impl Running {
     fn start(args: &GatewayArgs, config: Config) -> Result<Self, Failure> {
         let clock = Clock::started();
         let gateway = Arc::new(Gateway::with(config, options(args)));
-        let state = args.state.clone().map(|path| State::keep(path, Arc::clone(&gateway))).transpose()?;
-        let hooks = match state.as_ref().map(State::changes) {
-            Some(changes) => Hooks { on_applied: Arc::new(move |_| changes.tell()), ..Hooks::default() },
-            None => Hooks::default(),
-        };
+        let (changes, news) = state::changes();
+        let told = changes.clone();
+        let hooks = Hooks { on_applied: Arc::new(move |_| told.tell()), ..Hooks::default() };
         let settings =
             Settings { proxy: args.proxy, admin: args.admin, workers: args.workers, ..Settings::default() };
         let shell = Shell::start(Arc::clone(&gateway), settings, clock.clone(), hooks)
             .map_err(|e| Failure::environment(&EngineError::from(e)))?;
-        if let Some(path) = &args.state {
-            // A file that cannot be written is told before anybody relies on it.
-            state::write(path, &gateway).map_err(|e| Failure::environment(&e))?;
-        }
+        let keep = |path| State::keep(path, Arc::clone(&gateway), (changes, news));
+        let state = args.state.clone().map(keep).transpose()?;
         let ticker =
             Ticker::start(Arc::clone(&gateway), clock.clone()).map_err(|e| Failure::environment(&e))?;
         Ok(Self { gateway, clock, shell, ticker, state })

@@ -23,6 +23,15 @@ enum Wake {
 #[derive(Clone)]
 pub(super) struct Changes(SyncSender<Wake>);
 
+/// Where the thread hears of it.
+pub(super) struct News(Receiver<Wake>);
+
+/// Both ends. What is told before anybody keeps a state is heard then.
+pub(super) fn changes() -> (Changes, News) {
+    let (sender, wakes) = sync_channel(1);
+    (Changes(sender), News(wakes))
+}
+
 /// The thread.
 pub(super) struct State {
     changes: Changes,
@@ -38,19 +47,24 @@ impl Changes {
 }
 
 impl State {
-    /// Keeps what `gateway` holds in `path` from now on.
-    pub(super) fn keep(path: PathBuf, gateway: Arc<Gateway>) -> Result<Self, Failure> {
-        let (sender, wakes) = sync_channel(1);
+    /// Keeps what `gateway` holds in `path` from now on. It is written once before this returns: a file that cannot be is
+    /// told before anybody relies on it.
+    pub(super) fn keep(
+        path: PathBuf,
+        gateway: Arc<Gateway>,
+        (changes, news): (Changes, News),
+    ) -> Result<Self, Failure> {
+        write(&path, &gateway).map_err(|e| Failure::environment(&e))?;
         let handle = thread::Builder::new()
             .name("state".to_owned())
-            .spawn(move || keep(&path, &gateway, &wakes))
+            .spawn(move || keep(&path, &gateway, &news.0))
             .map_err(|e| Failure::environment(&format!("cannot start a thread: {e}")))?;
-        Ok(Self { changes: Changes(sender), handle })
+        Ok(Self { changes, handle })
     }
 
     /// Where changes are told.
-    pub(super) fn changes(&self) -> Changes {
-        self.changes.clone()
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Writes a last time and ends.
@@ -63,20 +77,19 @@ impl State {
     }
 }
 
-/// Writes now what `gateway` holds.
-pub(super) fn write(path: &Path, gateway: &Gateway) -> Result<(), ArtefactError> {
+fn write(path: &Path, gateway: &Gateway) -> Result<(), ArtefactError> {
     artefacts::replace(path, deck::write(&gateway.config()).as_bytes())
 }
 
 fn keep(path: &Path, gateway: &Gateway, wakes: &Receiver<Wake>) -> Result<(), ArtefactError> {
     loop {
-        let wake = wakes.recv();
+        let is_last = !matches!(wakes.recv(), Ok(Wake::Changed));
         let written = write(path, gateway);
-        match (wake, written) {
+        match written {
+            written if is_last => return written,
             // The next change may find the disk in a better state.
-            (Ok(Wake::Changed), Err(e)) => terminal::error(&e.to_string()),
-            (Ok(Wake::Changed), Ok(())) => {}
-            (_, written) => return written,
+            Err(e) => terminal::error(&e.to_string()),
+            Ok(()) => {}
         }
     }
 }
