@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::mistakes::Mistakes;
 use super::node::{Key, Node, Table, Value};
 use super::reader::{self, Section};
+use super::values;
 
 type Fields = Map<String, Json>;
 
@@ -91,41 +92,41 @@ fn record<'a>(
 /// The value of `name` as its kind has it.
 fn value(kind: &Kind, node: &Node, name: &str, mistakes: &Mistakes) -> Option<Json> {
     match kind {
-        Kind::Text | Kind::Id => reader::text(node, name, mistakes).map(Json::from),
+        Kind::Text | Kind::Id => values::text(node, name, mistakes).map(Json::from),
         Kind::Word(words) => {
             let later = if name == "algorithm" { ALGORITHMS } else { &[] };
-            reader::one_of(node, name, words, later, mistakes).map(Json::from)
+            values::one_of(node, name, words, later, mistakes).map(Json::from)
         }
         Kind::Integer(least, most) => match (&node.value, millis_per_unit(name)) {
             (Value::Text(_), Some(unit)) => {
-                let time = reader::duration(node, name, mistakes)?.as_millis() as u64;
+                let time = values::duration(node, name, mistakes)?.as_millis() as u64;
                 let units = i64::try_from(time / unit).unwrap_or(i64::MAX);
-                reader::in_range(units, node, name, (*least, *most), mistakes).map(Json::from)
+                values::in_range(units, node, name, (*least, *most), mistakes).map(Json::from)
             }
-            _ => reader::integer(node, name, *least, *most, mistakes).map(Json::from),
+            _ => values::integer(node, name, *least, *most, mistakes).map(Json::from),
         },
-        Kind::OneOf(_) => reader::integer(node, name, 0, i64::MAX, mistakes).map(Json::from),
+        Kind::OneOf(_) => values::integer(node, name, 0, i64::MAX, mistakes).map(Json::from),
         Kind::Number(least, most) => match (&node.value, millis_per_unit(name)) {
             (Value::Text(_), Some(unit)) => {
-                let time = reader::duration(node, name, mistakes)?;
+                let time = values::duration(node, name, mistakes)?;
                 Some(Json::from(time.as_secs_f64() * 1000.0 / unit as f64))
             }
-            _ => reader::number(node, name, *least, *most, mistakes).map(Json::from),
+            _ => values::number(node, name, *least, *most, mistakes).map(Json::from),
         },
-        Kind::Boolean => reader::boolean(node, name, mistakes).map(Json::from),
+        Kind::Boolean => values::boolean(node, name, mistakes).map(Json::from),
         Kind::List(of) | Kind::Set(of) => {
-            let items = reader::list(node, name, mistakes)?.iter();
+            let items = values::list(node, name, mistakes)?.iter();
             // Errors name places by number, so a list with a gap in it would tell the wrong ones.
             items.map(|item| value(of, item, name, mistakes)).collect()
         }
         Kind::Map(of) => {
-            let entries = reader::table(node, name, mistakes)?.entries.iter();
+            let entries = values::table(node, name, mistakes)?.entries.iter();
             entries
                 .map(|(key, node)| Some((key.name.clone(), value(of, node, &key.name, mistakes)?)))
                 .collect()
         }
         Kind::Record(fields) => {
-            let table = reader::table(node, name, mistakes)?;
+            let table = values::table(node, name, mistakes)?;
             let names: Vec<_> = fields.iter().map(|field| field.name).collect();
             for (key, _) in table.entries.iter().filter(|(key, _)| !names.contains(&key.name.as_str())) {
                 reader::unknown(key, &format!("`{name}`"), &names, mistakes);
@@ -133,7 +134,7 @@ fn value(kind: &Kind, node: &Node, name: &str, mistakes: &Mistakes) -> Option<Js
             Some(record(fields, table.entries.iter(), mistakes).into())
         }
         Kind::Reference(_) => {
-            let link = reader::table(node, name, mistakes)?.to_toml();
+            let link = values::table(node, name, mistakes)?.to_toml();
             serde_json::to_value(link).ok()
         }
     }

@@ -12,8 +12,9 @@ use super::deck::read_deck;
 use super::diagnostic::Place;
 use super::gateway::{Entities, Named, Names};
 use super::node::{Node, Value};
-use super::reader::{Section, text};
+use super::reader::Section;
 use super::services::PROTOCOLS;
+use super::values::text;
 use super::{Input, hex};
 use crate::words;
 

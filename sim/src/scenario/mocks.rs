@@ -8,7 +8,8 @@ use super::diagnostic::{Diagnostic, Place};
 use super::gateway::Named;
 use super::mistakes::Mistakes;
 use super::node::{Key, Node, Table, Value};
-use super::reader::{EMPTY, Section, Shape, duration, text};
+use super::reader::{EMPTY, Section, Shape};
+use super::values::{duration, text};
 use crate::mock::{Behaviour, Latency, Respond};
 use crate::plan::MockPlan;
 

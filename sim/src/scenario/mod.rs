@@ -7,6 +7,7 @@ mod mistakes;
 mod node;
 mod reader;
 mod surroundings;
+mod values;
 
 mod deck;
 mod entity;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::diagnostic::Place;
 use super::mistakes::Mistakes;
 use super::node::{Key, Node, Table, Value};
-use crate::plan::parse_duration;
+use super::values::{self, EXAMPLE, is};
 use crate::words;
 
 /// What a kind of table is called and which keys it has.
@@ -194,22 +194,22 @@ impl<'a> Section<'a> {
 
     /// A string, when there is one.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        text(self.node(name)?, name, self.mistakes)
+        values::text(self.node(name)?, name, self.mistakes)
     }
 
     /// A string that must be there, such as `example`.
     pub(super) fn required_text(&self, name: &str, example: &str) -> Option<&'a str> {
-        text(self.required(name, &format!("\"{example}\""))?, name, self.mistakes)
+        values::text(self.required(name, &format!("\"{example}\""))?, name, self.mistakes)
     }
 
     /// A word that must be one of `known`; `later` are those still to come.
     pub(super) fn one_of(&self, name: &str, known: &[&str], later: &[&str]) -> Option<&'a str> {
-        one_of(self.node(name)?, name, known, later, self.mistakes)
+        values::one_of(self.node(name)?, name, known, later, self.mistakes)
     }
 
     /// A whole number from `least` to `most`.
     pub(super) fn integer(&self, name: &str, least: i64, most: i64) -> Option<i64> {
-        integer(self.node(name)?, name, least, most, self.mistakes)
+        values::integer(self.node(name)?, name, least, most, self.mistakes)
     }
 
     /// A number above zero, at most `most`, that must be there.
@@ -232,7 +232,7 @@ impl<'a> Section<'a> {
 
     /// A duration that must be there.
     pub(super) fn duration(&self, name: &str) -> Option<Duration> {
-        duration(self.required(name, "\"30s\"")?, name, self.mistakes)
+        values::duration(self.required(name, "\"30s\"")?, name, self.mistakes)
     }
 
     /// A duration above zero that must be there.
@@ -249,146 +249,22 @@ impl<'a> Section<'a> {
     /// A list of strings.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         let items = self.list(name).iter();
-        items.filter_map(|item| text(item, name, self.mistakes).map(str::to_owned)).collect()
+        items.filter_map(|item| values::text(item, name, self.mistakes).map(str::to_owned)).collect()
     }
 
     /// A list.
     pub(super) fn list(&self, name: &str) -> &'a [Node] {
-        self.node(name).and_then(|node| list(node, name, self.mistakes)).unwrap_or_default()
+        self.node(name).and_then(|node| values::list(node, name, self.mistakes)).unwrap_or_default()
     }
 
     /// The node as a table.
     pub(super) fn as_table(&self, node: &'a Node, name: &str) -> Option<&'a Table> {
-        table(node, name, self.mistakes)
+        values::table(node, name, self.mistakes)
     }
 
     /// Notes that a value is not of its kind.
     pub(super) fn wrong_kind<T>(&self, node: &Node, name: &str, kind: &str) -> Option<T> {
-        wrong_kind(node, name, kind, self.mistakes)
-    }
-}
-
-fn wrong_kind<T>(node: &Node, name: &str, kind: &str, mistakes: &Mistakes) -> Option<T> {
-    let message = format!("`{name}` is not {kind}");
-    mistakes.note(&node.place, message, is(node.value.kind()), format!("write {kind}"));
-    None
-}
-
-fn is(kind: &str) -> String {
-    format!("this is {kind}")
-}
-
-/// The node as a string.
-pub(super) fn text<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a str> {
-    match &node.value {
-        Value::Text(text) => Some(text),
-        _ => wrong_kind(node, name, "a string", mistakes),
-    }
-}
-
-/// The node as one of the words `known`; `later` are those still to come.
-pub(super) fn one_of<'a>(
-    node: &'a Node,
-    name: &str,
-    known: &[&str],
-    later: &[&str],
-    mistakes: &Mistakes,
-) -> Option<&'a str> {
-    let word = text(node, name, mistakes)?;
-    if known.contains(&word) {
-        return Some(word);
-    }
-    if later.contains(&word) {
-        let (message, help) = (format!("`{word}` is not served yet"), words::quoted(known));
-        let help = format!("served so far: {help}");
-        mistakes.note(&node.place, message, "known, and still to come", help);
-        return None;
-    }
-    let help = words::closest(word, known).map_or_else(
-        || format!("`{name}` is one of {}", words::quoted(known)),
-        |close| format!("did you mean `{close}`?"),
-    );
-    mistakes.note(&node.place, format!("`{word}` is not a value of `{name}`"), "no such value", help);
-    None
-}
-
-/// The node as `true` or `false`.
-pub(super) fn boolean(node: &Node, name: &str, mistakes: &Mistakes) -> Option<bool> {
-    match node.value {
-        Value::Boolean(flag) => Some(flag),
-        _ => wrong_kind(node, name, "true or false", mistakes),
-    }
-}
-
-/// The node as a whole number from `least` to `most`.
-pub(super) fn integer(node: &Node, name: &str, least: i64, most: i64, mistakes: &Mistakes) -> Option<i64> {
-    match node.value {
-        Value::Integer(number) => in_range(number, node, name, (least, most), mistakes),
-        Value::Float(f64::INFINITY) => {
-            out_of_range(node, name, format!("at most {most}"), (least, most), mistakes)
-        }
-        Value::Float(_) => out_of_range(node, name, "not a whole number".to_owned(), (least, most), mistakes),
-        _ => wrong_kind(node, name, "a whole number", mistakes),
-    }
-}
-
-/// `number`, what the node stands for, when it is from the least to the most.
-pub(super) fn in_range(
-    number: i64,
-    node: &Node,
-    name: &str,
-    (least, most): (i64, i64),
-    mistakes: &Mistakes,
-) -> Option<i64> {
-    let label = match number {
-        number if number < least => format!("at least {least}"),
-        number if number > most => format!("at most {most}"),
-        number => return Some(number),
-    };
-    out_of_range(node, name, label, (least, most), mistakes)
-}
-
-fn out_of_range<T>(
-    node: &Node,
-    name: &str,
-    label: String,
-    (least, most): (i64, i64),
-    mistakes: &Mistakes,
-) -> Option<T> {
-    let help = format!("write a whole number from {least} to {most}");
-    mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
-    None
-}
-
-/// The node as a number from `least` to `most`.
-pub(super) fn number(node: &Node, name: &str, least: f64, most: f64, mistakes: &Mistakes) -> Option<f64> {
-    let number = match node.value {
-        Value::Integer(number) => number as f64,
-        Value::Float(number) => number,
-        _ => return wrong_kind(node, name, "a number", mistakes),
-    };
-    if (least..=most).contains(&number) {
-        return Some(number);
-    }
-    let label = if number < least { format!("at least {least}") } else { format!("at most {most}") };
-    let help = format!("write a number from {least} to {most}");
-    mistakes.note(&node.place, format!("`{name}` is out of range"), label, help);
-    None
-}
-
-/// The node as a list.
-pub(super) fn list<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a [Node]> {
-    match &node.value {
-        Value::List(items) => Some(items),
-        _ => wrong_kind(node, name, "a list", mistakes),
-    }
-}
-
-/// The node as a table.
-pub(super) fn table<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a Table> {
-    match &node.value {
-        Value::Table(table) => Some(table),
-        _ => wrong_kind(node, name, "a table", mistakes),
+        values::wrong_kind(node, name, kind, self.mistakes)
     }
 }
 
@@ -401,19 +277,3 @@ pub(super) fn unknown(key: &Key, what: &str, keys: &[&str], mistakes: &Mistakes)
     let message = format!("unknown key `{}`", key.name);
     mistakes.note(&key.place, message, format!("not a key of {what}"), help);
 }
-
-/// The node as a duration.
-pub(super) fn duration(node: &Node, name: &str, mistakes: &Mistakes) -> Option<Duration> {
-    match &node.value {
-        Value::Text(text) => parse_duration(text)
-            .map_err(|e| mistakes.note(&node.place, format!("a duration {e}"), "not a duration", EXAMPLE))
-            .ok(),
-        Value::Integer(_) | Value::Float(_) => {
-            mistakes.note(&node.place, "a duration needs a unit", "a bare number", EXAMPLE);
-            None
-        }
-        _ => wrong_kind(node, name, "a duration", mistakes),
-    }
-}
-
-const EXAMPLE: &str = "write \"30s\" or \"500ms\"";
