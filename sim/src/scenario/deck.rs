@@ -14,7 +14,8 @@ pub fn read_deck(
 ) -> Result<Loaded, Vec<String>> {
     deck::read(texts, variable, now_ms).map_err(|error| match error {
         DeckError::Fields(errors) => with_names(&errors, texts, variable),
-        named => vec![named.to_string()],
+        // The YAML library shows the text as well, line by line.
+        named => vec![named.to_string().lines().next().unwrap_or_default().replacen(": error: ", ": ", 1)],
     })
 }
 
@@ -68,7 +69,7 @@ mod tests {
         let good = "_format_version: \"3.0\"\nupstreams: [{ name: u }]\n";
         let told = mistakes(&[("a.yaml", good), ("b.yaml", good)]);
         assert!(told[0].starts_with("a.yaml + b.yaml: upstreams[0].name: uniqueness"), "{told:?}");
-        assert!(mistakes(&[("a.yaml", "a: [")])[0].starts_with("a.yaml: "));
+        assert_eq!(mistakes(&[("a.yaml", "a: [\nb")]), ["a.yaml: line 1 column 4: unclosed bracket '['"]);
         assert_eq!(mistakes(&[("a.yaml", good)]), [""; 0]);
     }
 }
