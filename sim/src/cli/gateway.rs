@@ -13,7 +13,7 @@ use gateway_core::shell::{Clock, Hooks, Settings, Shell};
 use super::exit::Failure;
 use super::state::{self, State};
 use super::{GatewayArgs, Profile, input, server, terminal};
-use crate::engine::{EngineError, Ticker};
+use crate::engine::EngineError;
 use crate::scenario;
 use crate::signals::{self, Wish};
 use crate::words;
@@ -32,29 +32,23 @@ pub(super) fn gateway(args: &GatewayArgs) -> Result<ExitCode, Failure> {
 
 /// A gateway and all that belongs to it.
 struct Running {
-    gateway: Arc<Gateway>,
-    clock: Clock,
     shell: Shell,
-    ticker: Ticker,
     state: Option<State>,
 }
 
 impl Running {
     fn start(args: &GatewayArgs, config: Config) -> Result<Self, Failure> {
-        let clock = Clock::started();
         let gateway = Arc::new(Gateway::with(config, options(args)));
         let (changes, news) = state::changes();
         let told = changes.clone();
         let hooks = Hooks { on_applied: Arc::new(move |_| told.tell()), ..Hooks::default() };
         let settings =
             Settings { proxy: args.proxy, admin: args.admin, workers: args.workers, ..Settings::default() };
-        let shell = Shell::start(Arc::clone(&gateway), settings, clock.clone(), hooks)
+        let shell = Shell::start(Arc::clone(&gateway), settings, Clock::started(), hooks)
             .map_err(|e| Failure::environment(&EngineError::from(e)))?;
         let keep = |path| State::keep(path, Arc::clone(&gateway), (changes, news));
         let state = args.state.clone().map(keep).transpose()?;
-        let ticker =
-            Ticker::start(Arc::clone(&gateway), clock.clone()).map_err(|e| Failure::environment(&e))?;
-        Ok(Self { gateway, clock, shell, ticker, state })
+        Ok(Self { shell, state })
     }
 
     fn announce(&self) -> Result<(), Failure> {
@@ -79,19 +73,15 @@ impl Running {
             }
         };
         let counted = holds(&config);
-        match self.gateway.apply(Change::Replace(Box::new(config)), self.clock.now()) {
+        match self.shell.apply(Change::Replace(Box::new(config))) {
             Ok(_) => terminal::tell(&format!("read again: {counted}\n")),
             Err(e) => terminal::error(&format!("nothing has changed: {e}")),
-        }
-        if let Some(state) = &self.state {
-            state.changes().tell();
         }
     }
 
     /// Drains, then writes the state a last time.
     fn end(self) -> Result<ExitCode, Failure> {
         let drained = self.shell.stop();
-        drop(self.ticker);
         self.state.map_or(Ok(()), State::end)?;
         if drained.left > 0 {
             let left = words::counted(drained.left as u64, "connection");

@@ -62,11 +62,6 @@ impl State {
         Ok(Self { changes, handle })
     }
 
-    /// Where changes are told.
-    pub(super) fn changes(&self) -> &Changes {
-        &self.changes
-    }
-
     /// Writes a last time and ends.
     pub(super) fn end(self) -> Result<(), Failure> {
         let _ = self.changes.0.send(Wake::End);

@@ -1,9 +1,6 @@
 //! Runs a plan and says what happened, one observation at a time. Knows nothing of files, figures or verdicts.
 
 pub mod live;
-mod ticker;
-
-pub use ticker::Ticker;
 
 /// Why a plan could not be run. What goes wrong within a run is no error: it is observed.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use gateway_core::gateway::{Attempt, Gateway, Next, Options};
 use gateway_core::id::UpstreamId;
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
-use gateway_core::rng::draw;
+use gateway_core::rng::{draw, stream};
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 
@@ -126,10 +126,10 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
             steps.next();
         }
         finish(&gateway, &mut under_way, &mut attempts, now, &mut said);
-        let head = Head::new("GET", "/");
+        let (head, mut rng) = (Head::new("GET", "/"), stream(plan.seed, "gateway", index));
         gateway.handle_timeout(now);
         let worker = index as usize % options.workers;
-        let attempt = gateway.begin(&gateway.route(worker, &head).unwrap(), &head, now).unwrap();
+        let attempt = gateway.begin(&gateway.route(worker, &head).unwrap(), &head, now, &mut rng).unwrap();
         said.push((reported(index, now), Observation::Picked(Pick::of(index, &attempt))));
         said.push((now, Observation::Served { request: index, mock: attempt.target.0, at: now }));
         under_way.push(Reverse((now + service_time(plan.seed, index), index)));
@@ -174,7 +174,7 @@ fn finish(
         let (attempt, intended) = attempts[index as usize].take().unwrap();
         let (upstream, target) = (attempt.upstream, attempt.target);
         let outcome = Outcome::Answered { status: 200 };
-        assert!(matches!(gateway.finish(attempt, outcome, at), Next::Done));
+        assert!(matches!(gateway.finish(attempt, outcome, at, &mut stream(0, "gateway", index)), Next::Done));
         said.push((reported(index, at), Observation::Finished { at, upstream, target, outcome }));
         let record = Record {
             index,

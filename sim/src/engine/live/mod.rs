@@ -28,14 +28,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use gateway_core::gateway::{Applied, Gateway};
-use gateway_core::shell::{Clock, Hooks, Observer, Settings, Shell};
+use gateway_core::shell::{ClientLimits, Clock, Hooks, Observer, Settings, Shell};
 use gateway_core::time::Instant;
 use tokio::sync::oneshot;
 
 use self::machine::{JitterProbe, Machine};
 use self::observer::WorkerObserver;
 use self::report::{Collector, Reporter, channel};
-use super::{EngineError, Ticker};
+use super::EngineError;
 use crate::load::{RequestIds, Schedule};
 use crate::measure::{Conditions, CpuSample, Observation};
 use crate::plan::Plan;
@@ -44,6 +44,8 @@ use crate::plan::Plan;
 const LISTEN: Duration = Duration::from_millis(20);
 /// Between two readings of CPU times.
 const CPU: Duration = Duration::from_millis(500);
+/// The load's connections are all there are: the gateway ends none for its age or its silence. Longer than any run.
+const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long the gateway may take to end once all requests have.
 const GATEWAY_DRAIN: Duration = Duration::from_secs(2);
 
@@ -86,7 +88,6 @@ struct Parts {
     /// Tells the generator to stop early.
     stop: Arc<AtomicBool>,
     shell: Option<Shell>,
-    ticker: Ticker,
     /// `targets` and `control`.
     others: Vec<Thread>,
     probe: Option<JitterProbe>,
@@ -136,7 +137,6 @@ impl Parts {
             generator: None,
             stop: Arc::default(),
             shell: None,
-            ticker: Ticker::default(),
             others: Vec::new(),
             probe: JitterProbe::start(&clock),
             failed: None,
@@ -162,11 +162,17 @@ impl Parts {
             admin: plan.gateway.admin_listen,
             workers,
             drain: GATEWAY_DRAIN,
+            client: ClientLimits {
+                requests_max: u64::MAX,
+                head_timeout: PATIENCE,
+                idle_timeout: PATIENCE,
+                ..ClientLimits::default()
+            },
+            seed: plan.seed,
             overrides,
             ..Settings::default()
         };
         let gateway = Arc::new(Gateway::with(plan.gateway.config.clone(), plan.gateway.options));
-        parts.ticker = Ticker::start(Arc::clone(&gateway), clock.clone())?;
         let hooks = hooks(reporters, ids.clone(), on_applied);
         let shell = parts.shell.insert(Shell::start(gateway, settings, clock.clone(), hooks)?);
         let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
@@ -211,7 +217,6 @@ impl Parts {
         if let Some(shell) = self.shell.take() {
             failed("gateway", shell.stop().failed == 0);
         }
-        drop(std::mem::take(&mut self.ticker));
         for thread in self.others.drain(..) {
             failed(thread.name, thread.end());
         }
