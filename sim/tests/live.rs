@@ -119,7 +119,7 @@ impl Seen {
             Observation::Served { request, mock, .. } => self.served.push((request, mock)),
             Observation::Ended(record) => self.records.push(record),
             Observation::Stepped(step) => self.steps.push(step),
-            Observation::Cpu(_) => {}
+            Observation::Cpu(_) | Observation::Began { .. } => {}
         }
     }
 

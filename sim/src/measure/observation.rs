@@ -1,7 +1,9 @@
 //! What an engine tells the recorder, one value at a time: the same words in both engines. Facts only; what they add up
 //! to is the recorder's to find out.
 
-use gateway_core::gateway::Attempt;
+use std::sync::Arc;
+
+use gateway_core::gateway::{Attempt, NewEpoch};
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -12,7 +14,7 @@ use super::Record;
 ///
 /// Order: an engine may report a little late and out of order, but a `Picked` before the `Finished` of the same attempt,
 /// both before the `Ended` of their request, and `Stepped` before anything that happened after its `applied`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Observation {
     /// The gateway chose a target.
     Picked(Pick),
@@ -38,6 +40,13 @@ pub enum Observation {
     },
     /// A request came to its end, as the client sees it.
     Ended(Record),
+    /// An epoch of an Upstream began: who may be picked in it. Best before its first pick; picks wait for it a while.
+    Began {
+        /// When.
+        at: Instant,
+        /// Which, and its members.
+        epoch: Arc<NewEpoch>,
+    },
     /// A step of the plan was carried out.
     Stepped(StepMoments),
     /// CPU time used so far.

@@ -2,15 +2,18 @@
 //! Workers report concurrently, so picks wait here until all tickets before theirs have come.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use gateway_core::config::Config;
+use gateway_core::gateway::NewEpoch;
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
 use super::Pick;
 use super::series::Grid;
 
-/// Picks of one epoch that may wait for an earlier ticket; beyond that the ticket counts as missing.
+/// Picks of one epoch that may wait for an earlier ticket, or until it is known who may be picked in it; beyond that the
+/// ticket counts as missing, and members are taken to be those of the epoch before.
 const WAITING_MAX: usize = 65_536;
 
 /// One stretch of one Upstream between two changes that bear on it.
@@ -41,8 +44,8 @@ pub struct MeasuredWeights {
 pub struct MemberPicks {
     /// Which.
     pub target: TargetId,
-    /// Its weight.
-    pub weight: u16,
+    /// What it counted among the others.
+    pub weight: u32,
     /// First tries it got.
     pub picks: u64,
     /// What it had had too much (or too little, below zero) at the end of the stretch, in requests.
@@ -57,8 +60,10 @@ pub(super) struct Weights {
 
 #[derive(Debug)]
 struct Upstream {
-    members: Box<[Member]>,
-    total: u64,
+    /// Who may be picked in each epoch that is known.
+    members: BTreeMap<u32, Rc<Members>>,
+    /// Picks of epochs whose members are not known yet, in the order they came.
+    unknown: Vec<Pick>,
     /// When it came to be pointed to, and by which switch.
     stretches: Vec<(Instant, Option<usize>)>,
     epochs: BTreeMap<u32, Epoch>,
@@ -67,14 +72,22 @@ struct Upstream {
     range: Vec<Option<(f64, f64)>>,
 }
 
+/// Who may be picked, in the order of their ids.
+#[derive(Debug)]
+struct Members {
+    all: Box<[Member]>,
+    total: u64,
+}
+
 #[derive(Debug)]
 struct Member {
     target: TargetId,
-    weight: u16,
+    weight: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Epoch {
+    members: Rc<Members>,
     /// The ticket that comes next.
     next: u64,
     waiting: BTreeMap<u64, Waiting>,
@@ -98,15 +111,17 @@ impl Weights {
     /// Nobody was picked yet.
     pub(super) fn new(config: &Config, grid: Grid) -> Self {
         let upstreams = config.upstreams().map(|(id, _)| {
-            let members: Box<[Member]> = config
-                .targets_of(id)
-                .filter(|(_, target)| target.weight.get() > 0)
-                .map(|(target, entity)| Member { target, weight: entity.weight.get() })
-                .collect();
-            let total = members.iter().map(|member| u64::from(member.weight)).sum();
-            let stretches = vec![(Instant::ZERO, None)];
-            let range = vec![None; grid.bins()];
-            (id, Upstream { members, total, stretches, epochs: BTreeMap::new(), rows: Vec::new(), range })
+            let targets = config.targets_of(id).filter(|(_, target)| target.weight.get() > 0);
+            let members = Members::new(targets.map(|(id, target)| (id, target.weight.get().into())));
+            let upstream = Upstream {
+                members: BTreeMap::from([(0, Rc::new(members))]),
+                unknown: Vec::new(),
+                stretches: vec![(Instant::ZERO, None)],
+                epochs: BTreeMap::new(),
+                rows: Vec::new(),
+                range: vec![None; grid.bins()],
+            };
+            (id, upstream)
         });
         Self { upstreams: upstreams.collect() }
     }
@@ -116,6 +131,14 @@ impl Weights {
         if let Some(upstream) = self.upstreams.get_mut(&upstream) {
             upstream.stretches.push((at, Some(switch)));
         }
+    }
+
+    /// An epoch began: who may be picked in it.
+    pub(super) fn began(&mut self, began: &NewEpoch, grid: Grid) {
+        let Some(upstream) = self.upstreams.get_mut(&began.upstream) else { return };
+        let available = began.members.iter().filter(|member| member.available);
+        let members = Members::new(available.map(|member| (member.target, member.weight)));
+        upstream.learn(began.upstream, began.epoch.0, members, grid);
     }
 
     /// A first try was picked.
@@ -147,16 +170,68 @@ impl Weights {
 /// Smallest and largest lag in each bin of the series; `None` where nobody was picked.
 pub type LagRange = Vec<Option<(f64, f64)>>;
 
-impl Upstream {
-    fn picked(&mut self, id: UpstreamId, pick: &Pick, grid: Grid) {
-        let k = self.members.len();
-        // Targets come in the order of their ids.
-        let member = self.members.binary_search_by_key(&pick.target, |member| member.target).ok();
-        let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(|| Epoch {
+impl Members {
+    /// Targets come in the order of their ids.
+    fn new(all: impl Iterator<Item = (TargetId, u32)>) -> Self {
+        let all: Box<[Member]> = all.map(|(target, weight)| Member { target, weight }).collect();
+        let total = all.iter().map(|member| u64::from(member.weight)).sum();
+        Self { all, total }
+    }
+
+    /// The same members once more.
+    fn again(&self) -> Self {
+        Self::new(self.all.iter().map(|member| (member.target, member.weight)))
+    }
+}
+
+impl Epoch {
+    /// Epoch 0 owes nobody anything.
+    fn new(number: u32, members: Rc<Members>) -> Self {
+        let k = members.all.len();
+        Self {
+            next: 0,
+            waiting: BTreeMap::new(),
+            n: 0,
             picks: vec![0; k],
-            carried: vec![(pick.epoch.0 == 0).then_some(0.0); k],
-            ..Epoch::default()
-        });
+            carried: vec![(number == 0).then_some(0.0); k],
+            last: None,
+            members,
+        }
+    }
+}
+
+impl Upstream {
+    fn learn(&mut self, id: UpstreamId, epoch: u32, members: Members, grid: Grid) {
+        self.members.entry(epoch).or_insert_with(|| Rc::new(members));
+        let (known, unknown) =
+            std::mem::take(&mut self.unknown).into_iter().partition(|pick| pick.epoch.0 == epoch);
+        self.unknown = unknown;
+        let known: Vec<Pick> = known;
+        for pick in &known {
+            self.picked(id, pick, grid);
+        }
+    }
+
+    /// Takes members for those of the epoch before where nobody has said who they are.
+    fn guess(&mut self, id: UpstreamId, grid: Grid) {
+        while let Some(epoch) = self.unknown.iter().map(|pick| pick.epoch.0).min() {
+            let before = self.members.range(..epoch).next_back();
+            let members = before.map_or_else(|| Members::new(std::iter::empty()), |(_, m)| m.again());
+            self.learn(id, epoch, members, grid);
+        }
+    }
+
+    fn picked(&mut self, id: UpstreamId, pick: &Pick, grid: Grid) {
+        let Some(members) = self.members.get(&pick.epoch.0) else {
+            self.unknown.push(*pick);
+            if self.unknown.len() > WAITING_MAX {
+                self.guess(id, grid);
+            }
+            return;
+        };
+        let member = members.all.binary_search_by_key(&pick.target, |member| member.target).ok();
+        let new = || Epoch::new(pick.epoch.0, Rc::clone(members));
+        let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(new);
         let ticket = pick.ticket;
         let Some(member) = member.filter(|_| ticket >= epoch.next && !epoch.waiting.contains_key(&ticket))
         else {
@@ -208,8 +283,8 @@ impl Upstream {
             Some((old, row, _)) if old == stretch => row,
             _ => self.row(id, number, pick.at),
         };
-        let (weight, total) = (self.members[pick.member].weight, self.total);
         let Some(epoch) = self.epochs.get_mut(&number) else { return };
+        let (weight, total) = (epoch.members.all[pick.member].weight, epoch.members.total);
         let is_news = epoch.carried[pick.member].is_none();
         let carried = *epoch.carried[pick.member].get_or_insert(pick.carried);
         let lag = |n: u64, own: u64| carried + lag(n, weight, own, total);
@@ -244,12 +319,13 @@ impl Upstream {
     fn look_at_all(&mut self, number: u32) {
         let Some(epoch) = self.epochs.get(&number) else { return };
         let Some((_, row, bin)) = epoch.last else { return };
-        let lags: Vec<(f64, bool)> = self
-            .members
+        let members = &epoch.members;
+        let lags: Vec<(f64, bool)> = members
+            .all
             .iter()
             .zip(epoch.carried.iter().zip(&epoch.picks))
             .map(|(member, (carried, picks))| {
-                let lag = lag(epoch.n, member.weight, *picks, self.total);
+                let lag = lag(epoch.n, member.weight, *picks, members.total);
                 (carried.unwrap_or(0.0) + lag, carried.is_some())
             })
             .collect();
@@ -280,7 +356,9 @@ impl Upstream {
             picks: 0,
             members: self
                 .members
+                .get(&number)
                 .iter()
+                .flat_map(|members| members.all.iter())
                 .map(|m| MemberPicks { target: m.target, weight: m.weight, picks: 0, deviation: 0.0 })
                 .collect(),
             deviation_max: 0.0,
@@ -291,6 +369,7 @@ impl Upstream {
     }
 
     fn finish(&mut self, id: UpstreamId, grid: Grid) {
+        self.guess(id, grid);
         let numbers: Vec<u32> = self.epochs.keys().copied().collect();
         for number in numbers {
             self.drain(id, number, grid, 0);
@@ -301,7 +380,7 @@ impl Upstream {
 
 /// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so
 /// that no rounding adds up.
-fn lag(n: u64, weight: u16, own: u64, total: u64) -> f64 {
+fn lag(n: u64, weight: u32, own: u64, total: u64) -> f64 {
     let owed = i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total);
     owed as f64 / total as f64
 }

@@ -140,7 +140,7 @@ fn weight_row(plan: &Plan, measured: &Measured, row: &MeasuredWeights) -> Weight
     let config = &plan.gateway.config;
     let began = row.switch.and_then(|at| measured.switches.get(at)).and_then(MeasuredSwitch::applied);
     let first = measured.phases.first().map_or(PhaseKind::Before, |phase| phase.kind);
-    let total: u32 = row.members.iter().map(|member| u32::from(member.weight)).sum();
+    let total: u32 = row.members.iter().map(|member| member.weight).sum();
     WeightRow {
         upstream: upstream_name(plan, row.upstream),
         phase: row.switch.map_or(first, PhaseKind::Switch).name(measured.switches_planned),
@@ -154,7 +154,7 @@ fn weight_row(plan: &Plan, measured: &Measured, row: &MeasuredWeights) -> Weight
             .iter()
             .map(|member| WeightTarget {
                 target: config.target(member.target).map_or_else(String::new, |t| t.target.to_string()),
-                weight: u32::from(member.weight),
+                weight: member.weight,
                 expected_share: f64::from(member.weight) / f64::from(total),
                 picks: member.picks,
                 share: if row.picks == 0 { 0.0 } else { member.picks as f64 / row.picks as f64 },

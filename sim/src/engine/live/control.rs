@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl Control {
             let ok =
                 matches!(tokio::time::timeout(CALL_TIMEOUT, self.call(&step.action)).await, Ok(Ok(true)));
             let acked = ok.then(|| self.clock.now());
-            let applied = self.last_change().filter(|_| ok);
+            let applied = self.tell_epochs().filter(|_| ok);
             self.reporter.report(Observation::Stepped(StepMoments {
                 step: number,
                 requested,
@@ -88,10 +89,19 @@ impl Control {
         self.idle_until(Instant::MAX).await;
     }
 
-    /// When the last change that somebody asked for was put in force, if one was since this was asked last.
-    fn last_change(&self) -> Option<Instant> {
-        let changes = self.applied.try_iter().filter(|applied| applied.cause == Cause::Change);
-        changes.last().map(|applied| applied.at)
+    /// Tells of the epochs that began since this was called last; when the last change that somebody asked for was put in
+    /// force, if one was.
+    fn tell_epochs(&self) -> Option<Instant> {
+        let mut changed = None;
+        for applied in self.applied.try_iter() {
+            if applied.cause == Cause::Change {
+                changed = Some(applied.at);
+            }
+            for epoch in applied.epochs {
+                self.reporter.report(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });
+            }
+        }
+        changed
     }
 
     /// Waits, and says meanwhile that nothing has happened.
@@ -101,6 +111,8 @@ impl Control {
             if now >= until {
                 return;
             }
+            // A change of health may come at any time; nobody waits for what it was.
+            self.tell_epochs();
             self.reporter.flush();
             self.alarm.wait_until(until.min(now + FLUSH)).await;
         }

@@ -154,7 +154,7 @@ impl Recorder {
     pub fn record(&mut self, seen: &Observation) {
         match seen {
             Observation::Stepped(moments) => self.stepped(*moments),
-            seen if self.must_wait(moment(seen)) => self.hold(*seen),
+            seen if self.must_wait(moment(seen)) => self.hold(seen.clone()),
             seen => self.take(seen),
         }
         if !self.pending.is_empty() || self.phases.is_open() {
@@ -205,15 +205,16 @@ impl Recorder {
 
     fn take(&mut self, seen: &Observation) {
         self.clock = self.clock.max(moment(seen));
-        match *seen {
-            Observation::Picked(pick) => self.picked(&pick),
+        match seen {
+            Observation::Picked(pick) => self.picked(pick),
             Observation::Finished { at, upstream, target, outcome: _ } => {
-                self.attempt(upstream, target, at, -1);
+                self.attempt(*upstream, *target, *at, -1);
             }
-            Observation::Served { request, mock, at: _ } => self.served(request, mock),
-            Observation::Ended(record) => self.ended(&record),
-            Observation::Stepped(moments) => self.stepped(moments),
-            Observation::Cpu(sample) => self.bins.cpu(&sample),
+            Observation::Served { request, mock, at: _ } => self.served(*request, *mock),
+            Observation::Ended(record) => self.ended(record),
+            Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
+            Observation::Stepped(moments) => self.stepped(*moments),
+            Observation::Cpu(sample) => self.bins.cpu(sample),
         }
     }
 
@@ -385,12 +386,15 @@ impl RunFacts {
 
 /// The newest moment an observation tells of.
 fn moment(seen: &Observation) -> Instant {
-    match *seen {
+    match seen {
         Observation::Picked(pick) => pick.at,
-        Observation::Finished { at, .. } => at,
+        Observation::Finished { at, .. } => *at,
         Observation::Ended(record) => record.done.max(record.intended),
         // Neither depends on any switch.
-        Observation::Served { .. } | Observation::Cpu(_) | Observation::Stepped(_) => Instant::ZERO,
+        Observation::Served { .. }
+        | Observation::Cpu(_)
+        | Observation::Stepped(_)
+        | Observation::Began { .. } => Instant::ZERO,
     }
 }
 

@@ -122,3 +122,47 @@ proptest! {
         prop_assert_eq!(rows.iter().map(|row| row.picks + row.missing + row.wrong).sum::<u64>(), targets.len() as u64);
     }
 }
+
+#[test]
+fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
+    // Aim: a target that turned is owed nothing while it is out, and it does not matter whether its epoch is told of before or
+    // after its picks. Method: blue's second target is out in epoch 1, of which we hear late, early or never.
+    let alone = |number: u64| Pick {
+        at: Instant::from_millis(3000 + number * 10),
+        target: TargetId(0),
+        epoch: Epoch(1),
+        ticket: number,
+        ..blue(1)[0]
+    };
+    let member = |id: u32, weight, available| gateway_core::balancer::Member {
+        target: TargetId(id),
+        weight,
+        available,
+    };
+    let began = NewEpoch {
+        upstream: BLUE,
+        epoch: Epoch(1),
+        members: vec![member(0, 100, true), member(1, 50, false)],
+    };
+    let plan = how_to(100.0, 10, &[]);
+    let grid = Grid::new(plan.load.duration);
+    let measure = |told: Option<usize>| {
+        let mut weights = Weights::new(&plan.gateway.config, grid);
+        for (n, pick) in blue(300).into_iter().chain((0..100).map(alone)).enumerate() {
+            if told == Some(n) {
+                weights.began(&began, grid);
+            }
+            weights.picked(&pick, grid);
+        }
+        weights.finish(grid).0
+    };
+    for told in [0, 300, 399] {
+        let rows = measure(Some(told));
+        let picks: Vec<_> =
+            rows.iter().map(|row| (row.epoch, row.picks, row.wrong, row.members.len())).collect();
+        assert_eq!(picks, [(0, 300, 0, 2), (1, 100, 0, 1)], "told at {told}");
+        assert!(rows[1].deviation_max < 1e-9, "{}", rows[1].deviation_max);
+    }
+    let guessed = measure(None);
+    assert_eq!((guessed[1].picks, guessed[1].members.len()), (100, 2), "as if nothing had changed");
+}
