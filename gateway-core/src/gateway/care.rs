@@ -116,7 +116,7 @@ impl Gateway {
     /// Puts in force what the health of targets has become.
     fn republish(&self, writer: &mut Writer, now: Instant) {
         writer.revision = writer.revision.next();
-        let applied = self.publish(writer, Cause::Health, now, |_| false);
+        let applied = self.publish((writer, &self.config()), Cause::Health, now, |_| false);
         writer.tell(applied);
         self.has_news.store(true, Ordering::Release);
     }

@@ -269,14 +269,23 @@ impl Gateway {
             *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
         }
         care.follow(&config, slots, now);
+        let learn = |_| self.options.sync_interval.is_none();
+        let applied = self.publish((&writer, &config), Cause::Change, now, learn);
+        // Last, so that who reads it sees nothing that is not in force yet.
         self.config.store(Arc::new(config));
-        Ok(self.publish(&writer, Cause::Change, now, |_| self.options.sync_interval.is_none()))
+        Ok(applied)
     }
 
     /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
-    fn publish(&self, writer: &Writer, cause: Cause, now: Instant, learn: impl Fn(usize) -> bool) -> Applied {
-        let (revision, config) = (writer.revision, self.config());
-        let common = Common::new(&config, &writer.slots, self.options, (revision, now));
+    fn publish(
+        &self,
+        (writer, config): (&Writer, &Config),
+        cause: Cause,
+        now: Instant,
+        learn: impl Fn(usize) -> bool,
+    ) -> Applied {
+        let revision = writer.revision;
+        let common = Common::new(config, &writer.slots, self.options, (revision, now));
         let mut epochs: Vec<NewEpoch> = Vec::new();
         let mut peer: Option<Arc<Snapshot>> = None;
         for (view, current) in self.views.iter().enumerate() {
@@ -325,7 +334,7 @@ impl Gateway {
         let has_news =
             |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
         if (0..self.views.len()).any(has_news) {
-            let applied = self.publish(writer, Cause::Look, now, |view| due[view]);
+            let applied = self.publish((writer, &self.config()), Cause::Look, now, |view| due[view]);
             writer.tell(applied);
         }
     }
