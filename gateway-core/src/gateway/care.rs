@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::slots::Slots;
+use super::slow_start::Starters;
 use super::{Cause, Gateway, TargetHealth, Writer};
 use crate::config::Config;
 use crate::health::{Observation, Outliers, Probe, ProbeResult, Prober, Turn, Watch, WatchedTarget};
@@ -17,6 +18,9 @@ use crate::time::Instant;
 pub(super) struct Care {
     prober: Prober,
     outliers: BTreeMap<UpstreamId, Outliers>,
+    pub(super) starters: Starters,
+    /// When those that are starting got their last step.
+    stepped: Instant,
 }
 
 impl Gateway {
@@ -109,6 +113,9 @@ impl Gateway {
     ) {
         if let Some(turn) = turn {
             writer.care.prober.on_turn(upstream, target, turn, now);
+            if turn == Turn::In {
+                writer.care.starters.start(target, now);
+            }
             self.republish(writer, now);
         }
     }
@@ -125,16 +132,33 @@ impl Gateway {
     pub(super) fn weigh_outliers(&self, writer: &mut Writer, now: Instant) {
         let Writer { care, slots, .. } = writer;
         let mut has_turned = false;
-        for outliers in care.outliers.values_mut() {
+        let Care { outliers, starters, .. } = care;
+        for outliers in outliers.values_mut() {
             let turns = outliers.handle_timeout(|id| slots.get(id).map(|slot| &slot.outliers), now);
             for (target, turn) in turns {
                 has_turned = true;
                 if let Some(slot) = slots.get(target) {
                     slot.eject(turn == Turn::Out);
                 }
+                if turn == Turn::In {
+                    starters.start(target, now);
+                }
             }
         }
         if has_turned {
+            self.republish(writer, now);
+        }
+    }
+}
+
+impl Gateway {
+    /// Gives those that are starting what the time is for.
+    pub(super) fn step_starters(&self, writer: &mut Writer, now: Instant) {
+        let config = self.config();
+        let due = writer.care.starters.next_timeout(&config, writer.care.stepped);
+        if due.is_some_and(|due| due <= now) {
+            writer.care.stepped = now;
+            writer.care.starters.retire(&config, now);
             self.republish(writer, now);
         }
     }
@@ -171,8 +195,9 @@ impl Care {
     }
 
     /// When something is due next.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
+    pub(super) fn next_timeout(&self, config: &Config) -> Option<Instant> {
         let outliers = self.outliers.values().map(Outliers::next_timeout);
-        self.prober.next_timeout().into_iter().chain(outliers).min()
+        let starters = self.starters.next_timeout(config, self.stepped);
+        self.prober.next_timeout().into_iter().chain(starters).chain(outliers).min()
     }
 }

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Options;
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
+use super::slow_start::{STEPS, Starters};
 use crate::balancer::{self, Ask, Balancer, Choice, Ended, Member, NoChoice, Recipe, Setup};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
@@ -16,6 +17,7 @@ use crate::health::Availability;
 use crate::id::{Epoch, TargetId, UpstreamId};
 use crate::rng;
 use crate::rules::Rules;
+use crate::time::Instant;
 
 /// Retries under way at one Upstream never exceed this many or [`RETRY_PERCENT`] of its attempts under way, whichever is
 /// more (Envoy's retry budget, with a floor that lets a quiet Upstream retry at all): when everything fails, retries must
@@ -49,9 +51,14 @@ pub(super) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    /// A maker for the targets of `config`: every one with a weight is a member, whether it is well or not.
-    pub(super) fn new(config: &Config, slots: &'a Slots, options: Options) -> Self {
-        let mut members: FxHashMap<_, Vec<_>> = FxHashMap::default();
+    /// A maker for the targets of `config` at `now`: every one with a weight is a member, whether it is well or not.
+    pub(super) fn new(
+        config: &Config,
+        slots: &'a Slots,
+        starters: &Starters,
+        (options, now): (Options, Instant),
+    ) -> Self {
+        let mut members: FxHashMap<UpstreamId, Vec<Member>> = FxHashMap::default();
         for (target, entity) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
             let (slot, upstream) = (slots.get(target), config.upstream(entity.upstream));
             let available = slot.zip(upstream).is_none_or(|(slot, upstream)| slot.is_available(upstream));
@@ -60,12 +67,11 @@ impl<'a> Maker<'a> {
         }
         for (id, upstream) in config.upstreams() {
             let Some(members) = members.get_mut(&id) else { continue };
-            let available: Availability =
-                members.iter().map(|m| (u64::from(m.weight), m.available)).collect();
-            if !available.suffices(upstream.healthchecks.threshold, options.rules) {
-                // Too little is left of it: whoever is well would get the load of all.
+            settle(members, upstream, options.rules);
+            let starting = |member: &Member| starters.sixteenths(config, member.target, now);
+            if members.iter().any(|member| starting(member).is_some()) {
                 for member in members {
-                    member.available = false;
+                    member.weight *= starting(member).unwrap_or(STEPS);
                 }
             }
         }
@@ -106,6 +112,25 @@ impl<'a> Maker<'a> {
             recipe,
             balancer,
         })
+    }
+}
+
+/// What the health of all says about each: too little may be left for anybody to be picked, or so little that it is better
+/// to pick from all.
+fn settle(members: &mut [Member], upstream: &Upstream, rules: Rules) {
+    let available: Availability = members.iter().map(|m| (u64::from(m.weight), m.available)).collect();
+    let panic = upstream.balancer.as_ref().map_or(0.0, |tuning| tuning.panic_threshold);
+    let verdict = if panic > 0.0 && !available.reaches(panic) {
+        Some(true)
+    } else if available.suffices(upstream.healthchecks.threshold, rules) {
+        None
+    } else {
+        Some(false)
+    };
+    if let Some(available) = verdict {
+        for member in members {
+            member.available = available;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod options;
 mod retry;
 mod routing;
 mod slots;
+mod slow_start;
 mod snapshot;
 
 pub use attempt::{Attempt, Next, Rejection, RouteMatch};
@@ -145,14 +146,14 @@ impl Gateway {
         slots.follow(&config, &config);
         let routing = Arc::new(Routing::new(config.clone(), &mut slots, None));
         let count = if options.workers_differ() { options.workers.max(1) } else { 1 };
-        let common = Common::new(&config, &slots, options, (Revision(0), Instant::ZERO));
+        let mut care = Care::default();
+        let common = Common::new(&config, (&slots, &care.starters), options, (Revision(0), Instant::ZERO));
         let mut snapshots: Vec<Snapshot> = Vec::with_capacity(count);
         for view in 0..count {
             let snapshot = common.snapshot(view, Arc::clone(&routing), None, snapshots.first());
             snapshots.push(snapshot);
         }
         drop(common);
-        let mut care = Care::default();
         care.follow(&config, &slots, Instant::ZERO);
         let looks = options.sync_interval.map_or_else(Vec::new, |interval| {
             // Workers started together do not look together for long: each has a moment of its own.
@@ -269,6 +270,7 @@ impl Gateway {
             *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
         }
         care.follow(&config, slots, now);
+        care.starters.follow(&before, &config, now);
         let learn = |_| self.options.sync_interval.is_none();
         let applied = self.publish((&writer, &config), Cause::Change, now, learn);
         // Last, so that who reads it sees nothing that is not in force yet.
@@ -285,7 +287,8 @@ impl Gateway {
         learn: impl Fn(usize) -> bool,
     ) -> Applied {
         let revision = writer.revision;
-        let common = Common::new(config, &writer.slots, self.options, (revision, now));
+        let common =
+            Common::new(config, (&writer.slots, &writer.care.starters), self.options, (revision, now));
         let mut epochs: Vec<NewEpoch> = Vec::new();
         let mut peer: Option<Arc<Snapshot>> = None;
         for (view, current) in self.views.iter().enumerate() {
@@ -312,13 +315,14 @@ impl Gateway {
     /// [`set_health`](Self::set_health).
     pub fn next_timeout(&self) -> Option<Instant> {
         let writer = self.writer();
-        writer.looks.iter().copied().chain(writer.care.next_timeout()).min()
+        writer.looks.iter().copied().chain(writer.care.next_timeout(&self.config())).min()
     }
 
     /// Lets happen what is due by `now`, but for probes: those are asked for.
     pub fn handle_timeout(&self, now: Instant) {
         let mut writer = self.writer();
         self.weigh_outliers(&mut writer, now);
+        self.step_starters(&mut writer, now);
         if let Some(interval) = self.options.sync_interval {
             self.look(&mut writer, interval, now);
         }

@@ -9,6 +9,7 @@ use super::group::{Group, Maker};
 use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
 use super::slots::{Slot, Slots};
+use super::slow_start::Starters;
 use super::{Attempt, Rejection};
 use crate::balancer::{Ask, Choice, Ended, NoChoice};
 use crate::config::Config;
@@ -54,7 +55,7 @@ pub(super) struct Common<'a> {
 impl<'a> Common<'a> {
     pub(super) fn new(
         config: &Config,
-        slots: &'a Slots,
+        (slots, starters): (&'a Slots, &Starters),
         options: Options,
         (revision, applied_at): (Revision, Instant),
     ) -> Self {
@@ -62,7 +63,7 @@ impl<'a> Common<'a> {
         Self {
             revision,
             applied_at,
-            maker: Maker::new(config, slots, options),
+            maker: Maker::new(config, slots, starters, (options, applied_at)),
             slots: Arc::new(by_id),
             options,
         }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::entity::{
-    Active, Address, Healthchecks, Limits, OutlierDetection, Protocol, Route, Service, Target, Upstream,
+    Active, Address, Healthchecks, Limits, OutlierDetection, Protocol, Route, Service, SlowStart, Target,
+    Tuning, Upstream,
 };
 use crate::health::ProbeResult;
 use crate::id::{ServiceId, TargetId, UpstreamId};
@@ -375,4 +376,60 @@ fn workers_and_a_writer_together_misroute_nothing() {
     assert_eq!(seen[0].1, 0);
     assert!(expected > 0 || seen.len() == 40_000);
     assert_eq!(in_flight(&gateway), 0);
+}
+
+#[test]
+fn a_target_that_joins_gets_its_weight_in_sixteen_steps() {
+    // Aim: a ramp that is exact in each step and does not disturb the others among themselves. Method: a third target joins
+    // two; after each step 48 requests are shared by what each counts then.
+    let gateway = how_to();
+    let blue = gateway.config().upstream(UpstreamId(0)).unwrap().clone();
+    let slow_start = SlowStart { window: Duration::from_secs(16), ..SlowStart::default() };
+    let tuning = Tuning { slow_start: Some(slow_start), ..Tuning::default() };
+    let blue = Upstream { balancer: Some(tuning), ..blue };
+    gateway.apply(Change::UpdateUpstream(UpstreamId(0), blue), Instant::ZERO).unwrap();
+    let weights =
+        [Change::SetWeight(TargetId(0), Weight::new(1)), Change::SetWeight(TargetId(1), Weight::new(1))];
+    gateway.apply(Change::All(weights.into()), Instant::ZERO).unwrap();
+    assert_eq!(gateway.next_timeout(), None, "who was there before is not starting");
+    let joiner = Target::new(UpstreamId(0), Address::parse("new:80").unwrap(), Weight::new(1));
+    gateway.apply(Change::CreateTarget(joiner), Instant::from_millis(1000)).unwrap();
+    let share = |gateway: &Gateway, requests: usize| {
+        let mut counts = [0_usize; 3];
+        for _ in 0..requests {
+            let attempt = begin(gateway, &GET).unwrap();
+            counts[match attempt.target.0 {
+                4 => 2,
+                id => id as usize,
+            }] += 1;
+            answered(gateway, attempt);
+        }
+        counts[2]
+    };
+    // 10 % of a sixteenth-counted weight is 2: two of 34.
+    assert_eq!(share(&gateway, 34), 2);
+    for second in 1..16_u32 {
+        let due = gateway.next_timeout().unwrap();
+        assert_eq!(due, Instant::from_millis(1000 + 1000 * u64::from(second)));
+        gateway.handle_timeout(due);
+        let own = second.max(2) as usize;
+        assert_eq!(share(&gateway, 32 + own), own, "after {second} s");
+    }
+    gateway.handle_timeout(gateway.next_timeout().unwrap());
+    assert_eq!(gateway.next_timeout(), None);
+    assert_eq!(share(&gateway, 30), 10);
+}
+
+#[test]
+fn when_hardly_anybody_is_well_a_panic_threshold_picks_from_all() {
+    let limits = Limits { http_failures: 1, ..Limits::default() };
+    let gateway = with_checks(Healthchecks { passive: limits, ..Healthchecks::default() });
+    let blue = gateway.config().upstream(UpstreamId(0)).unwrap().clone();
+    let blue = Upstream { balancer: Some(Tuning { panic_threshold: 50.0, ..Tuning::default() }), ..blue };
+    gateway.apply(Change::UpdateUpstream(UpstreamId(0), blue), Instant::ZERO).unwrap();
+    gateway.set_health(TargetId(1), false, Instant::ZERO);
+    assert_eq!(serve(&gateway, 6), [6, 0, 0, 0], "two thirds are well");
+    gateway.set_health(TargetId(1), true, Instant::ZERO);
+    gateway.set_health(TargetId(0), false, Instant::ZERO);
+    assert_eq!(serve(&gateway, 6), [4, 2, 0, 0], "a third is well: health is ignored");
 }

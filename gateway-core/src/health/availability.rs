@@ -26,6 +26,13 @@ impl Availability {
     }
 }
 
+impl Availability {
+    /// Whether at least `percent` of the weight is available, as Envoy's panic threshold asks.
+    pub fn reaches(self, percent: f64) -> bool {
+        self.available as f64 * 100.0 >= percent * self.total as f64
+    }
+}
+
 impl FromIterator<(u64, bool)> for Availability {
     /// Adds up targets: the weight of each, and whether it is in rotation.
     fn from_iter<I: IntoIterator<Item = (u64, bool)>>(targets: I) -> Self {
