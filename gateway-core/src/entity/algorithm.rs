@@ -3,9 +3,24 @@
 
 use std::time::Duration;
 
-/// One line for each algorithm: its name in the code and its name everywhere else.
+/// What an algorithm promises about the share of each target, and so how it can be tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// After every pick each is within one request of its share.
+    EveryPick,
+    /// Over each whole turn all have their exact shares.
+    WholeTurns,
+    /// Shares are probabilities.
+    Chance,
+    /// Shares are what load and response times make of them.
+    Load,
+    /// The same key goes to the same target.
+    Key,
+}
+
+/// One line for each algorithm: its name in the code, its name everywhere else, and what it promises.
 macro_rules! algorithms {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $promise:ident;)*) => {
         /// How a Target is chosen.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub enum Algorithm {
@@ -22,6 +37,13 @@ macro_rules! algorithms {
                     $(Self::$variant => $name,)*
                 }
             }
+
+            /// What it promises about shares.
+            pub const fn promise(self) -> Promise {
+                match self {
+                    $(Self::$variant => Promise::$promise,)*
+                }
+            }
         }
     };
 }
@@ -29,9 +51,9 @@ macro_rules! algorithms {
 algorithms! {
     /// Exact shares in turn.
     #[default]
-    RoundRobin = "round-robin",
+    RoundRobin = "round-robin", EveryPick;
     /// Kong's own round-robin: a shuffled wheel, exact over whole turns only.
-    Wheel = "wheel",
+    Wheel = "wheel", WholeTurns;
 }
 
 impl Algorithm {

@@ -11,7 +11,7 @@ mod service;
 mod target;
 mod upstream;
 
-pub use algorithm::{Algorithm, HashTable, SlowStart, Tuning};
+pub use algorithm::{Algorithm, HashTable, Promise, SlowStart, Tuning};
 pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind, Statuses};
 pub use name::{check_host, check_name};
 pub use path::{check_path, normalise};

@@ -2,5 +2,7 @@
 //! kept; what is compared with what is left to `summary`.
 
 mod quantile;
+mod shares;
 
 pub use quantile::{Estimate, difference, rank, ranks};
+pub use shares::{GTest, g_test};

@@ -8,6 +8,7 @@ mod latency;
 mod ledger;
 mod selection;
 
+mod accuracy;
 mod events;
 mod series;
 mod tables;

@@ -7,15 +7,12 @@ use gateway_core::time::Instant;
 
 use super::{
     Latency, LatencyCost, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow, WeightTarget,
-    WeightTest, latency, ledger,
+    accuracy, latency, ledger,
 };
 use crate::load::{RequestIds, Schedule};
 use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, PhaseKind};
 use crate::plan::{Action, Plan};
 use crate::stats;
-
-/// Round-robin's promise: never so far from the exact share, in requests.
-pub(super) const PREFIX_LIMIT: f64 = 1.0;
 
 pub(super) fn scenario(plan: &Plan) -> ScenarioFacts {
     ScenarioFacts {
@@ -141,34 +138,27 @@ fn weight_row(plan: &Plan, measured: &Measured, row: &MeasuredWeights) -> Weight
     let began = row.switch.and_then(|at| measured.switches.get(at)).and_then(MeasuredSwitch::applied);
     let first = measured.phases.first().map_or(PhaseKind::Before, |phase| phase.kind);
     let total: u32 = row.members.iter().map(|member| member.weight).sum();
+    let targets: Vec<_> = row
+        .members
+        .iter()
+        .map(|member| WeightTarget {
+            target: config.target(member.target).map_or_else(String::new, |t| t.target.to_string()),
+            weight: member.weight,
+            expected_share: f64::from(member.weight) / f64::from(total),
+            picks: member.picks,
+            share: if row.picks == 0 { 0.0 } else { member.picks as f64 / row.picks as f64 },
+            deviation_requests: member.deviation,
+        })
+        .collect();
     WeightRow {
         upstream: upstream_name(plan, row.upstream),
         phase: row.switch.map_or(first, PhaseKind::Switch).name(measured.switches_planned),
         from_ms: ms(began.unwrap_or(row.from)),
-        algorithm: config
-            .upstream(row.upstream)
-            .map_or_else(String::new, |upstream| upstream.algorithm.as_str().to_owned()),
+        algorithm: accuracy::algorithm(plan, row.upstream).as_str().to_owned(),
         requests: row.picks,
-        targets: row
-            .members
-            .iter()
-            .map(|member| WeightTarget {
-                target: config.target(member.target).map_or_else(String::new, |t| t.target.to_string()),
-                weight: member.weight,
-                expected_share: f64::from(member.weight) / f64::from(total),
-                picks: member.picks,
-                share: if row.picks == 0 { 0.0 } else { member.picks as f64 / row.picks as f64 },
-                deviation_requests: member.deviation,
-            })
-            .collect(),
         max_prefix_deviation_requests: row.deviation_max,
-        test: WeightTest {
-            name: "prefix-bound".to_owned(),
-            statistic: row.deviation_max,
-            limit: PREFIX_LIMIT,
-            p_value: None,
-            ok: row.deviation_max < PREFIX_LIMIT && row.missing == 0 && row.wrong == 0,
-        },
+        test: accuracy::test(plan, row, &targets, measured.weights.len()),
+        targets,
     }
 }
 

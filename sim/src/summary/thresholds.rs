@@ -1,8 +1,10 @@
 //! Thresholds against what was seen: the value, whether it holds, and how much room is left, in words. Latencies are
 //! judged over all intended requests, a drop being infinitely late. What has no samples fails and says so.
 
+use std::cmp::Ordering;
+
 use super::selection::{Selection, is_called, select, tag};
-use super::{Switch, ThresholdResult, WeightRow};
+use super::{Switch, ThresholdResult, WeightRow, WeightTest};
 use crate::measure::{Cause, Measured, Times};
 use crate::plan::{Aggregation, Comparison, Expression, Limit, Metric, Plan, Threshold};
 use crate::{stats, words};
@@ -182,36 +184,74 @@ impl Run<'_> {
         if rows.iter().all(|row| row.requests == 0) {
             return Judged::failed(NO_SAMPLES);
         }
-        let largest = rows.iter().map(|row| row.test.statistic).fold(0.0, f64::max);
-        let limit = rows.iter().map(|row| row.test.limit).fold(f64::INFINITY, f64::min);
-        let off = words::decimal(largest, 2);
-        let ok = rows.iter().all(|row| row.test.ok);
-        let (accuracy, margin) = if ok {
-            ("never 1 request off".to_owned(), format!("within {off} of a request"))
-        } else if largest < limit {
-            ("picks are missing".to_owned(), "not proved".to_owned())
-        } else {
-            (format!("up to {off} requests off"), format!("{off} requests off"))
+        // The row that comes nearest to its limit, or is furthest beyond, speaks for all.
+        let Some(worst) = rows.iter().filter(|row| row.test.name != "none").max_by(|a, b| {
+            (!a.test.ok, used(&a.test)).partial_cmp(&(!b.test.ok, used(&b.test))).unwrap_or(Ordering::Equal)
+        }) else {
+            return Judged::failed(format!("{} promises no shares", rows[0].algorithm));
         };
-        Judged { ok, observed: format!("{}, {accuracy}", ratios(&rows)), used: Some(largest / limit), margin }
+        let ok = rows.iter().all(|row| row.test.ok);
+        let (accuracy, margin) = accuracy(worst);
+        Judged {
+            ok,
+            observed: format!("{}, {accuracy}", ratios(&rows)),
+            used: Some(used(&worst.test)),
+            margin,
+        }
     }
 }
 
-/// The picks of each Upstream's targets: `8,000 : 4,000`.
+/// How much of its limit a test has used.
+fn used(test: &WeightTest) -> f64 {
+    match test.p_value {
+        Some(p) => test.limit / p.max(f64::MIN_POSITIVE),
+        None if test.limit > 0.0 => test.statistic / test.limit,
+        None => 0.0,
+    }
+}
+
+/// What a test has shown, and by how much.
+fn accuracy(row: &WeightRow) -> (String, String) {
+    let WeightTest { statistic, limit, p_value, ok, .. } = &row.test;
+    let off = words::decimal(*statistic, 2);
+    let is_plain = row.test.name == "prefix-bound" && (limit - 1.0).abs() < f64::EPSILON;
+    match (p_value, ok) {
+        (Some(p), true) => ("as chance has it".to_owned(), format!("p = {}", words::decimal(*p, 3))),
+        (Some(p), false) => ("not as chance has it".to_owned(), format!("p = {p:.1e}")),
+        (None, true) if row.test.name == "not-enough-picks" => {
+            ("too few to tell".to_owned(), "not proved".to_owned())
+        }
+        (None, true) if is_plain => ("never 1 request off".to_owned(), format!("within {off} of a request")),
+        (None, true) => {
+            let limit = words::decimal(*limit, 1);
+            (format!("never {off} requests off"), format!("{} allows {limit}", row.algorithm))
+        }
+        (None, false) if statistic < limit => ("picks are missing".to_owned(), "not proved".to_owned()),
+        (None, false) => (format!("up to {off} requests off"), format!("{off} requests off")),
+    }
+}
+
+/// The picks of each Upstream's targets: `8,000 : 4,000`. Who was out for a stretch counts in the others.
 fn ratios(rows: &[&WeightRow]) -> String {
-    let mut upstreams: Vec<(&str, Vec<u64>)> = Vec::new();
+    let mut upstreams: Vec<(&str, Vec<(&str, u64)>)> = Vec::new();
     for row in rows {
-        let picks = || row.targets.iter().map(|target| target.picks);
-        match upstreams.iter_mut().find(|(name, _)| *name == row.upstream) {
-            Some((_, sums)) => sums.iter_mut().zip(picks()).for_each(|(sum, n)| *sum += n),
-            None => upstreams.push((&row.upstream, picks().collect())),
+        let at = upstreams.iter().position(|(name, _)| *name == row.upstream).unwrap_or_else(|| {
+            upstreams.push((&row.upstream, Vec::new()));
+            upstreams.len() - 1
+        });
+        let sums = &mut upstreams[at].1;
+        for target in &row.targets {
+            match sums.iter_mut().find(|(name, _)| *name == target.target) {
+                Some((_, sum)) => *sum += target.picks,
+                None => sums.push((&target.target, target.picks)),
+            }
         }
     }
-    let one = |sums: &[u64]| {
+    let one = |sums: &[(&str, u64)]| {
         if sums.len() > LISTED_MAX {
             return words::counted(sums.len() as u64, "target");
         }
-        sums.iter().map(|&n| words::count(n)).collect::<Vec<_>>().join(" : ")
+        sums.iter().map(|&(_, n)| words::count(n)).collect::<Vec<_>>().join(" : ")
     };
     upstreams.iter().map(|(_, sums)| one(sums)).collect::<Vec<_>>().join("; ")
 }
