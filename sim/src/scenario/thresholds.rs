@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use gateway_core::entity::{Promise, Upstream};
+
 use super::Input;
 use super::diagnostic::{Place, Text};
 use super::gateway::Entities;
@@ -103,6 +105,9 @@ impl Reader<'_> {
             let help = "write a step with set_host, or leave this out";
             mistakes.absent(&key.place, "a threshold is about switches", "there is no switch", help);
         }
+        if subject.metric == Metric::Weights {
+            self.check_promise(key, subject);
+        }
         for ((tag, value), span) in subject.tags.iter().zip(&subject.spans) {
             let Some(values) = self.values(tag) else { continue };
             let names: Vec<_> = values.iter().map(String::as_str).collect();
@@ -116,6 +121,22 @@ impl Reader<'_> {
             let place = self.part(&key.place, &key.name, span);
             let message = format!("the {tag} of a threshold does not exist");
             mistakes.absent(&place, message, format!("there is no {tag} `{value}`"), help);
+        }
+    }
+
+    /// Weights can be held to what an algorithm promises, and some promise nothing about shares.
+    fn check_promise(&self, key: &Key, subject: &Subject) {
+        let named = subject.tags.iter().find(|(tag, _)| tag == "upstream").map(|(_, name)| name);
+        let upstreams = self.known.entities.config.upstreams().map(|(_, upstream)| upstream);
+        let meant: Vec<_> =
+            upstreams.filter(|upstream| named.is_none_or(|name| *name == upstream.name)).collect();
+        let has_shares =
+            |upstream: &&Upstream| !matches!(upstream.algorithm.promise(), Promise::Load | Promise::Key);
+        if let Some(first) = meant.first().filter(|_| !meant.iter().any(has_shares)) {
+            let label = format!("`{}` chooses by something else", first.algorithm.as_str());
+            let help = "leave this threshold out; the report shows the shares";
+            let message = "the weights of an Upstream promise no shares";
+            self.section.mistakes.note(&key.place, message, label, help);
         }
     }
 
