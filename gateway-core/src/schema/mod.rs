@@ -3,11 +3,13 @@
 //! of themselves stay with the entities; what a change may do is `config`'s.
 
 mod describe;
+mod healthchecks;
 mod read;
 mod route;
 mod row;
 mod service;
 mod target;
+mod tuning;
 mod upstream;
 
 pub use describe::describe;
@@ -152,6 +154,38 @@ pub trait Entity: Sized + Clone + 'static {
     /// Free words.
     fn tags(&self) -> &[String];
 }
+
+/// How a kind of entity is reached in a configuration, and changed: the same for all but for the names.
+macro_rules! reach {
+    ($id:ident: $create:ident, $update:ident, $delete:ident, $get:ident, $all:ident, $find:expr) => {
+        fn create(self) -> Change {
+            Change::$create(self)
+        }
+        fn update(self, id: $id) -> Change {
+            Change::$update(id, self)
+        }
+        fn delete(id: $id) -> Change {
+            Change::$delete(id)
+        }
+        fn get(config: &Config, id: $id) -> Option<&Self> {
+            config.$get(id)
+        }
+        fn all(config: &Config) -> impl Iterator<Item = ($id, &Self)> {
+            config.$all()
+        }
+        fn find<'a>(config: &'a Config, name_or_uuid: &str) -> Option<($id, &'a Self)> {
+            let find: fn(&'a Config, &str) -> Option<($id, &'a Self)> = $find;
+            find(config, name_or_uuid)
+        }
+        fn uuid(&self) -> Uuid {
+            self.uuid
+        }
+        fn tags(&self) -> &[String] {
+            &self.tags
+        }
+    };
+}
+use reach;
 
 /// What a new entity gets that its description does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

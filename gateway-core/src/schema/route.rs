@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::Default::{Boolean, Integer, Text, Texts};
 use super::service::PROTOCOLS;
 use super::{
-    CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, TEXTS, UPDATED_AT, tag_errors, tags_json,
+    CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, TEXTS, UPDATED_AT, reach, tag_errors,
+    tags_json,
 };
 use crate::config::{Change, Config};
 use crate::entity::{FieldError, PathHandling, Protocol, Route};
@@ -116,30 +117,7 @@ impl Entity for Route {
         }))
     }
 
-    fn create(self) -> Change {
-        Change::CreateRoute(self)
-    }
-    fn update(self, id: RouteId) -> Change {
-        Change::UpdateRoute(id, self)
-    }
-    fn delete(id: RouteId) -> Change {
-        Change::DeleteRoute(id)
-    }
-    fn get(config: &Config, id: RouteId) -> Option<&Self> {
-        config.route(id)
-    }
-    fn all(config: &Config) -> impl Iterator<Item = (RouteId, &Self)> {
-        config.routes()
-    }
-    fn find<'a>(config: &'a Config, name_or_uuid: &str) -> Option<(RouteId, &'a Self)> {
-        config.find_route(name_or_uuid)
-    }
-    fn uuid(&self) -> Uuid {
-        self.uuid
-    }
-    fn tags(&self) -> &[String] {
-        &self.tags
-    }
+    reach!(RouteId: CreateRoute, UpdateRoute, DeleteRoute, route, routes, Config::find_route);
 }
 
 /// The entity that the reference `field` names by `id` or `name`, found by `find`; `None` when it is null.

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Default::{Boolean, Integer, Text};
-use super::{CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, UPDATED_AT, tag_errors, tags_json};
+use super::{
+    CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, UPDATED_AT, reach, tag_errors, tags_json,
+};
 use crate::config::{Change, Config};
 use crate::entity::{FieldError, Protocol, Service};
 use crate::id::ServiceId;
@@ -92,30 +94,7 @@ impl Entity for Service {
         super::row::object(fields)
     }
 
-    fn create(self) -> Change {
-        Change::CreateService(self)
-    }
-    fn update(self, id: ServiceId) -> Change {
-        Change::UpdateService(id, self)
-    }
-    fn delete(id: ServiceId) -> Change {
-        Change::DeleteService(id)
-    }
-    fn get(config: &Config, id: ServiceId) -> Option<&Self> {
-        config.service(id)
-    }
-    fn all(config: &Config) -> impl Iterator<Item = (ServiceId, &Self)> {
-        config.services()
-    }
-    fn find<'a>(config: &'a Config, name_or_uuid: &str) -> Option<(ServiceId, &'a Self)> {
-        config.find_service(name_or_uuid)
-    }
-    fn uuid(&self) -> Uuid {
-        self.uuid
-    }
-    fn tags(&self) -> &[String] {
-        &self.tags
-    }
+    reach!(ServiceId: CreateService, UpdateService, DeleteService, service, services, Config::find_service);
 }
 
 /// Writes the shorthand `url` out: protocol, host, port and path. A port that is not said is that of the protocol; a path

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Default::Integer;
-use super::{Entity, Field, ID, Kind, Row, Stamp, TAGS, tag_errors, tags_json};
+use super::{Entity, Field, ID, Kind, Row, Stamp, TAGS, reach, tag_errors, tags_json};
 use crate::config::{Change, Config};
 use crate::entity::{Address, FieldError, Target};
 use crate::id::{TargetId, UpstreamId};
@@ -63,30 +63,7 @@ impl Entity for Target {
         }))
     }
 
-    fn create(self) -> Change {
-        Change::CreateTarget(self)
-    }
-    fn update(self, id: TargetId) -> Change {
-        Change::UpdateTarget(id, self)
-    }
-    fn delete(id: TargetId) -> Change {
-        Change::DeleteTarget(id)
-    }
-    fn get(config: &Config, id: TargetId) -> Option<&Self> {
-        config.target(id)
-    }
-    fn all(config: &Config) -> impl Iterator<Item = (TargetId, &Self)> {
-        config.targets()
-    }
-    fn find<'a>(config: &'a Config, uuid: &str) -> Option<(TargetId, &'a Self)> {
-        config.target_with(Uuid::parse_str(uuid).ok()?)
-    }
-    fn uuid(&self) -> Uuid {
-        self.uuid
-    }
-    fn tags(&self) -> &[String] {
-        &self.tags
-    }
+    reach!(TargetId: CreateTarget, UpdateTarget, DeleteTarget, target, targets, |config, uuid| config.target_with(Uuid::parse_str(uuid).ok()?));
 }
 
 fn seconds(millis: u64) -> Value {

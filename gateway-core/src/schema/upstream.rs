@@ -1,19 +1,16 @@
-//! An Upstream as Kong's JSON, health checks included.
-
-use std::time::Duration;
+//! An Upstream as Kong's JSON. Its health checks, and what we add to Kong's fields, have files of their own.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Default::{Boolean, Integer, Integers, Record, Text};
+use super::Default::{Boolean, Integer, Record, Text};
+use super::healthchecks::{HEALTHCHECKS, healthchecks, healthchecks_json};
+use super::tuning::{OUTLIERS, TUNING, outliers, outliers_json, tuning, tuning_json};
 use super::{
-    CREATED_AT, Entity, Field, ID, Kind, Row, Stamp, TAGS, TEXTS, UPDATED_AT, tag_errors, tags_json,
+    CREATED_AT, Entity, Field, ID, Kind, Row, Stamp, TAGS, UPDATED_AT, reach, tag_errors, tags_json,
 };
 use crate::config::{Change, Config};
-use crate::entity::{
-    Active, Algorithm, FieldError, HashOn, HashTable, Healthchecks, Limits, OutlierDetection, ProbeKind,
-    SlowStart, Tuning, Upstream,
-};
+use crate::entity::{Algorithm, FieldError, HashOn, Upstream};
 use crate::id::UpstreamId;
 
 const ALGORITHMS: &[&str] = &ALGORITHM_WORDS;
@@ -27,81 +24,6 @@ const ALGORITHM_WORDS: [&str; Algorithm::ALL.len()] = {
     words
 };
 const HASH_ON: Kind = Kind::Word(&HashOn::WORDS);
-const PROBES: Kind = Kind::Word(&["tcp", "http", "https", "grpc", "grpcs"]);
-const SECONDS: Kind = Kind::Number(0.0, 65_535.0);
-const COUNTER: Kind = Kind::Integer(0, 255);
-const STATUSES: Kind = Kind::List(&Kind::Integer(100, 999));
-
-const ACTIVE_HEALTHY: &[Field] = &[
-    Field::new("interval", SECONDS).or(Integer(0)),
-    Field::new("http_statuses", STATUSES).or(Integers(&[200, 302])),
-    Field::new("successes", COUNTER).or(Integer(0)),
-];
-const ACTIVE_UNHEALTHY: &[Field] = &[
-    Field::new("interval", SECONDS).or(Integer(0)),
-    Field::new("http_statuses", STATUSES).or(Integers(&[429, 404, 500, 501, 502, 503, 504, 505])),
-    Field::new("tcp_failures", COUNTER).or(Integer(0)),
-    Field::new("timeouts", COUNTER).or(Integer(0)),
-    Field::new("http_failures", COUNTER).or(Integer(0)),
-];
-const ACTIVE: &[Field] = &[
-    Field::new("type", PROBES).or(Text("http")),
-    Field::new("timeout", SECONDS).or(Integer(1)),
-    Field::new("concurrency", Kind::Integer(1, 1 << 31)).or(Integer(10)),
-    Field::new("http_path", Kind::Text).or(Text("/")),
-    Field::new("https_sni", Kind::Text),
-    Field::new("https_verify_certificate", Kind::Boolean).or(Boolean(true)).required(),
-    Field::new("headers", Kind::Map(&TEXTS)),
-    Field::new("healthy", Kind::Record(ACTIVE_HEALTHY)).or(Record),
-    Field::new("unhealthy", Kind::Record(ACTIVE_UNHEALTHY)).or(Record),
-];
-const PASSIVE_HEALTHY: &[Field] = &[
-    Field::new("http_statuses", STATUSES).or(Integers(&[
-        200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
-    ])),
-    Field::new("successes", COUNTER).or(Integer(0)),
-];
-const PASSIVE_UNHEALTHY: &[Field] = &[
-    Field::new("http_statuses", STATUSES).or(Integers(&[429, 500, 503])),
-    Field::new("tcp_failures", COUNTER).or(Integer(0)),
-    Field::new("timeouts", COUNTER).or(Integer(0)),
-    Field::new("http_failures", COUNTER).or(Integer(0)),
-];
-const PASSIVE: &[Field] = &[
-    Field::new("type", PROBES).or(Text("http")),
-    Field::new("healthy", Kind::Record(PASSIVE_HEALTHY)).or(Record),
-    Field::new("unhealthy", Kind::Record(PASSIVE_UNHEALTHY)).or(Record),
-];
-const HEALTHCHECKS: &[Field] = &[
-    Field::new("threshold", Kind::Number(0.0, 100.0)).or(Integer(0)),
-    Field::new("active", Kind::Record(ACTIVE)).or(Record),
-    Field::new("passive", Kind::Record(PASSIVE)).or(Record),
-];
-const OUTLIERS: &[Field] = &[
-    Field::new("consecutive_5xx", Kind::Integer(0, u32::MAX as i64)).or(Integer(5)),
-    Field::new("interval", SECONDS).or(Integer(10)),
-    Field::new("base_ejection_time", SECONDS).or(Integer(30)),
-    Field::new("max_ejection_time", SECONDS).or(Integer(300)),
-    Field::new("max_ejection_percent", Kind::Integer(0, 100)).or(Integer(10)),
-    Field::new("success_rate_minimum_hosts", Kind::Integer(0, u32::MAX as i64)).or(Integer(5)),
-    Field::new("success_rate_request_volume", Kind::Integer(0, u32::MAX as i64)).or(Integer(100)),
-    Field::new("success_rate_stdev_factor", Kind::Integer(0, u32::MAX as i64)).or(Integer(1900)),
-];
-
-const SLOW_START: &[Field] = &[
-    Field::new("window", Kind::Number(0.001, 65_535.0)).or(Integer(30)),
-    Field::new("min_weight_percent", Kind::Integer(1, 100)).or(Integer(10)),
-    Field::new("aggression", Kind::Number(0.01, 100.0)).or(Integer(1)),
-];
-const TUNING: &[Field] = &[
-    Field::new("choices", Kind::Integer(2, 16)).or(Integer(2)),
-    Field::new("active_request_bias", Kind::Number(0.0, 16.0)).or(Integer(1)),
-    Field::new("hash_table", Kind::Word(&["ring", "maglev"])).or(Text("ring")),
-    Field::new("hash_balance_factor", Kind::Integer(0, 10_000)).or(Integer(0)),
-    Field::new("slow_start", Kind::Record(SLOW_START)),
-    Field::new("panic_threshold", Kind::Number(0.0, 100.0)).or(Integer(0)),
-];
-
 impl Entity for Upstream {
     type Id = UpstreamId;
     const PLURAL: &'static str = "upstreams";
@@ -223,30 +145,7 @@ impl Entity for Upstream {
         fields
     }
 
-    fn create(self) -> Change {
-        Change::CreateUpstream(self)
-    }
-    fn update(self, id: UpstreamId) -> Change {
-        Change::UpdateUpstream(id, self)
-    }
-    fn delete(id: UpstreamId) -> Change {
-        Change::DeleteUpstream(id)
-    }
-    fn get(config: &Config, id: UpstreamId) -> Option<&Self> {
-        config.upstream(id)
-    }
-    fn all(config: &Config) -> impl Iterator<Item = (UpstreamId, &Self)> {
-        config.upstreams()
-    }
-    fn find<'a>(config: &'a Config, name_or_uuid: &str) -> Option<(UpstreamId, &'a Self)> {
-        config.find_upstream(name_or_uuid)
-    }
-    fn uuid(&self) -> Uuid {
-        self.uuid
-    }
-    fn tags(&self) -> &[String] {
-        &self.tags
-    }
+    reach!(UpstreamId: CreateUpstream, UpdateUpstream, DeleteUpstream, upstream, upstreams, Config::find_upstream);
 }
 
 /// `hash_on` or `hash_fallback` with what it names; a name that is missing is noted.
@@ -274,151 +173,12 @@ fn hash_input(row: Row<'_>, field: &str, errors: &mut Vec<FieldError>) -> HashOn
     }
 }
 
-fn healthchecks(row: Row<'_>) -> Healthchecks {
-    let (active, passive) = (row.record("active"), row.record("passive"));
-    let kind = |row: Row<'_>| row.text("type").and_then(ProbeKind::parse).unwrap_or_default();
-    Healthchecks {
-        active: Active {
-            kind: kind(active),
-            timeout: active.seconds("timeout"),
-            concurrency: active.integer("concurrency").unwrap_or(10),
-            http_path: active.owned("http_path").unwrap_or_else(|| "/".to_owned()),
-            headers: active.map("headers"),
-            https_sni: active.owned("https_sni"),
-            https_verify_certificate: active.flag("https_verify_certificate").unwrap_or(true),
-            healthy_interval: active.record("healthy").seconds("interval"),
-            unhealthy_interval: active.record("unhealthy").seconds("interval"),
-            limits: limits(active),
-        },
-        passive: limits(passive),
-        passive_kind: kind(passive),
-        threshold: row.number("threshold").unwrap_or_default(),
-    }
-}
-
-fn limits(row: Row<'_>) -> Limits {
-    let (healthy, unhealthy) = (row.record("healthy"), row.record("unhealthy"));
-    Limits {
-        healthy_statuses: healthy.integers("http_statuses"),
-        successes: healthy.integer("successes").unwrap_or_default(),
-        unhealthy_statuses: unhealthy.integers("http_statuses"),
-        tcp_failures: unhealthy.integer("tcp_failures").unwrap_or_default(),
-        timeouts: unhealthy.integer("timeouts").unwrap_or_default(),
-        http_failures: unhealthy.integer("http_failures").unwrap_or_default(),
-    }
-}
-
-fn healthchecks_json(checks: &Healthchecks) -> Value {
-    let active = &checks.active;
-    let (mut healthy, mut unhealthy) = limits_json(&active.limits);
-    healthy["interval"] = seconds(active.healthy_interval);
-    unhealthy["interval"] = seconds(active.unhealthy_interval);
-    let (passive_healthy, passive_unhealthy) = limits_json(&checks.passive);
-    json!({
-        "active": {
-            "type": active.kind.as_str(),
-            "timeout": seconds(active.timeout),
-            "concurrency": active.concurrency,
-            "http_path": active.http_path,
-            "headers": (!active.headers.is_empty()).then_some(&active.headers),
-            "https_sni": active.https_sni,
-            "https_verify_certificate": active.https_verify_certificate,
-            "healthy": healthy,
-            "unhealthy": unhealthy,
-        },
-        "passive": {
-            "type": checks.passive_kind.as_str(),
-            "healthy": passive_healthy,
-            "unhealthy": passive_unhealthy,
-        },
-        "threshold": number(checks.threshold),
-    })
-}
-
-fn limits_json(limits: &Limits) -> (Value, Value) {
-    let healthy = json!({ "http_statuses": limits.healthy_statuses, "successes": limits.successes });
-    let unhealthy = json!({
-        "http_statuses": limits.unhealthy_statuses,
-        "tcp_failures": limits.tcp_failures,
-        "timeouts": limits.timeouts,
-        "http_failures": limits.http_failures,
-    });
-    (healthy, unhealthy)
-}
-
-fn outliers(row: Row<'_>) -> OutlierDetection {
-    let count = |name| row.integer(name).unwrap_or_default();
-    OutlierDetection {
-        consecutive_5xx: count("consecutive_5xx"),
-        interval: row.seconds("interval"),
-        base_ejection_time: row.seconds("base_ejection_time"),
-        max_ejection_time: row.seconds("max_ejection_time"),
-        max_ejection_percent: row.integer("max_ejection_percent").unwrap_or_default(),
-        success_rate_minimum_hosts: count("success_rate_minimum_hosts"),
-        success_rate_request_volume: count("success_rate_request_volume"),
-        success_rate_stdev_factor: count("success_rate_stdev_factor"),
-    }
-}
-
-fn outliers_json(outliers: &OutlierDetection) -> Value {
-    json!({
-        "consecutive_5xx": outliers.consecutive_5xx,
-        "interval": seconds(outliers.interval),
-        "base_ejection_time": seconds(outliers.base_ejection_time),
-        "max_ejection_time": seconds(outliers.max_ejection_time),
-        "max_ejection_percent": outliers.max_ejection_percent,
-        "success_rate_minimum_hosts": outliers.success_rate_minimum_hosts,
-        "success_rate_request_volume": outliers.success_rate_request_volume,
-        "success_rate_stdev_factor": outliers.success_rate_stdev_factor,
-    })
-}
-
-fn tuning(row: Row<'_>) -> Tuning {
-    let slow_start = |row: Row<'_>| SlowStart {
-        window: row.seconds("window"),
-        min_weight_percent: row.integer("min_weight_percent").unwrap_or(10),
-        aggression: row.number("aggression").unwrap_or(1.0),
-    };
-    Tuning {
-        choices: row.integer("choices").unwrap_or(2),
-        active_request_bias: row.number("active_request_bias").unwrap_or(1.0),
-        hash_table: row.text("hash_table").and_then(HashTable::parse).unwrap_or_default(),
-        hash_balance_factor: row.integer("hash_balance_factor").unwrap_or_default(),
-        slow_start: row.raw("slow_start").map(|_| slow_start(row.record("slow_start"))),
-        panic_threshold: row.number("panic_threshold").unwrap_or_default(),
-    }
-}
-
-fn tuning_json(tuning: &Tuning) -> Value {
-    let slow_start = |slow: &SlowStart| {
-        json!({
-            "window": seconds(slow.window),
-            "min_weight_percent": slow.min_weight_percent,
-            "aggression": number(slow.aggression),
-        })
-    };
-    json!({
-        "choices": tuning.choices,
-        "active_request_bias": number(tuning.active_request_bias),
-        "hash_table": tuning.hash_table.as_str(),
-        "hash_balance_factor": tuning.hash_balance_factor,
-        "slow_start": tuning.slow_start.as_ref().map(slow_start),
-        "panic_threshold": number(tuning.panic_threshold),
-    })
-}
-
-fn seconds(duration: Duration) -> Value {
-    number(duration.as_secs_f64())
-}
-
-/// A whole number where it is one: decK reads them as such.
-fn number(number: f64) -> Value {
-    if number.fract() == 0.0 { (number as i64).into() } else { number.into() }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::entity::{OutlierDetection, SlowStart, Tuning};
 
     const STAMP: Stamp = Stamp { now_ms: 1_700_000_000_000, id: Uuid::nil() };
 
