@@ -1,15 +1,15 @@
 //! What one decision costs: a pick of each algorithm at 2 to 10,000 targets, alone and with two threads sharing the balancer,
-//! and a whole `begin` and `finish`. Budgets: 10 ns for a pick on one thread, 60 ns on two, 500 ns for `begin` and
-//! `finish`.
+//! what making its balancer costs, and a whole `begin` and `finish`. Budgets: 10 ns for a pick on one thread, 60 ns
+//! on two, 50 ms to make one of 10,000, 500 ns for `begin` and `finish`.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gateway_core::balancer::{Ask, Balancer, Load, Member, Recipe, Setup, make};
+use gateway_core::balancer::{Ask, Balancer, Load, Member, Recipe, Setup, hash, make};
 use gateway_core::config::Config;
-use gateway_core::entity::{Address, Algorithm, Route, Service, Target, Upstream};
+use gateway_core::entity::{Address, Algorithm, HashTable, Route, Service, Target, Tuning, Upstream};
 use gateway_core::gateway::Gateway;
 use gateway_core::id::TargetId;
 use gateway_core::outcome::Outcome;
@@ -26,13 +26,30 @@ fn weight(target: usize) -> u16 {
     1 + (target % 3) as u16
 }
 
-fn balancer(algorithm: Algorithm, targets: usize) -> Box<dyn Balancer> {
+/// Every algorithm, and what else there is of it beside the default.
+fn recipes() -> Vec<(String, Recipe)> {
+    let recipe = |algorithm| Recipe::new(&Upstream { algorithm, ..Upstream::new("u") }, Rules::Careful);
+    let hashing = |hash_table, hash_balance_factor| {
+        let tuning = Tuning { hash_table, hash_balance_factor, ..Tuning::default() };
+        Recipe { tuning, ..recipe(Algorithm::ConsistentHashing) }
+    };
+    let plain = Algorithm::ALL.map(|algorithm| (algorithm.as_str().to_owned(), recipe(algorithm)));
+    let others = [
+        ("consistent-hashing, bounded", hashing(HashTable::Ring, 125)),
+        ("consistent-hashing, maglev", hashing(HashTable::Maglev, 0)),
+        ("consistent-hashing, maglev, bounded", hashing(HashTable::Maglev, 125)),
+    ];
+    plain.into_iter().chain(others.map(|(name, recipe)| (name.to_owned(), recipe))).collect()
+}
+
+fn balancer(recipe: &Recipe, targets: usize) -> Box<dyn Balancer> {
     let member = |i: usize| Member { target: TargetId(i as u32), weight: weight(i).into(), available: true };
-    let recipe = Recipe::new(&Upstream { algorithm, ..Upstream::new("u") }, Rules::Careful);
     make(Setup {
         members: (0..targets).map(member).collect(),
         loads: (0..targets).map(|_| Arc::new(Load::default())).collect(),
-        recipe: &recipe,
+        names: (0..targets).map(|i| hash(&i.to_le_bytes())).collect(),
+        all: Arc::default(),
+        recipe,
         rng: &mut stream(1, "bench", 0),
     })
 }
@@ -45,10 +62,10 @@ fn pick(balancer: &dyn Balancer, rng: &mut Rng, number: &mut u64) -> usize {
 }
 
 fn picks(c: &mut Criterion) {
-    for algorithm in Algorithm::ALL {
-        let mut group = c.benchmark_group(format!("pick/{}", algorithm.as_str()));
+    for (name, recipe) in recipes() {
+        let mut group = c.benchmark_group(format!("pick/{name}"));
         for targets in TARGETS {
-            let balancer = balancer(algorithm, targets);
+            let balancer = balancer(&recipe, targets);
             let (mut rng, mut number) = (stream(1, "bench", 1), 1);
             group.bench_function(format!("{targets} targets, 1 thread"), |b| {
                 b.iter(|| pick(&*balancer, &mut rng, &mut number));
@@ -69,6 +86,15 @@ fn picks(c: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+fn makes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("make at 10,000 targets");
+    group.sample_size(20);
+    for (name, recipe) in recipes() {
+        group.bench_function(name, |b| b.iter(|| balancer(&recipe, 10_000)));
+    }
+    group.finish();
 }
 
 fn gateway(targets: usize) -> Gateway {
@@ -100,5 +126,5 @@ fn begin_and_finish(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, picks, begin_and_finish);
+criterion_group!(benches, picks, makes, begin_and_finish);
 criterion_main!(benches);

@@ -5,10 +5,14 @@
 //! To add one: write a file beside the others with a type that is a [`Balancer`], give it a name in
 //! `entity::Algorithm`, and a line in [`make`].
 
+mod consistent_hashing;
+mod hash;
 mod load;
 mod round_robin;
 mod wheel;
 
+pub use consistent_hashing::ConsistentHashing;
+pub use hash::{hash, hash_with};
 pub use load::Load;
 pub use round_robin::RoundRobin;
 pub use wheel::Wheel;
@@ -42,6 +46,10 @@ pub struct Setup<'a> {
     pub members: Vec<Member>,
     /// The load of each member.
     pub loads: Vec<Arc<Load>>,
+    /// What each member is called, as 64 bits that are the same after a restart: what keys are compared with.
+    pub names: Vec<u64>,
+    /// The load of the whole Upstream; counted only where the recipe bounds loads by it.
+    pub all: Arc<Load>,
     /// What the Upstream says about choosing.
     pub recipe: &'a Recipe,
     /// For orders that are drawn.
@@ -149,6 +157,7 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
     match setup.recipe.algorithm {
         Algorithm::RoundRobin => Box::new(RoundRobin::new(setup.available().members)),
         Algorithm::Wheel => Box::new(Wheel::new(setup)),
+        Algorithm::ConsistentHashing => Box::new(ConsistentHashing::new(setup)),
     }
 }
 
@@ -162,6 +171,11 @@ impl Recipe {
         let tuning = upstream.balancer.clone().unwrap_or_default();
         Self { algorithm, slots: upstream.slots, tuning, rules }
     }
+
+    /// Whether the load of the whole Upstream matters.
+    pub fn bounds_loads(&self) -> bool {
+        self.algorithm == Algorithm::ConsistentHashing && self.tuning.hash_balance_factor > 0
+    }
 }
 
 impl Setup<'_> {
@@ -169,11 +183,17 @@ impl Setup<'_> {
     #[must_use]
     pub fn available(mut self) -> Self {
         let keep: Vec<_> = self.members.iter().map(|member| member.available).collect();
-        let mut kept = keep.iter();
-        self.members.retain(|member| member.available);
-        self.loads.retain(|_| kept.next().copied().unwrap_or(false));
+        retain(&mut self.members, &keep);
+        retain(&mut self.loads, &keep);
+        retain(&mut self.names, &keep);
         self
     }
+}
+
+/// Leaves of `items` those that `keep` says.
+fn retain<T>(items: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    items.retain(|_| keep.next().copied().unwrap_or(false));
 }
 
 /// The greatest common divisor; of zero and n it is n.

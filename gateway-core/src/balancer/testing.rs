@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Load, Member, Recipe, Setup};
+use super::{Ask, Load, Member, Recipe, Setup, hash};
 use crate::entity::{Algorithm, Upstream};
 use crate::id::TargetId;
 use crate::rng::{self, Rng};
@@ -20,10 +20,11 @@ pub(super) fn recipe(algorithm: Algorithm) -> Recipe {
     Recipe::new(&Upstream { algorithm, ..Upstream::new("u") }, Rules::Careful)
 }
 
-/// A setup of `members` that nobody has a load at yet.
+/// A setup of `members` that nobody has a load at yet, each called by its number.
 pub(super) fn setup<'a>(members: Vec<Member>, recipe: &'a Recipe, rng: &'a mut Rng) -> Setup<'a> {
     let loads = members.iter().map(|_| Arc::new(Load::default())).collect();
-    Setup { members, loads, recipe, rng }
+    let names = members.iter().map(|member| hash(&member.target.0.to_le_bytes())).collect();
+    Setup { members, loads, names, all: Arc::default(), recipe, rng }
 }
 
 /// A generator.

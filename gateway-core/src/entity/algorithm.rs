@@ -54,6 +54,8 @@ algorithms! {
     RoundRobin = "round-robin", EveryPick;
     /// Kong's own round-robin: a shuffled wheel, exact over whole turns only.
     Wheel = "wheel", WholeTurns;
+    /// The same target for the same key.
+    ConsistentHashing = "consistent-hashing", Key;
 }
 
 impl Algorithm {

@@ -57,6 +57,8 @@ pub struct Attempt {
     pub(super) member: usize,
     /// What the request is known by.
     pub(super) key: Option<u64>,
+    /// Whether it counts for the load of its whole Upstream, and not for its target's alone.
+    pub(super) is_counted: bool,
     /// When the head of the answer came.
     pub(super) head_at: Option<Instant>,
     /// Tries left after this one.

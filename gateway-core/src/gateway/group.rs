@@ -10,7 +10,7 @@ use super::Options;
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
 use super::slow_start::{STEPS, Starters};
-use crate::balancer::{self, Ask, Balancer, Choice, Ended, Member, NoChoice, Recipe, Setup};
+use crate::balancer::{self, Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
@@ -38,6 +38,8 @@ pub(super) struct Group {
     slots: Box<[Arc<Slot>]>,
     /// First tries of this epoch, numbered over all workers, where the balancer does not number them.
     tickets: Arc<CachePadded<AtomicU64>>,
+    /// Attempts under way that began while loads were bounded, in whichever epoch.
+    all: Arc<Load>,
     /// Retries under way, in whichever epoch they began.
     retries: Arc<CachePadded<AtomicU32>>,
 }
@@ -97,7 +99,16 @@ impl<'a> Maker<'a> {
         let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
         let slot = |member: &Member| self.slots.get(member.target).expect("a member has a slot");
         let loads = members.iter().map(|member| Arc::clone(slot(member).load())).collect();
-        let setup = Setup { members: members.clone(), loads, recipe: &recipe, rng: &mut rng };
+        let names = members.iter().map(|member| slot(member).name()).collect();
+        let all = old.or(peer).map(|other| Arc::clone(&other.all)).unwrap_or_default();
+        let setup = Setup {
+            members: members.clone(),
+            loads,
+            names,
+            all: Arc::clone(&all),
+            recipe: &recipe,
+            rng: &mut rng,
+        };
         let balancer = match old {
             Some(old) if old.recipe.algorithm == recipe.algorithm => old.balancer.succeed(setup),
             _ => balancer::make(setup),
@@ -107,6 +118,7 @@ impl<'a> Maker<'a> {
             epoch,
             slots: balancer.members().iter().map(|member| Arc::clone(slot(member))).collect(),
             tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
+            all,
             retries: peer.or(old).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
             members,
             recipe,
@@ -161,6 +173,21 @@ impl Group {
             self.retried();
         }
         choice.map(|choice| (Choice { ticket: u64::MAX, ..choice }, self.slots[choice.member].as_ref()))
+    }
+
+    /// Counts an attempt at `slot` in; whether for the whole Upstream as well, which `leave` must be told.
+    pub(super) fn enter(&self, slot: &Slot) -> bool {
+        slot.load().enter();
+        let is_counted = self.recipe.bounds_loads();
+        if is_counted {
+            self.all.enter();
+        }
+        is_counted
+    }
+
+    /// Counts an attempt that `enter` has counted for the whole Upstream out of it.
+    pub(super) fn leave(&self) {
+        self.all.leave();
     }
 
     /// An attempt at `target` has ended; `member` is its index if it was picked in this epoch.

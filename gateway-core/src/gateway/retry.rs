@@ -52,6 +52,7 @@ mod tests {
             epoch: Epoch(0),
             member: 0,
             key: None,
+            is_counted: false,
             head_at: None,
             ticket: 0,
             carried: 0.0,

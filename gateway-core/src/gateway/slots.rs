@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::balancer::Load;
+use crate::balancer::{Load, hash};
 use crate::config::Config;
 use crate::entity::{Address, Upstream};
 use crate::health::{OutlierRecord, Record};
@@ -18,6 +18,8 @@ const DIRECT: u32 = 1 << 31;
 #[derive(Debug)]
 pub struct Slot {
     id: TargetId,
+    /// Its address as balancers compare it with keys.
+    name: u64,
     address: Address,
     host_header: String,
     /// What probes and answers have shown of it.
@@ -34,6 +36,7 @@ impl Slot {
         let host_header = address.host_header();
         Arc::new(Self {
             id,
+            name: hash(address.to_string().as_bytes()),
             address,
             host_header,
             record: Record::default(),
@@ -61,6 +64,11 @@ impl Slot {
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
         self.load.in_flight()
+    }
+
+    /// What balancers call it: the same in every gateway that lists this address.
+    pub(super) fn name(&self) -> u64 {
+        self.name
     }
 
     /// What balancers know of it.

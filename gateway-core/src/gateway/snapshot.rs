@@ -168,7 +168,7 @@ impl Snapshot {
         ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
         let (now, key) = (ask.now, ask.key);
-        let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
+        let attempt = |upstream, target, epoch, choice: Choice, retries_left, is_counted| Attempt {
             view: self.view,
             revision: self.revision,
             route,
@@ -180,6 +180,7 @@ impl Snapshot {
             ticket: choice.ticket,
             carried: choice.carried,
             key,
+            is_counted,
             head_at: None,
             number: 0,
             began: now,
@@ -192,7 +193,7 @@ impl Snapshot {
             Some(&Destination::Direct(target, retries)) => {
                 self.slot(target).expect("a direct host has a slot").load().enter();
                 let only = Choice { ticket: 0, ..Choice::of(0) };
-                Ok(attempt(None, target, Epoch(0), only, retries))
+                Ok(attempt(None, target, Epoch(0), only, retries, false))
             }
             Some(&Destination::Upstream(upstream, retries)) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
@@ -200,8 +201,8 @@ impl Snapshot {
                     NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
                     NoChoice::Closed => PickError::Closed,
                 })?;
-                slot.load().enter();
-                Ok(attempt(Some(upstream), slot.id(), group.epoch, choice, retries))
+                let is_counted = group.enter(slot);
+                Ok(attempt(Some(upstream), slot.id(), group.epoch, choice, retries, is_counted))
             }
         }
     }
@@ -210,16 +211,19 @@ impl Snapshot {
     pub(super) fn begin_again(&self, failed: Attempt, now: Instant, rng: &mut Rng) -> Option<Attempt> {
         let mut tried = failed.tried;
         tried.push(failed.target);
-        let (slot, member, epoch) = match failed.upstream {
-            None => (self.slot(failed.target)?, 0, failed.epoch),
+        let (slot, member, epoch, is_counted) = match failed.upstream {
+            None => {
+                let slot = self.slot(failed.target)?;
+                slot.load().enter();
+                (slot, 0, failed.epoch, false)
+            }
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
                 let ask = &mut Ask { now, rng, key: failed.key, tried: &tried };
                 let (choice, slot) = group.pick_again(ask)?;
-                (slot, choice.member, group.epoch)
+                (slot, choice.member, group.epoch, group.enter(slot))
             }
         };
-        slot.load().enter();
         Some(Attempt {
             revision: self.revision,
             target: slot.id(),
@@ -227,6 +231,7 @@ impl Snapshot {
             member,
             ticket: u64::MAX,
             carried: 0.0,
+            is_counted,
             head_at: None,
             number: failed.number + 1,
             began: now,
@@ -249,6 +254,9 @@ impl Snapshot {
             attempt.target,
             &Ended { outcome, response_time, now },
         );
+        if attempt.is_counted {
+            group.leave();
+        }
         if attempt.number > 0 {
             group.retried();
         }

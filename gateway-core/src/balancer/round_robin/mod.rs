@@ -82,7 +82,7 @@ impl RoundRobin {
 
     /// Ends this epoch and begins the next, carrying what is owed: a member that stays keeps its lag, one that joins
     /// has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
-    fn carry_on(&self, members: Vec<Member>) -> Self {
+    pub(super) fn carry_on(&self, members: Vec<Member>) -> Self {
         let owed = quota::carry(&self.members, &self.close(), &members);
         Self::with_debt(members, &owed, FIRST_BLOCK)
     }

@@ -1,0 +1,161 @@
+//! Google's table (Eisenbud and others, Maglev, NSDI 2016): of a prime number of entries each member in its turn claims the
+//! next free one in an order of its own. Shares are exact to one entry and a look-up is one load; when somebody comes or goes
+//! a few keys in a thousand move between two that stay.
+
+use super::Share;
+use crate::balancer::hash::hash_with;
+
+/// How many entries there may be: the first primes above powers of two. Few, because another size moves every key.
+const SIZES: [u32; 10] =
+    [65_537, 131_101, 262_147, 524_309, 1_048_583, 2_097_169, 4_194_319, 8_388_617, 16_777_259, 33_554_467];
+/// Entries for each member, at least; with more members than the largest size has room for they are fewer.
+const ENTRIES: usize = 100;
+
+/// Member of each entry.
+#[derive(Debug)]
+pub(super) struct Maglev(Box<[u32]>);
+
+/// Where a member looks next.
+struct Cursor {
+    member: u32,
+    name: u64,
+    /// Entries it gets.
+    quota: u64,
+    at: u32,
+    skip: u32,
+}
+
+/// A table that is being filled.
+struct Draft {
+    entries: Vec<u32>,
+    /// A bit for each entry that is taken: much smaller than the entries, and looked at much more often.
+    taken: Vec<u64>,
+    /// Entries looked at so far.
+    steps: u64,
+}
+
+impl Maglev {
+    /// The table of those of `shares` that are in, which must be somebody.
+    pub(super) fn new(shares: &[Share]) -> Self {
+        Self(Draft::filled(shares).entries.into())
+    }
+
+    /// Where a key belongs.
+    pub(super) fn place(&self, key: u64) -> usize {
+        ((u128::from(key) * self.0.len() as u128) >> u64::BITS) as usize
+    }
+
+    /// The index of the member that stands there.
+    pub(super) fn member(&self, place: usize) -> u32 {
+        self.0[place]
+    }
+
+    /// How many places there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Draft {
+    /// Turns are taken in the order of the names, so that it does not matter when somebody came. In each round a member claims
+    /// what brings it to that part of its quota: one entry where all weigh the same.
+    fn filled(shares: &[Share]) -> Self {
+        let mut cursors = cursors(shares);
+        cursors.sort_by_key(|cursor| cursor.name);
+        let size: u64 = cursors.iter().map(|cursor| cursor.quota).sum();
+        let rounds = (size / cursors.len() as u64).max(1);
+        let mut draft =
+            Self { entries: vec![0; size as usize], taken: vec![0; (size as usize).div_ceil(64)], steps: 0 };
+        for round in 0..rounds {
+            for cursor in &mut cursors {
+                let due = cursor.quota * (round + 1) / rounds - cursor.quota * round / rounds;
+                (0..due).for_each(|_| draft.claim(cursor));
+            }
+        }
+        draft
+    }
+
+    /// The next free entry in the member's own order becomes its.
+    fn claim(&mut self, cursor: &mut Cursor) {
+        let size = self.entries.len() as u32;
+        loop {
+            let at = cursor.at;
+            cursor.at = if at >= size - cursor.skip { at - (size - cursor.skip) } else { at + cursor.skip };
+            self.steps += 1;
+            let (word, bit) = (&mut self.taken[at as usize / 64], 1 << (at % 64));
+            if *word & bit == 0 {
+                *word |= bit;
+                self.entries[at as usize] = cursor.member;
+                return;
+            }
+        }
+    }
+}
+
+/// A cursor for everybody who is in, numbered among themselves. The quotas add up to the size of the table.
+fn cursors(shares: &[Share]) -> Vec<Cursor> {
+    let shares: Vec<&Share> = shares.iter().filter(|share| share.is_in).collect();
+    let wanted = ENTRIES * shares.len();
+    let size = SIZES.into_iter().find(|&size| size as usize >= wanted).unwrap_or(SIZES[SIZES.len() - 1]);
+    let cursor = |((member, share), quota): ((u32, &&Share), u64)| Cursor {
+        member,
+        name: share.name,
+        quota,
+        at: (hash_with(0, &share.name.to_le_bytes()) % u64::from(size)) as u32,
+        skip: (hash_with(1, &share.name.to_le_bytes()) % u64::from(size - 1)) as u32 + 1,
+    };
+    (0..).zip(&shares).zip(quotas(&shares, size.into())).map(cursor).collect()
+}
+
+/// What each gets of `size` entries: its share, rounded so that they add up (largest remainders first, equal ones by name).
+fn quotas(shares: &[&Share], size: u64) -> Vec<u64> {
+    let total: u64 = shares.iter().map(|share| u64::from(share.weight)).sum();
+    let scaled = |share: &Share| u128::from(share.weight) * u128::from(size);
+    let mut quotas: Vec<u64> =
+        shares.iter().map(|share| (scaled(share) / u128::from(total)) as u64).collect();
+    let left = size - quotas.iter().sum::<u64>();
+    let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
+    by_remainder.sort_by_key(|&i| (std::cmp::Reverse(scaled(shares[i]) % u128::from(total)), shares[i].name));
+    by_remainder.iter().take(left as usize).for_each(|&i| quotas[i] += 1);
+    quotas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::shares;
+    use super::*;
+
+    #[test]
+    fn everybody_has_its_share_to_one_entry() {
+        for weights in [&[1][..], &[100, 50], &[65_535, 1, 1], &[7, 7, 7, 7, 7]] {
+            let table = Maglev::new(&shares(weights));
+            let total: u32 = weights.iter().sum();
+            for (member, &weight) in (0..).zip(weights) {
+                let count = (0..table.len()).filter(|&place| table.member(place) == member).count();
+                let exact = table.len() as f64 * f64::from(weight) / f64::from(total);
+                assert!((count as f64 - exact).abs() <= 1.0, "{weights:?}: {count} for {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_size_is_a_prime() {
+        // Or else an order would not come by every entry.
+        for size in SIZES {
+            assert!((2..size).take_while(|i| i * i <= size).all(|i| size % i != 0), "{size}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_members_take_a_bounded_number_of_steps() {
+        // Aim: it can be built while a change is applied. Method: the expected number is size x ln(size), that of collecting
+        // every coupon; with weights far apart it is no worse.
+        let skewed: Vec<u32> = (0..10_000).map(|i| if i == 0 { 65_535 } else { 1 }).collect();
+        for weights in [vec![1; 10_000], skewed] {
+            let draft = Draft::filled(&shares(&weights));
+            let size = draft.entries.len() as f64;
+            assert!(draft.entries.len() > 1_000_000);
+            assert!((draft.steps as f64) < 1.5 * size * size.ln(), "{} of {size}", draft.steps);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Consistent hashing: requests with the same key go to the same member, and a change of the members moves few of them. The
+//! key is looked up in a [`Ring`] or a [`Maglev`] table, made when an epoch begins of those who are available. Where loads are
+//! bounded, a member that is full passes the key on to whoever stands next.
+//!
+//! A weight is a share of the keys.
+//!
+//! A request without a key gets an exact turn of its own. Kong hashes the empty string instead, so that all such requests
+//! crowd at one member; under [`Rules::Kong`] so do ours.
+
+mod bound;
+mod maglev;
+mod ring;
+
+use std::sync::Arc;
+
+use self::bound::Bound;
+use self::maglev::Maglev;
+use self::ring::Ring;
+use super::hash::hash;
+use super::{Ask, Balancer, Choice, Load, Member, NoChoice, RoundRobin, Setup};
+use crate::entity::HashTable;
+use crate::rules::Rules;
+
+/// The table of one epoch.
+#[derive(Debug)]
+pub struct ConsistentHashing {
+    /// Those who are available.
+    members: Box<[Member]>,
+    loads: Box<[Arc<Load>]>,
+    /// `None` when there is nobody.
+    table: Option<Table>,
+    bound: Option<Bound>,
+    /// Whose turn it is when there is no key; `None` under Kong's rules.
+    turns: Option<RoundRobin>,
+}
+
+/// What keys are looked up in: places in a circle, each with a member.
+#[derive(Debug)]
+enum Table {
+    Ring(Ring),
+    Maglev(Maglev),
+}
+
+/// One of an Upstream's targets as a table sees it.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    name: u64,
+    weight: u32,
+    /// Whether it may be picked. Who may not still counts for how large the shares of others are on a ring: it will be back.
+    is_in: bool,
+}
+
+impl ConsistentHashing {
+    /// A first epoch.
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self::make(setup, RoundRobin::new)
+    }
+
+    fn make(setup: Setup<'_>, turns: impl FnOnce(Vec<Member>) -> RoundRobin) -> Self {
+        let (recipe, all) = (setup.recipe, Arc::clone(&setup.all));
+        let share =
+            |(member, &name): (&Member, &u64)| Share { name, weight: member.weight, is_in: member.available };
+        let shares: Vec<_> = setup.members.iter().zip(&setup.names).map(share).collect();
+        let Setup { members, loads, .. } = setup.available();
+        let table = (!members.is_empty()).then(|| match recipe.tuning.hash_table {
+            HashTable::Ring => Table::Ring(Ring::new(&shares, recipe.slots)),
+            HashTable::Maglev => Table::Maglev(Maglev::new(&shares)),
+        });
+        Self {
+            table,
+            bound: Bound::new(recipe.tuning.hash_balance_factor, &members, all),
+            turns: (recipe.rules == Rules::Careful).then(|| turns(members.clone())),
+            members: members.into(),
+            loads: loads.into(),
+        }
+    }
+
+    /// The member that a key belongs to: the first from its place on that `wanted` says yes to and that is not full; when all
+    /// that are wanted are full, the first that is wanted; else the first.
+    fn find(&self, key: u64, wanted: impl Fn(&Member) -> bool) -> Result<Choice, NoChoice> {
+        let table = self.table.as_ref().ok_or(NoChoice::Empty)?;
+        let place = table.place(key);
+        let first = table.member(place);
+        if wanted(&self.members[first]) && self.admits(first) {
+            return Ok(Choice::of(first));
+        }
+        let lap = || table.lap(place).filter(|&member| wanted(&self.members[member]));
+        let found = lap().find(|&member| self.admits(member)).or_else(|| lap().next());
+        Ok(Choice::of(found.unwrap_or(first)))
+    }
+
+    fn admits(&self, member: usize) -> bool {
+        let admits = |bound: &Bound| bound.admits(&self.loads[member], self.members[member].weight);
+        self.bound.as_ref().is_none_or(admits)
+    }
+
+    /// Whoever `turn` chose for a request without a key; when that one is full, whoever a key made of its turn belongs to.
+    fn without_key(&self, turn: Choice) -> Result<Choice, NoChoice> {
+        if self.admits(turn.member) {
+            return Ok(Choice::of(turn.member));
+        }
+        self.find(hash(&turn.ticket.to_le_bytes()), |_| true)
+    }
+}
+
+impl Balancer for ConsistentHashing {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        match (&self.turns, ask.key) {
+            (_, Some(key)) => self.find(key, |_| true),
+            (Some(turns), None) => self.without_key(turns.pick(ask)?),
+            (None, None) => self.find(hash(b""), |_| true),
+        }
+    }
+
+    /// Passes over who was tried. Kong's does not: the same key leads to the same place again.
+    fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        match (&self.turns, ask.key) {
+            (Some(_), Some(key)) => self.find(key, |member| !ask.tried.contains(&member.target)),
+            (Some(turns), None) => turns.pick_again(ask).map(|turn| Choice::of(turn.member)),
+            (None, _) => self.pick(ask),
+        }
+    }
+
+    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+        let carry_on = |members| match &self.turns {
+            Some(turns) => turns.carry_on(members),
+            None => RoundRobin::new(members),
+        };
+        Box::new(Self::make(setup, carry_on))
+    }
+}
+
+impl Table {
+    fn place(&self, key: u64) -> usize {
+        match self {
+            Self::Ring(ring) => ring.place(key),
+            Self::Maglev(maglev) => maglev.place(key),
+        }
+    }
+
+    fn member(&self, place: usize) -> usize {
+        let member = match self {
+            Self::Ring(ring) => ring.member(place),
+            Self::Maglev(maglev) => maglev.member(place),
+        };
+        member as usize
+    }
+
+    /// Everybody from `place` on, once around.
+    fn lap(&self, place: usize) -> impl Iterator<Item = usize> {
+        let places = match self {
+            Self::Ring(ring) => ring.len(),
+            Self::Maglev(maglev) => maglev.len(),
+        };
+        (place..places).chain(0..place).map(|place| self.member(place))
+    }
+}
+
+#[cfg(test)]
+mod tests;
