@@ -14,6 +14,8 @@ pub struct Head<'a> {
     /// The request target up to `?` in its normal form (`entity::normalise`): the shell makes it once, and matching and the
     /// path sent on both start from it.
     pub path: &'a str,
+    /// What follows `?`, as sent.
+    pub query: Option<&'a str>,
     /// The headers a decision may look up.
     pub headers: Headers<'a>,
     /// Who asks.
@@ -62,7 +64,7 @@ impl std::fmt::Debug for Headers<'_> {
 impl<'a> Head<'a> {
     /// A request with nothing but a method and a path: for tests and examples.
     pub const fn new(method: &'a str, path: &'a str) -> Self {
-        Self { method, host: "", port: None, path, headers: Headers::NONE, client: None }
+        Self { method, host: "", port: None, path, query: None, headers: Headers::NONE, client: None }
     }
 
     /// Whether the request may be sent twice without harm (RFC 9110, 9.2.2), so that an answer that never came

@@ -9,12 +9,14 @@ mod consistent_hashing;
 mod hash;
 mod load;
 mod round_robin;
+mod sticky_sessions;
 mod wheel;
 
 pub use consistent_hashing::ConsistentHashing;
 pub use hash::{hash, hash_with};
 pub use load::Load;
 pub use round_robin::RoundRobin;
+pub use sticky_sessions::StickySessions;
 pub use wheel::Wheel;
 
 use std::fmt::Debug;
@@ -28,12 +30,12 @@ use crate::rng::Rng;
 use crate::rules::Rules;
 use crate::time::Instant;
 
-/// One target with a weight. Whoever has weight zero is no member.
+/// One target with a weight. Whoever has weight zero is no member, except where sessions are sticky: there it drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Which target.
     pub target: TargetId,
-    /// What it counts now, above zero: its weight, or in an Upstream where somebody is starting slowly a multiple of it.
+    /// What it counts now: its weight, or in an Upstream where somebody is starting slowly a multiple of it.
     pub weight: u32,
     /// Whether it may be picked now.
     pub available: bool,
@@ -42,7 +44,7 @@ pub struct Member {
 /// What a balancer is made of.
 #[derive(Debug)]
 pub struct Setup<'a> {
-    /// Everybody with a weight, in the order of the targets' ids.
+    /// Everybody there is to pick from, in the order of the targets' ids.
     pub members: Vec<Member>,
     /// The load of each member.
     pub loads: Vec<Arc<Load>>,
@@ -76,7 +78,7 @@ pub struct Ask<'a> {
     pub now: Instant,
     /// The worker's own generator.
     pub rng: &'a mut Rng,
-    /// Hash of what the request is known by; `None` when the Upstream does not say by what, or the request does not have it.
+    /// Hash of what the request is known by, or under `sticky-sessions` the name of the target it asks for; `None` when the Upstream does not say by what, or the request does not have it.
     pub key: Option<u64>,
     /// Targets that failed this request before; empty for a first try.
     pub tried: &'a [TargetId],
@@ -158,6 +160,7 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
         Algorithm::RoundRobin => Box::new(RoundRobin::new(setup.available().members)),
         Algorithm::Wheel => Box::new(Wheel::new(setup)),
         Algorithm::ConsistentHashing => Box::new(ConsistentHashing::new(setup)),
+        Algorithm::StickySessions => Box::new(StickySessions::new(setup)),
     }
 }
 

@@ -56,6 +56,8 @@ algorithms! {
     Wheel = "wheel", WholeTurns;
     /// The same target for the same key.
     ConsistentHashing = "consistent-hashing", Key;
+    /// The target that the client's cookie names.
+    StickySessions = "sticky-sessions", Key;
 }
 
 impl Algorithm {

@@ -7,6 +7,7 @@ use crossbeam_utils::CachePadded;
 use rustc_hash::FxHashMap;
 
 use super::Options;
+use super::keys::{Key, Keys, Known};
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
 use super::slow_start::{STEPS, Starters};
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
 use crate::id::{Epoch, TargetId, UpstreamId};
-use crate::rng;
+use crate::rng::{self, Rng};
 use crate::rules::Rules;
 use crate::time::Instant;
 
@@ -30,9 +31,10 @@ const RETRY_PERCENT: u32 = 20;
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) epoch: Epoch,
-    /// All targets of a weight above zero; what the balancer was made of.
+    /// What the balancer was made of.
     members: Vec<Member>,
     recipe: Recipe,
+    keys: Option<Keys>,
     balancer: Box<dyn Balancer>,
     /// In the order of the balancer's members.
     slots: Box<[Arc<Slot>]>,
@@ -53,7 +55,7 @@ pub(super) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    /// A maker for the targets of `config` at `now`: every one with a weight is a member, whether it is well or not.
+    /// A maker for the targets of `config` at `now`, whether they are well or not.
     pub(super) fn new(
         config: &Config,
         slots: &'a Slots,
@@ -61,7 +63,7 @@ impl<'a> Maker<'a> {
         (options, now): (Options, Instant),
     ) -> Self {
         let mut members: FxHashMap<UpstreamId, Vec<Member>> = FxHashMap::default();
-        for (target, entity) in config.targets().filter(|(_, target)| target.weight.get() > 0) {
+        for (target, entity) in config.targets() {
             let (slot, upstream) = (slots.get(target), config.upstream(entity.upstream));
             let available = slot.zip(upstream).is_none_or(|(slot, upstream)| slot.is_available(upstream));
             let member = Member { target, weight: entity.weight.get().into(), available };
@@ -89,9 +91,13 @@ impl<'a> Maker<'a> {
         view: usize,
         peer: Option<&Arc<Group>>,
     ) -> Arc<Group> {
-        let members = self.members.get(&id).cloned().unwrap_or_default();
+        let mut members = self.members.get(&id).cloned().unwrap_or_default();
         let recipe = Recipe::new(upstream, self.options.rules);
-        if let Some(old) = old.filter(|old| old.members == members && old.recipe == recipe) {
+        let keys = Keys::new(upstream);
+        // Who has no weight is nobody, but where sessions stay with whoever drains.
+        members.retain(|member| member.weight > 0 || recipe.algorithm == Algorithm::StickySessions);
+        let is_same = |old: &Group| old.members == members && old.recipe == recipe && old.keys == keys;
+        if let Some(old) = old.filter(|old| is_same(old)) {
             return Arc::clone(old);
         }
         let epoch = old.map_or(Epoch(0), |old| Epoch(old.epoch.0 + 1));
@@ -99,7 +105,7 @@ impl<'a> Maker<'a> {
         let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
         let slot = |member: &Member| self.slots.get(member.target).expect("a member has a slot");
         let loads = members.iter().map(|member| Arc::clone(slot(member).load())).collect();
-        let names = members.iter().map(|member| slot(member).name()).collect();
+        let names = members.iter().map(|member| Keys::name_of(keys.as_ref(), slot(member))).collect();
         let all = old.or(peer).map(|other| Arc::clone(&other.all)).unwrap_or_default();
         let setup = Setup {
             members: members.clone(),
@@ -119,9 +125,10 @@ impl<'a> Maker<'a> {
             slots: balancer.members().iter().map(|member| Arc::clone(slot(member))).collect(),
             tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
             all,
-            retries: peer.or(old).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
+            retries: old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
             members,
             recipe,
+            keys,
             balancer,
         })
     }
@@ -147,6 +154,21 @@ fn settle(members: &mut [Member], upstream: &Upstream, rules: Rules) {
 }
 
 impl Group {
+    /// What a request is known by.
+    pub(super) fn key(&self, known: Known<'_>, rng: &mut Rng) -> Key {
+        self.keys.as_ref().map(|keys| keys.of(known, rng)).unwrap_or_default()
+    }
+
+    /// The cookie to set when a request with this key goes to `slot`; `made` is the one that was made with the key.
+    pub(super) fn set_cookie(
+        &self,
+        key: Option<u64>,
+        slot: &Slot,
+        made: Option<Box<str>>,
+    ) -> Option<Box<str>> {
+        self.keys.as_ref().and_then(|keys| keys.set_cookie(key, slot, made))
+    }
+
     /// Picks for a first try.
     pub(super) fn pick(&self, balancing: Balancing, ask: &mut Ask<'_>) -> Result<(Choice, &Slot), NoChoice> {
         let mut choice = self.balancer.pick(ask)?;
@@ -207,7 +229,7 @@ impl Group {
         self.retries.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// All its targets with a weight, and whether they may be picked.
+    /// All its targets that count, and whether they may be picked.
     pub(super) fn members(&self) -> &[Member] {
         &self.members
     }

@@ -10,7 +10,9 @@
 
 mod attempt;
 mod care;
+mod cookies;
 mod group;
+mod keys;
 mod options;
 mod retry;
 mod routing;
@@ -230,7 +232,7 @@ impl Gateway {
         let repeatable = retry::is_repeatable(head, self.options.rules);
         let mut ask = Ask { now, rng, key: None, tried: &[] };
         for _ in 0..EPOCH_CHANGES_MAX {
-            match self.view_of(matched.view).begin(matched.route, service, repeatable, &mut ask) {
+            match self.view_of(matched.view).begin((matched, head), service, repeatable, &mut ask) {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
                 Err(PickError::Closed) => drop(self.writer()),

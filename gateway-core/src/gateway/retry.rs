@@ -58,6 +58,7 @@ mod tests {
             carried: 0.0,
             number: 0,
             began: Instant::ZERO,
+            set_cookie: None,
             retries_left,
             repeatable: idempotent,
             tried: vec![],

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use uuid::Uuid;
+
 use crate::balancer::{Load, hash};
 use crate::config::Config;
 use crate::entity::{Address, Upstream};
@@ -18,6 +20,8 @@ const DIRECT: u32 = 1 << 31;
 #[derive(Debug)]
 pub struct Slot {
     id: TargetId,
+    /// Kong's id; the nil one of a host that is no target.
+    uuid: Uuid,
     /// Its address as balancers compare it with keys.
     name: u64,
     address: Address,
@@ -32,10 +36,11 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn new(id: TargetId, address: Address) -> Arc<Self> {
+    fn new(id: TargetId, uuid: Uuid, address: Address) -> Arc<Self> {
         let host_header = address.host_header();
         Arc::new(Self {
             id,
+            uuid,
             name: hash(address.to_string().as_bytes()),
             address,
             host_header,
@@ -64,6 +69,11 @@ impl Slot {
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
         self.load.in_flight()
+    }
+
+    /// Kong's id.
+    pub(super) fn uuid(&self) -> Uuid {
+        self.uuid
     }
 
     /// What balancers call it: the same in every gateway that lists this address.
@@ -110,7 +120,7 @@ impl Slots {
     pub(super) fn follow(&mut self, now: &Config, next: &Config) {
         self.by_id.retain(|id, slot| id.0 >= DIRECT || now.target(*id).is_some() || slot.in_flight() > 0);
         for (id, target) in next.targets() {
-            self.by_id.entry(id).or_insert_with(|| Slot::new(id, target.target.clone()));
+            self.by_id.entry(id).or_insert_with(|| Slot::new(id, target.uuid, target.target.clone()));
         }
     }
 
@@ -120,7 +130,7 @@ impl Slots {
         let id = *self.direct.entry(address.clone()).or_insert(next);
         if id == next {
             self.next_direct += 1;
-            self.by_id.insert(id, Slot::new(id, address));
+            self.by_id.insert(id, Slot::new(id, Uuid::nil(), address));
         }
         id
     }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::group::{Group, Maker};
+use super::keys::Known;
 use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
 use super::slots::{Slot, Slots};
 use super::slow_start::Starters;
-use super::{Attempt, Rejection};
+use super::{Attempt, Rejection, RouteMatch};
 use crate::balancer::{Ask, Choice, Ended, NoChoice};
 use crate::config::Config;
 use crate::entity::{Address, Service};
-use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
+use crate::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
 use crate::outcome::Outcome;
+use crate::request::Head;
 use crate::rng::Rng;
 use crate::router::Router;
 use crate::time::Instant;
@@ -134,6 +136,16 @@ impl Snapshot {
             .or_else(|| self.slot(attempt.target).map(Slot::host_header))
     }
 
+    /// What the group `name` of the matched Route's regex stands for in the path.
+    pub(super) fn capture<'a>(&self, matched: &RouteMatch, head: &Head<'a>, name: &str) -> Option<&'a str> {
+        let router = self.router();
+        let is_its_own = matched.revision == self.revision;
+        // A row means nothing to a router that came into force since.
+        let found = || router.find(head).filter(|found| found.route == matched.route).map(|found| found.row);
+        let row = if is_its_own { Some(matched.row) } else { found() };
+        router.capture(row?, head.path, name)
+    }
+
     pub(super) fn view(&self) -> usize {
         self.view
     }
@@ -162,16 +174,16 @@ impl Snapshot {
     /// Picks for a first try and counts it in flight.
     pub(super) fn begin(
         &self,
-        route: RouteId,
+        (matched, head): (&RouteMatch, &Head<'_>),
         service: ServiceId,
         repeatable: bool,
         ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
-        let (now, key) = (ask.now, ask.key);
-        let attempt = |upstream, target, epoch, choice: Choice, retries_left, is_counted| Attempt {
+        let now = ask.now;
+        let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
             view: self.view,
             revision: self.revision,
-            route,
+            route: matched.route,
             service,
             upstream,
             target,
@@ -179,8 +191,9 @@ impl Snapshot {
             member: choice.member,
             ticket: choice.ticket,
             carried: choice.carried,
-            key,
-            is_counted,
+            set_cookie: None,
+            key: None,
+            is_counted: false,
             head_at: None,
             number: 0,
             began: now,
@@ -193,16 +206,22 @@ impl Snapshot {
             Some(&Destination::Direct(target, retries)) => {
                 self.slot(target).expect("a direct host has a slot").load().enter();
                 let only = Choice { ticket: 0, ..Choice::of(0) };
-                Ok(attempt(None, target, Epoch(0), only, retries, false))
+                Ok(attempt(None, target, Epoch(0), only, retries))
             }
             Some(&Destination::Upstream(upstream, retries)) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
+                let key = group.key(Known { head, matched, view: self }, ask.rng);
+                ask.key = key.hash;
                 let (choice, slot) = group.pick(self.balancing, ask).map_err(|none| match none {
                     NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
                     NoChoice::Closed => PickError::Closed,
                 })?;
-                let is_counted = group.enter(slot);
-                Ok(attempt(Some(upstream), slot.id(), group.epoch, choice, retries, is_counted))
+                Ok(Attempt {
+                    set_cookie: group.set_cookie(key.hash, slot, key.set_cookie),
+                    key: key.hash,
+                    is_counted: group.enter(slot),
+                    ..attempt(Some(upstream), slot.id(), group.epoch, choice, retries)
+                })
             }
         }
     }
@@ -211,6 +230,7 @@ impl Snapshot {
     pub(super) fn begin_again(&self, failed: Attempt, now: Instant, rng: &mut Rng) -> Option<Attempt> {
         let mut tried = failed.tried;
         tried.push(failed.target);
+        let mut set_cookie = failed.set_cookie;
         let (slot, member, epoch, is_counted) = match failed.upstream {
             None => {
                 let slot = self.slot(failed.target)?;
@@ -221,6 +241,7 @@ impl Snapshot {
                 let group = self.upstreams.get(&upstream)?;
                 let ask = &mut Ask { now, rng, key: failed.key, tried: &tried };
                 let (choice, slot) = group.pick_again(ask)?;
+                set_cookie = group.set_cookie(failed.key, slot, set_cookie);
                 (slot, choice.member, group.epoch, group.enter(slot))
             }
         };
@@ -231,6 +252,7 @@ impl Snapshot {
             member,
             ticket: u64::MAX,
             carried: 0.0,
+            set_cookie,
             is_counted,
             head_at: None,
             number: failed.number + 1,

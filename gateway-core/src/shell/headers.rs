@@ -2,8 +2,8 @@
 //! that belong to one hop stay on it, `X-Forwarded-*` is overwritten because no client is trusted.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -196,6 +196,14 @@ pub(super) fn add_ours(
     headers.insert(X_KONG_UPSTREAM_LATENCY, upstream);
     headers.insert(X_KONG_PROXY_LATENCY, proxy);
     headers.insert(X_KONG_REQUEST_ID, request_id);
+}
+
+/// Adds the cookie by which a client comes back to its target.
+pub(super) fn add_cookie(headers: &mut HeaderMap, cookie: Option<&str>) {
+    // A name or a path that does not fit into a header sets no cookie.
+    if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
+        headers.append(SET_COOKIE, cookie);
+    }
 }
 
 /// Fields of one hop (RFC 9110, 7.6.1), and those whose place in the new head is elsewhere.

@@ -16,7 +16,7 @@ use super::answer_head::AnswerHead;
 use super::body::AnswerBody;
 use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
-use super::headers::{add_debug, add_ours, add_upgrade, asked, asks_debug, strip_hop};
+use super::headers::{add_cookie, add_debug, add_ours, add_upgrade, asked, asks_debug, strip_hop};
 use super::lane::Turn;
 use super::refusal::{BAD_REQUEST, REQUEST_TIMEOUT, Refusal, refusal};
 use super::ticket::Ticket;
@@ -108,6 +108,7 @@ async fn serve(
         host: &host,
         port,
         path: &path,
+        query: parts.uri.query(),
         headers: Headers::new(&lookup),
         client: Some(peer.ip),
     };
@@ -141,6 +142,7 @@ async fn serve(
         worker.latency(waited.since(upstream)),
         worker.latency(upstream.since(story.began)),
     );
+    add_cookie(&mut headers, ticket.attempt().set_cookie.as_deref());
     let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
         add_upgrade(&mut headers);
         turn.dig(Tunnel::new(connection, ticket));
