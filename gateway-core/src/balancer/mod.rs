@@ -4,6 +4,8 @@
 //!
 //! To add one: write a file beside the others with a type that is a [`Balancer`], give it a name in
 //! `entity::Algorithm`, and a line in [`make`].
+//!
+#![doc = include_str!("HASHES.md")]
 
 mod consistent_hashing;
 mod hash;
