@@ -77,15 +77,17 @@ impl Draft {
 
     /// The next free entry in the member's own order becomes its.
     fn claim(&mut self, cursor: &mut Cursor) {
-        let size = self.entries.len() as u32;
+        let (size, mut at) = (self.entries.len() as u32, cursor.at);
         loop {
-            let at = cursor.at;
-            cursor.at = if at >= size - cursor.skip { at - (size - cursor.skip) } else { at + cursor.skip };
+            let here = at;
+            // One of the two is below the size, and the other one wraps; without a branch to guess.
+            at = (at + cursor.skip).min((at + cursor.skip).wrapping_sub(size));
             self.steps += 1;
-            let (word, bit) = (&mut self.taken[at as usize / 64], 1 << (at % 64));
+            let (word, bit) = (&mut self.taken[here as usize / 64], 1 << (here % 64));
             if *word & bit == 0 {
                 *word |= bit;
-                self.entries[at as usize] = cursor.member;
+                self.entries[here as usize] = cursor.member;
+                cursor.at = at;
                 return;
             }
         }
