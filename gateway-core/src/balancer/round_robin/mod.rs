@@ -1,37 +1,37 @@
 //! Weighted round-robin, exact: after every pick each member is within one request of its share. The sequence comes from
-//! [`quota`]; this file hands it out. All workers share one sequence without a lock on the pick: a pick is one
-//! `fetch_add` on the counter of a precomputed block and one look into its table.
+//! [`quota`]; [`turns`] hands it out, one sequence for all workers and without a lock; this file carries what is owed from
+//! epoch to epoch and serves retries.
 //!
 //! A weight is a share: of n picks a member gets n times its weight over the sum of weights, give or take less than one.
 //!
-//! A *block* is a stretch of the sequence. Where the period (sum of weights over their greatest common divisor) is
-//! short, the blocks end in one that is a whole period and is walked round and round. Where it is long, they follow each
-//! other for ever. Each is computed a little at a time by the picks from the one before, and the first ones are small, so
-//! that nobody waits when an epoch begins. The counter lives in the block, so a worker that still holds an old block can
-//! neither lose nor repeat a ticket.
+//! A pick costs one `fetch_add` and one look into a table where the period (sum of weights over their greatest common
+//! divisor) is short enough to be kept. Where it is longer, or an epoch has just begun, it costs a compare-and-exchange
+//! instead, and computing the entries to come, O(log k) each, is done by some picks for all. The first entries of a later
+//! epoch are few, so that nobody waits when it begins.
 
 mod quota;
+mod turns;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+/// What turns are shared with. Tests put models in its place.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
 
-use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crossbeam_utils::CachePadded;
 
 use self::quota::Quota;
+use self::turns::{Pace, Turns};
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 use crate::id::TargetId;
 
-/// The longest period that is kept as one table, of 256 KiB.
-const PERIOD_MAX: u64 = 65_536;
-/// Entries of a block of a longer period.
-const BLOCK: usize = 4096;
-/// A new epoch begins with so few entries that nobody waits for them: at most 0.1 ms. Blocks then double in length.
-const FIRST_BLOCK: usize = 256;
-/// While a block is used up, each so-manieth pick computes some entries of the next: 50 us at most.
-const AHEAD: usize = 64;
-/// Set in a block's counter when its epoch has ended. Counters never come near it otherwise.
-const CLOSED: u64 = 1 << 63;
+/// The pace of a first epoch. A whole period is one table of up to 256 KiB, computed at once: 25 ms at most.
+const FIRST: Pace = Pace { period_max: 65_536, ring: 4096, at_once: 65_536, every: 64 };
+/// The pace of a later one. It begins with so few entries that nobody waits for them: at most 0.1 ms; and no pick
+/// computes for longer than half of that.
+const LATER: Pace = Pace { at_once: 256, ..FIRST };
 
 /// The round-robin balancer of one epoch.
 #[derive(Debug)]
@@ -39,35 +39,8 @@ pub struct RoundRobin {
     members: Box<[Member]>,
     /// What each member was owed when this epoch began, in requests.
     carried: Box<[f64]>,
-    /// How long blocks become: the period where it is short, else [`BLOCK`].
-    longest: usize,
-    current: ArcSwap<Block>,
-    /// Makes the blocks; taken by whoever needs the next block, and to end the epoch.
-    source: Mutex<Source>,
+    turns: Turns,
     retries: CachePadded<AtomicUsize>,
-}
-
-/// A stretch of the sequence and how much of it has been handed out.
-#[derive(Debug)]
-struct Block {
-    /// Ticket of its first entry.
-    base: u64,
-    /// Picks before `base`, for each member.
-    before: Box<[u64]>,
-    /// Member of each entry.
-    table: Box<[u32]>,
-    /// Whether the table is a whole period that repeats for ever.
-    repeats: bool,
-    /// Entries handed out, and [`CLOSED`].
-    next: CachePadded<AtomicU64>,
-}
-
-/// What the next block is made of.
-#[derive(Debug)]
-struct Source {
-    quota: Quota,
-    /// The next block's entries so far.
-    ahead: Vec<u32>,
 }
 
 impl RoundRobin {
@@ -77,26 +50,21 @@ impl RoundRobin {
     /// When a member has weight zero.
     pub fn new(members: Vec<Member>) -> Self {
         let owed = vec![0; members.len()];
-        Self::with_debt(members, &owed, usize::MAX)
+        Self::with_debt(members, &owed, FIRST)
     }
 
     /// Ends this epoch and begins the next, carrying what is owed: a member that stays keeps its lag, one that joins
     /// has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
     pub(super) fn carry_on(&self, members: Vec<Member>) -> Self {
-        let owed = quota::carry(&self.members, &self.close(), &members);
-        Self::with_debt(members, &owed, FIRST_BLOCK)
+        let owed = quota::carry(&self.members, &self.turns.close(), &members);
+        Self::with_debt(members, &owed, LATER)
     }
 
-    fn with_debt(members: Vec<Member>, owed: &[i64], first_block: usize) -> Self {
-        let mut quota = Quota::new(&members, owed);
-        let longest = if quota.period() <= PERIOD_MAX { quota.period() as usize } else { BLOCK };
-        let block = Block::next(&mut quota, Vec::new(), longest.min(first_block));
+    fn with_debt(members: Vec<Member>, owed: &[i64], pace: Pace) -> Self {
         Self {
             carried: owed.iter().map(|&owed| quota::in_requests(owed)).collect(),
-            longest,
-            current: ArcSwap::from_pointee(block),
-            source: Mutex::new(Source { quota, ahead: Vec::new() }),
-            retries: CachePadded::new(AtomicUsize::new(0)),
+            turns: Turns::new(Quota::new(&members, owed), pace),
+            retries: CachePadded::default(),
             members: members.into(),
         }
     }
@@ -106,23 +74,8 @@ impl RoundRobin {
         if self.members.is_empty() {
             return Err(NoChoice::Empty);
         }
-        loop {
-            // Each turn of this loop but the last uses up a block, and a fresh block has room for at least one pick for
-            // each worker, so it ends.
-            let block = self.current.load();
-            let taken = block.next.fetch_add(1, Ordering::Relaxed);
-            if taken & CLOSED != 0 {
-                return Err(NoChoice::Closed);
-            }
-            if let Some(&member) = block.entry(taken) {
-                let ticket = block.base + taken;
-                if !block.repeats && taken.is_multiple_of(AHEAD as u64) {
-                    self.compute_ahead(block.table.len());
-                }
-                return Ok(self.choice(member as usize, ticket));
-            }
-            self.advance(&block);
-        }
+        let (ticket, member) = self.turns.take()?;
+        Ok(self.choice(member, ticket))
     }
 
     /// A member for another try: the next in a turn of its own, preferring those not tried.
@@ -130,65 +83,15 @@ impl RoundRobin {
         if self.members.is_empty() {
             return Err(NoChoice::Empty);
         }
-        let block = self.current.load();
         let start = self.retries.fetch_add(1, Ordering::Relaxed);
-        let in_turn = (0..block.table.len()).map(|i| block.table[(start + i) % block.table.len()] as usize);
         let anyone = (0..self.members.len()).map(|i| (start + i) % self.members.len());
-        let member = in_turn
-            .chain(anyone)
-            .find(|&member| !tried.contains(&self.members[member].target))
-            .unwrap_or(start % self.members.len());
-        Ok(self.choice(member, u64::MAX))
+        let untried = |&member: &usize| !tried.contains(&self.members[member].target);
+        let member = self.turns.from(start).chain(anyone).find(untried);
+        Ok(self.choice(member.unwrap_or(start % self.members.len()), u64::MAX))
     }
 
     fn choice(&self, member: usize, ticket: u64) -> Choice {
         Choice { member, ticket, carried: self.carried[member] }
-    }
-
-    /// Replaces a used-up block, unless somebody has already.
-    #[cold]
-    fn advance(&self, used: &Arc<Block>) {
-        let mut source = self.lock();
-        if !Arc::ptr_eq(&self.current.load(), used) || used.next.load(Ordering::Relaxed) & CLOSED != 0 {
-            return;
-        }
-        let ahead = std::mem::take(&mut source.ahead);
-        let length = self.next_length(used.table.len());
-        self.current.store(Arc::new(Block::next(&mut source.quota, ahead, length)));
-    }
-
-    /// Computes some entries of the block after one of `length`, unless somebody else is at it: so many that it is
-    /// complete when that one is used up.
-    #[cold]
-    fn compute_ahead(&self, length: usize) {
-        if let Ok(mut source) = self.source.try_lock() {
-            let Source { quota, ahead } = &mut *source;
-            let next_length = self.next_length(length);
-            // A worker that comes late from a shorter block finds nothing to do.
-            let left = next_length.saturating_sub(ahead.len());
-            ahead.reserve_exact(left);
-            let some = next_length.div_ceil((length / AHEAD).max(1)).min(left);
-            ahead.extend((0..some).map(|_| quota.next_member()));
-        }
-    }
-
-    /// Entries of the block that follows one of `length`.
-    fn next_length(&self, length: usize) -> usize {
-        (2 * length).min(self.longest)
-    }
-
-    /// Ends the epoch; the lag of each member then, in units of [`quota::ONE`].
-    fn close(&self) -> Vec<i64> {
-        let source = self.lock();
-        let block = self.current.load();
-        let taken = block.next.fetch_or(CLOSED, Ordering::Relaxed) & !CLOSED;
-        let picks = block.picks(taken, self.members.len());
-        source.quota.lags(&picks)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Source> {
-        // A panic while the lock was held could only have been an arithmetic bug in the quota; its state is still whole.
-        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,44 +110,6 @@ impl Balancer for RoundRobin {
 
     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
         Box::new(self.carry_on(setup.available().members))
-    }
-}
-
-impl Block {
-    /// The next `length` entries of the sequence, the first of which may be computed `ahead`.
-    fn next(quota: &mut Quota, ahead: Vec<u32>, length: usize) -> Self {
-        let mut table = ahead;
-        table.extend((table.len()..length).map(|_| quota.next_member()));
-        let mut before: Box<[u64]> = quota.picks().into();
-        for &member in &table {
-            before[member as usize] -= 1;
-        }
-        let base = quota.slots() - table.len() as u64;
-        let repeats = quota.is_whole_period(&before, table.len() as u64);
-        Self { base, before, table: table.into(), repeats, next: CachePadded::new(AtomicU64::new(0)) }
-    }
-
-    fn entry(&self, taken: u64) -> Option<&u32> {
-        if self.repeats {
-            self.table.get((taken % self.table.len() as u64) as usize)
-        } else {
-            self.table.get(taken as usize)
-        }
-    }
-
-    /// Picks of each member since the epoch began, when `taken` entries of this block have been asked for.
-    fn picks(&self, taken: u64, members: usize) -> Vec<u64> {
-        let mut picks = self.before.to_vec();
-        if members == 0 {
-            return picks;
-        }
-        let length = self.table.len() as u64;
-        let (rounds, rest) =
-            if self.repeats { (taken / length, taken % length) } else { (0, taken.min(length)) };
-        for (entry, &member) in self.table.iter().enumerate() {
-            picks[member as usize] += rounds + u64::from((entry as u64) < rest);
-        }
-        picks
     }
 }
 
@@ -287,10 +152,10 @@ mod tests {
 
     #[test]
     fn a_period_too_long_for_a_table_is_exact_over_its_whole_length() {
-        // Aim: chained blocks lose and repeat nothing. Method: 65,535 + 65,534 is coprime, so its period is 131,069.
+        // Aim: a ring that is written over and over loses and repeats nothing. Method: 65,535 + 65,534 is coprime, so its period is 131,069.
         let balancer = RoundRobin::new(members(&[65_535, 65_534]));
-        assert_eq!(balancer.longest, BLOCK);
         assert_eq!(count(&balancer, 131_069), [65_535, 65_534]);
+        assert!(!balancer.turns.repeats());
     }
 
     #[test]
@@ -299,7 +164,7 @@ mod tests {
         count(&balancer, 17);
         let next = balancer.carry_on(members(&[5, 1, 2000, 6001]));
         count(&next, 4 * 9002);
-        assert!(next.current.load().repeats);
+        assert!(next.turns.repeats());
     }
 
     #[test]
@@ -325,7 +190,7 @@ mod tests {
 
     #[test]
     fn workers_together_lose_and_repeat_no_ticket() {
-        // Aim: the shared sequence is one sequence, over block borders too. Method: four threads, a long period.
+        // Aim: the shared sequence is one sequence, over laps of the ring too. Method: four threads, a long period.
         let balancer = RoundRobin::new(members(&[65_535, 65_534, 1]));
         let tickets: Vec<Vec<_>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4)
@@ -352,7 +217,7 @@ mod tests {
                     }
                     counts
                 });
-                while old.current.load().next.load(Ordering::Relaxed) < 100 {
+                while old.turns.given() < 100 {
                     std::hint::spin_loop();
                 }
                 let next = old.carry_on(members(&[3, 2]));

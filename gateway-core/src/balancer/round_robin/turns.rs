@@ -1,0 +1,211 @@
+//! Hands out a sequence of members, one turn to each caller, without a lock: no turn is lost, none is given twice, and when
+//! the epoch ends it is known exactly which have been given.
+//!
+//! The counter says which turn is next. The turns to come stand in a ring of entries, each marked with the parity of its
+//! lap, so that a worker can tell an entry of this lap from one that is still of the last.
+//!
+//! *While the ring runs* a worker reads the counter, then the entry, and then claims the turn by compare-and-exchange. An
+//! entry of the last lap sends it to compute more. An entry of the next lap cannot mislead it: whoever wrote that had seen
+//! the counter move past this turn, so the exchange fails. A worker may thus sleep as long as it likes between any two steps.
+//!
+//! *Once the ring holds a whole period* it repeats for ever, nothing is written any more, and a turn is one `fetch_add` and
+//! one look into the ring.
+//!
+//! `interleavings` walks through every order of these steps, so this file names its atomics by way of `super::sync`.
+
+use std::sync::PoisonError;
+
+use crossbeam_utils::CachePadded;
+
+use super::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::balancer::NoChoice;
+use crate::balancer::round_robin::quota::Quota;
+
+/// Set in the counter when the epoch has ended. Counters never come near it otherwise.
+const CLOSED: u64 = 1 << 63;
+
+/// How far ahead turns are computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// The longest period that is kept whole.
+    pub(super) period_max: u64,
+    /// Entries of the ring for a longer period.
+    pub(super) ring: usize,
+    /// Entries computed before the first turn.
+    pub(super) at_once: usize,
+    /// Each so-manieth turn computes twice as many more, as long as there is room for them.
+    pub(super) every: u64,
+}
+
+/// The turns of one epoch.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// Turns given so far, and [`CLOSED`].
+    next: CachePadded<AtomicU64>,
+    /// The ring; see [`entry`].
+    entries: Box<[AtomicU32]>,
+    /// Whether the ring is a whole period that repeats for ever.
+    repeats: AtomicBool,
+    every: u64,
+    source: Mutex<Source>,
+}
+
+/// What the entries come from.
+#[derive(Debug)]
+struct Source {
+    quota: Quota,
+    /// Picks of each member before the lap that is being computed.
+    before: Box<[u64]>,
+}
+
+impl Turns {
+    pub(super) fn new(quota: Quota, pace: Pace) -> Self {
+        let length = if quota.period() <= pace.period_max { quota.period() as usize } else { pace.ring };
+        let turns = Self {
+            next: CachePadded::new(AtomicU64::new(0)),
+            entries: (0..length).map(|_| AtomicU32::new(0)).collect(),
+            repeats: AtomicBool::new(false),
+            every: pace.every,
+            source: Mutex::new(Source { before: quota.picks().into(), quota }),
+        };
+        turns.compute(&mut turns.lock(), pace.at_once.min(length));
+        turns
+    }
+
+    /// The next turn: its number, from 0, and whose it is. There must be members.
+    pub(super) fn take(&self) -> Result<(u64, usize), NoChoice> {
+        if !self.repeats.load(Ordering::Acquire) {
+            return self.take_from_ring();
+        }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        if turn & CLOSED != 0 {
+            return Err(NoChoice::Closed);
+        }
+        Ok((turn, member(self.entry_of(turn).load(Ordering::Relaxed))))
+    }
+
+    fn take_from_ring(&self) -> Result<(u64, usize), NoChoice> {
+        loop {
+            // Another worker's progress is the only reason to go round again, but for once per lap to compute.
+            let turn = self.next.load(Ordering::Acquire);
+            if turn & CLOSED != 0 {
+                return Err(NoChoice::Closed);
+            }
+            let entry = self.entry_of(turn).load(Ordering::Acquire);
+            if !is_of_lap(entry, self.lap(turn)) {
+                self.compute(&mut self.lock(), 2 * self.every as usize);
+                if self.repeats.load(Ordering::Acquire) {
+                    return self.take();
+                }
+            } else if self.claim(turn) {
+                if turn.is_multiple_of(self.every) {
+                    self.compute_ahead();
+                }
+                return Ok((turn, member(entry)));
+            }
+        }
+    }
+
+    fn claim(&self, turn: u64) -> bool {
+        // Release: whoever sees the counter beyond this turn also sees what this worker saw in the ring.
+        self.next.compare_exchange_weak(turn, turn + 1, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Computes some more entries, unless somebody else is at it.
+    #[cold]
+    fn compute_ahead(&self) {
+        if let Ok(mut source) = self.source.try_lock() {
+            self.compute(&mut source, 2 * self.every as usize);
+        }
+    }
+
+    /// Computes so many more entries, fewer where the ring has no room for them.
+    fn compute(&self, source: &mut Source, some: usize) {
+        let length = self.entries.len() as u64;
+        // An entry may be overwritten when its turn has been given.
+        let end = (self.next.load(Ordering::Acquire) & !CLOSED) + length;
+        for _ in 0..some {
+            let turn = source.quota.slots();
+            if turn >= end || self.repeats.load(Ordering::Relaxed) {
+                return;
+            }
+            let member = source.quota.next_member();
+            self.entry_of(turn).store(entry(member, self.lap(turn)), Ordering::Release);
+            if (turn + 1).is_multiple_of(length) {
+                let repeats = source.quota.is_whole_period(&source.before, length);
+                self.repeats.store(repeats, Ordering::Release);
+                source.before.copy_from_slice(source.quota.picks());
+            }
+        }
+    }
+
+    /// Whose turns they are in one lap from `start` on, as far as they are computed. Takes none.
+    pub(super) fn from(&self, start: usize) -> impl Iterator<Item = usize> {
+        let length = self.entries.len();
+        let entries =
+            (0..length).map(move |i| self.entries[(start % length + i) % length].load(Ordering::Acquire));
+        entries.filter(|&entry| entry != 0).map(member)
+    }
+
+    /// Ends the epoch; the lag of each member then, in units of [`super::quota::ONE`].
+    pub(super) fn close(&self) -> Vec<i64> {
+        let source = self.lock();
+        let given = self.next.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED;
+        let mut picks = source.quota.picks().to_vec();
+        let computed = source.quota.slots();
+        for turn in given..computed {
+            picks[self.member_of(turn)] -= 1;
+        }
+        // Beyond what was computed the ring repeats. Whole laps of it change no lag.
+        let length = self.entries.len() as u64;
+        let beyond = given.saturating_sub(computed).checked_rem(length).unwrap_or(0);
+        for turn in computed..computed + beyond {
+            picks[self.member_of(turn)] += 1;
+        }
+        source.quota.lags(&picks)
+    }
+
+    fn member_of(&self, turn: u64) -> usize {
+        member(self.entry_of(turn).load(Ordering::Acquire))
+    }
+
+    fn entry_of(&self, turn: u64) -> &AtomicU32 {
+        &self.entries[(turn % self.entries.len() as u64) as usize]
+    }
+
+    fn lap(&self, turn: u64) -> u64 {
+        turn / self.entries.len() as u64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Source> {
+        // A panic while the lock was held could only have been an arithmetic bug in the quota; its state is still whole.
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the ring has become a period that repeats.
+    #[cfg(test)]
+    pub(super) fn repeats(&self) -> bool {
+        self.repeats.load(Ordering::Acquire)
+    }
+
+    /// Turns given so far.
+    #[cfg(test)]
+    pub(super) fn given(&self) -> u64 {
+        self.next.load(Ordering::Acquire) & !CLOSED
+    }
+}
+
+/// A member's turn in a lap: twice its number, from 1, and a bit that is set in even laps. Zero is not computed yet, and of
+/// no lap that anybody could be in.
+fn entry(member: u32, lap: u64) -> u32 {
+    (member + 1) << 1 | u32::from(lap.is_multiple_of(2))
+}
+
+fn member(entry: u32) -> usize {
+    (entry >> 1) as usize - 1
+}
+
+/// Whether an entry is of this lap, where it can only be of this one or of the one before.
+fn is_of_lap(entry: u32, lap: u64) -> bool {
+    (entry & 1 == 1) == lap.is_multiple_of(2)
+}
