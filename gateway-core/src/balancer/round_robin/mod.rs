@@ -114,6 +114,9 @@ impl Balancer for RoundRobin {
 }
 
 #[cfg(test)]
+mod interleavings;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
