@@ -11,6 +11,7 @@ mod consistent_hashing;
 mod hash;
 mod load;
 mod round_robin;
+mod smooth_wrr;
 mod sticky_sessions;
 mod wheel;
 
@@ -18,6 +19,7 @@ pub use consistent_hashing::ConsistentHashing;
 pub use hash::{hash, hash_with};
 pub use load::Load;
 pub use round_robin::RoundRobin;
+pub use smooth_wrr::SmoothWrr;
 pub use sticky_sessions::StickySessions;
 pub use wheel::Wheel;
 
@@ -163,6 +165,7 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
         Algorithm::Wheel => Box::new(Wheel::new(setup)),
         Algorithm::ConsistentHashing => Box::new(ConsistentHashing::new(setup)),
         Algorithm::StickySessions => Box::new(StickySessions::new(setup)),
+        Algorithm::SmoothWrr => Box::new(SmoothWrr::new(setup.available().members)),
     }
 }
 

@@ -58,6 +58,8 @@ algorithms! {
     ConsistentHashing = "consistent-hashing", Key;
     /// The target that the client's cookie names.
     StickySessions = "sticky-sessions", Key;
+    /// nginx's: whoever is owed most.
+    SmoothWrr = "smooth-wrr", WholeTurns;
 }
 
 impl Algorithm {
