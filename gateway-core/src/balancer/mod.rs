@@ -8,6 +8,7 @@
 #![doc = include_str!("HASHES.md")]
 
 mod consistent_hashing;
+mod edf;
 mod hash;
 mod load;
 mod round_robin;
@@ -16,6 +17,7 @@ mod sticky_sessions;
 mod wheel;
 
 pub use consistent_hashing::ConsistentHashing;
+pub use edf::Edf;
 pub use hash::{hash, hash_with};
 pub use load::Load;
 pub use round_robin::RoundRobin;
@@ -166,6 +168,7 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
         Algorithm::ConsistentHashing => Box::new(ConsistentHashing::new(setup)),
         Algorithm::StickySessions => Box::new(StickySessions::new(setup)),
         Algorithm::SmoothWrr => Box::new(SmoothWrr::new(setup.available().members)),
+        Algorithm::Edf => Box::new(Edf::new(setup.available().members)),
     }
 }
 

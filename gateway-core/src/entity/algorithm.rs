@@ -60,6 +60,8 @@ algorithms! {
     StickySessions = "sticky-sessions", Key;
     /// nginx's: whoever is owed most.
     SmoothWrr = "smooth-wrr", WholeTurns;
+    /// Envoy's: whoever's next turn falls due first.
+    Edf = "edf", WholeTurns;
 }
 
 impl Algorithm {
