@@ -11,6 +11,7 @@ mod consistent_hashing;
 mod edf;
 mod hash;
 mod load;
+mod random;
 mod round_robin;
 mod smooth_wrr;
 mod sticky_sessions;
@@ -20,6 +21,7 @@ pub use consistent_hashing::ConsistentHashing;
 pub use edf::Edf;
 pub use hash::{hash, hash_with};
 pub use load::Load;
+pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use smooth_wrr::SmoothWrr;
 pub use sticky_sessions::StickySessions;
@@ -169,6 +171,7 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
         Algorithm::StickySessions => Box::new(StickySessions::new(setup)),
         Algorithm::SmoothWrr => Box::new(SmoothWrr::new(setup.available().members)),
         Algorithm::Edf => Box::new(Edf::new(setup.available().members)),
+        Algorithm::Random => Box::new(Random::new(setup.available().members)),
     }
 }
 

@@ -62,6 +62,8 @@ algorithms! {
     SmoothWrr = "smooth-wrr", WholeTurns;
     /// Envoy's: whoever's next turn falls due first.
     Edf = "edf", WholeTurns;
+    /// Drawn by weight.
+    Random = "random", Chance;
 }
 
 impl Algorithm {
