@@ -1,0 +1,10 @@
+//! Prints the tables of `src/balancer/PROMISES.md`.
+
+#![expect(clippy::print_stdout, reason = "that is what it is for")]
+
+#[path = "../tests/support/deviation.rs"]
+mod deviation;
+
+fn main() {
+    print!("{}", deviation::table());
+}
