@@ -6,6 +6,46 @@
 //! `entity::Algorithm`, and a line in [`make`].
 //!
 #![doc = include_str!("HASHES.md")]
+//! # How to add an algorithm
+//! 1. Write a file beside the others with a type that is a [`Balancer`]. Say at its top by what rule it picks and where the
+//!    rule is from, what a weight means, what a pick costs, and what it is bad at. Take members by [`Setup::available`]
+//!    where nothing has to stay in place while a target is ill.
+//! 2. Give it a name in `entity::Algorithm`; schemas, scenario files and the benchmark of picks then know it.
+//! 3. Add a line to [`make`].
+//! 4. Test what it promises, and add that to `PROMISES.md`, which this page ends with.
+//! A whole one, which picks the heaviest that was not tried:
+//! ```
+//! use gateway_core::balancer::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+//! use gateway_core::id::TargetId;
+//! use gateway_core::rng::stream;
+//! use gateway_core::time::Instant;
+//! #[derive(Debug)]
+//! struct Heaviest(Box<[Member]>);
+//! impl Balancer for Heaviest {
+//!     fn members(&self) -> &[Member] {
+//!         &self.0
+//!     }
+//!     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+//!         self.pick_again(ask)
+//!     }
+//!     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+//!         let fitness = |(_, member): &(usize, &Member)| (!ask.tried.contains(&member.target), member.weight);
+//!         let heaviest = self.0.iter().enumerate().max_by_key(fitness);
+//!         heaviest.map(|(i, _)| Choice::of(i)).ok_or(NoChoice::Empty)
+//!     }
+//!     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+//!         Box::new(Self(setup.available().members.into()))
+//!     }
+//! }
+//! let member = |i, weight| Member { target: TargetId(i), weight, available: true };
+//! let balancer = Heaviest([member(0, 50), member(1, 100)].into());
+//! let (mut rng, now) = (stream(42, "worker", 0), Instant::ZERO);
+//! let first = balancer.pick(&mut Ask { now, rng: &mut rng, key: None, tried: &[] });
+//! assert_eq!(first, Ok(Choice::of(1)));
+//! let second = balancer.pick_again(&mut Ask { now, rng: &mut rng, key: None, tried: &[TargetId(1)] });
+//! assert_eq!(second, Ok(Choice::of(0)));
+//! ```
+#![doc = include_str!("PROMISES.md")]
 
 mod consistent_hashing;
 mod edf;
