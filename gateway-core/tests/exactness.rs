@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use gateway_core::config::{Change, Config};
 use gateway_core::entity::{Address, Route, Service, Target, Upstream};
-use gateway_core::gateway::{Gateway, Next};
+use gateway_core::gateway::{Balancing, Gateway, Next, Options};
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
@@ -111,6 +111,31 @@ proptest! {
     fn random_weight_sets_are_exact(weights in prop::collection::vec(1_u16..=1000, 2..40)) {
         let lag = largest_lag(&gateway(&weights), 2000);
         prop_assert!(lag <= bound(weights.len()), "{lag}");
+    }
+
+    #[test]
+    fn workers_with_balancers_of_their_own_stray_less_than_a_request_each(
+        weights in prop::collection::vec(1_u16..=100, 2..8),
+        workers in 2_usize..6,
+        order in prop::collection::vec(0_usize..60, 1..600),
+    ) {
+        let config = gateway(&weights).config().as_ref().clone();
+        let options = Options { workers, balancing: Balancing::PerWorker, ..Options::default() };
+        let gateway = Gateway::with(config, options);
+        let total: f64 = weights.iter().copied().map(f64::from).sum();
+        let mut lags = vec![0.0; weights.len()];
+        let mut rng = stream(1, "test", 0);
+        for worker in order {
+            let matched = gateway.route(worker % workers, &GET).unwrap();
+            let attempt = gateway.begin(&matched, &GET, Instant::ZERO, &mut rng).unwrap();
+            for (lag, &weight) in lags.iter_mut().zip(&weights) {
+                *lag += f64::from(weight) / total;
+            }
+            lags[attempt.target.index()] -= 1.0;
+            prop_assert!(lags.iter().all(|lag: &f64| lag.abs() < workers as f64), "{lags:?}");
+            let next = gateway.finish(attempt, Outcome::Answered { status: 200 }, Instant::ZERO, &mut rng);
+            prop_assert!(matches!(next, Next::Done));
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use gateway_core::balancer::{Ask, Balancer, Load, Member, Recipe, Setup, make};
+use gateway_core::balancer::{Ask, Balancer, Choice, Load, Member, Recipe, Setup, make};
 use gateway_core::entity::{Algorithm, Upstream};
 use gateway_core::id::TargetId;
-use gateway_core::rng::stream;
+use gateway_core::rng::{Rng, stream};
 use gateway_core::rules::Rules;
 use gateway_core::time::Instant;
 
@@ -56,10 +56,13 @@ pub(crate) fn with_setup(
 /// The indices of the next members that it picks, without end.
 pub(crate) fn picks(balancer: &dyn Balancer) -> impl Iterator<Item = usize> {
     let mut rng = stream(1, "picks", 0);
-    std::iter::repeat_with(move || {
-        let ask = &mut Ask { now: Instant::ZERO, rng: &mut rng, key: None, tried: &[] };
-        balancer.pick(ask).expect("there are members").member
-    })
+    std::iter::repeat_with(move || pick(balancer, &mut rng).member)
+}
+
+/// One pick for a first try.
+pub(crate) fn pick(balancer: &dyn Balancer, rng: &mut Rng) -> Choice {
+    let ask = &mut Ask { now: Instant::ZERO, rng, key: None, tried: &[] };
+    balancer.pick(ask).expect("there are members")
 }
 
 /// Picks after which all counts should be exact.
