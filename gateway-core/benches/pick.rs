@@ -42,7 +42,12 @@ fn recipes() -> Vec<(String, Recipe)> {
     plain.into_iter().chain(others.map(|(name, recipe)| (name.to_owned(), recipe))).collect()
 }
 
-fn balancer(recipe: &Recipe, targets: usize) -> Box<dyn Balancer> {
+/// Weights 65535, 65534, 65533, ...: a period too long for a table.
+fn unwieldy(target: usize) -> u16 {
+    65_535 - target as u16
+}
+
+fn balancer(recipe: &Recipe, targets: usize, weight: fn(usize) -> u16) -> Box<dyn Balancer> {
     let member = |i: usize| Member { target: TargetId(i as u32), weight: weight(i).into(), available: true };
     make(Setup {
         members: (0..targets).map(member).collect(),
@@ -63,36 +68,42 @@ fn pick(balancer: &dyn Balancer, rng: &mut Rng, number: &mut u64) -> usize {
 
 fn picks(c: &mut Criterion) {
     for (name, recipe) in recipes() {
-        let mut group = c.benchmark_group(format!("pick/{name}"));
-        for targets in TARGETS {
-            let balancer = balancer(&recipe, targets);
-            let (mut rng, mut number) = (stream(1, "bench", 1), 1);
-            group.bench_function(format!("{targets} targets, 1 thread"), |b| {
+        group(c, &name, |targets| balancer(&recipe, targets, weight));
+    }
+    let (_, round_robin) = &recipes()[0];
+    group(c, "round-robin, long period", |targets| balancer(round_robin, targets, unwieldy));
+}
+
+fn group(c: &mut Criterion, name: &str, balancer: impl Fn(usize) -> Box<dyn Balancer>) {
+    let mut group = c.benchmark_group(format!("pick/{name}"));
+    for targets in TARGETS {
+        let balancer = balancer(targets);
+        let (mut rng, mut number) = (stream(1, "bench", 1), 1);
+        group.bench_function(format!("{targets} targets, 1 thread"), |b| {
+            b.iter(|| pick(&*balancer, &mut rng, &mut number));
+        });
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut rng, mut number) = (stream(1, "bench", 2), 2);
+                while !stop.load(Ordering::Relaxed) {
+                    black_box(pick(&*balancer, &mut rng, &mut number));
+                }
+            });
+            group.bench_function(format!("{targets} targets, 2 threads"), |b| {
                 b.iter(|| pick(&*balancer, &mut rng, &mut number));
             });
-            let stop = AtomicBool::new(false);
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    let (mut rng, mut number) = (stream(1, "bench", 2), 2);
-                    while !stop.load(Ordering::Relaxed) {
-                        black_box(pick(&*balancer, &mut rng, &mut number));
-                    }
-                });
-                group.bench_function(format!("{targets} targets, 2 threads"), |b| {
-                    b.iter(|| pick(&*balancer, &mut rng, &mut number));
-                });
-                stop.store(true, Ordering::Relaxed);
-            });
-        }
-        group.finish();
+            stop.store(true, Ordering::Relaxed);
+        });
     }
+    group.finish();
 }
 
 fn makes(c: &mut Criterion) {
     let mut group = c.benchmark_group("make at 10,000 targets");
     group.sample_size(20);
     for (name, recipe) in recipes() {
-        group.bench_function(name, |b| b.iter(|| balancer(&recipe, 10_000)));
+        group.bench_function(name, |b| b.iter(|| balancer(&recipe, 10_000, weight)));
     }
     group.finish();
 }

@@ -2,23 +2,23 @@
 //! arguments, what is known of a target's load is read from its [`Load`]. Leaves who is a member to `gateway`, which makes a
 //! new epoch whenever members, weights or health change.
 //!
-//! To add one: write a file beside the others with a type that is a [`Balancer`], give it a name in
-//! `entity::Algorithm`, and a line in [`make`].
-//!
-#![doc = include_str!("HASHES.md")]
 //! # How to add an algorithm
+//!
 //! 1. Write a file beside the others with a type that is a [`Balancer`]. Say at its top by what rule it picks and where the
 //!    rule is from, what a weight means, what a pick costs, and what it is bad at. Take members by [`Setup::available`]
 //!    where nothing has to stay in place while a target is ill.
 //! 2. Give it a name in `entity::Algorithm`; schemas, scenario files and the benchmark of picks then know it.
 //! 3. Add a line to [`make`].
 //! 4. Test what it promises, and add that to `PROMISES.md`, which this page ends with.
+//!
 //! A whole one, which picks the heaviest that was not tried:
+//!
 //! ```
 //! use gateway_core::balancer::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 //! use gateway_core::id::TargetId;
 //! use gateway_core::rng::stream;
 //! use gateway_core::time::Instant;
+//!
 //! #[derive(Debug)]
 //! struct Heaviest(Box<[Member]>);
 //! impl Balancer for Heaviest {
@@ -46,6 +46,7 @@
 //! assert_eq!(second, Ok(Choice::of(0)));
 //! ```
 #![doc = include_str!("PROMISES.md")]
+#![doc = include_str!("HASHES.md")]
 
 mod consistent_hashing;
 mod edf;
