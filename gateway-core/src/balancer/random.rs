@@ -7,6 +7,8 @@
 //! A pick costs O(1): one draw, no lock, nothing shared. Nothing is promised of counts: after n picks of a share s they
 //! are off by sqrt(n s (1-s)) requests in the mean square.
 
+use std::hint::select_unpredictable;
+
 use rand::Rng as _;
 
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
@@ -41,7 +43,8 @@ impl Random {
         let (column, rest) = scale(point, self.columns.len() as u64);
         let (height, _) = scale(rest, self.height);
         let Column { own, other } = self.columns[column as usize];
-        if height < own { column as usize } else { other as usize }
+        // No processor could foresee which.
+        select_unpredictable(height < own, column as usize, other as usize)
     }
 }
 
