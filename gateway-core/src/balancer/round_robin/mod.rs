@@ -9,6 +9,7 @@
 //! instead, and computing the entries to come, O(log k) each, is done by some picks for all. The first entries of a later
 //! epoch are few, so that nobody waits when it begins.
 
+mod job;
 mod quota;
 mod turns;
 
@@ -86,7 +87,7 @@ impl RoundRobin {
         let start = self.retries.fetch_add(1, Ordering::Relaxed);
         let anyone = (0..self.members.len()).map(|i| (start + i) % self.members.len());
         let untried = |&member: &usize| !tried.contains(&self.members[member].target);
-        let member = self.turns.from(start).chain(anyone).find(untried);
+        let member = self.turns.lap_from(start).chain(anyone).find(untried);
         Ok(self.choice(member.unwrap_or(start % self.members.len()), u64::MAX))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! With k members of weights w (sum W) and D = 2k - 2, the (c+1)-th turn of a member is a job that may run from the first
 //! slot n with lag(n) = x + n w/W - c >= 1/D, and must run before the first slot after which, unserved, its lag would
-//! exceed 1 - 1/D; x is what it was owed at the start. In each slot the released job with the earliest deadline
+//! exceed 1 - 1/D; x is what it was owed at the start (see [`super::job`]). In each slot the released job with the earliest deadline
 //! runs. Then no lag ever leaves [-(1 - 1/D), 1 - 1/D], and no smaller bound holds for all weights.
 //!
 //! Why: a job runs only when released, so after it the lag is at least 1/D - 1. If no job were released, all lags would be
@@ -15,6 +15,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::job::Job;
 use crate::balancer::{Member, gcd};
 
 /// One request, in the units of owed lags.
@@ -32,10 +33,12 @@ pub(super) struct Quota {
     picks: Box<[u64]>,
     /// Slots so far: the sum of `picks`.
     slots: u64,
+    /// The next turn of each; of nobody where one member has all turns.
+    jobs: Box<[Job]>,
     /// Members whose next job is not released yet, by its release.
-    waiting: BinaryHeap<Reverse<(i128, u32)>>,
+    waiting: BinaryHeap<Reverse<(i64, u32)>>,
     /// Members whose next job is released, by its deadline.
-    released: BinaryHeap<Reverse<(i128, u32)>>,
+    released: BinaryHeap<Reverse<(i64, u32)>>,
 }
 
 impl Quota {
@@ -49,12 +52,15 @@ impl Quota {
             owed: owed.into(),
             picks: vec![0; weights.len()].into(),
             slots: 0,
+            jobs: Box::default(),
             waiting: BinaryHeap::with_capacity(weights.len()),
             released: BinaryHeap::with_capacity(weights.len()),
             weights,
         };
         if quota.weights.len() > 1 {
-            quota.waiting = (0..quota.weights.len()).map(|i| Reverse((quota.release(i), i as u32))).collect();
+            let job = |(&weight, &owed)| Job::first(quota.weights.len(), weight, quota.total, owed);
+            quota.jobs = quota.weights.iter().zip(owed).map(job).collect();
+            quota.waiting = (0..).zip(&quota.jobs).map(|(i, job)| Reverse((job.release(), i))).collect();
         }
         quota
     }
@@ -93,45 +99,21 @@ impl Quota {
             self.picks[0] += 1;
             return 0;
         }
-        let slot = i128::from(self.slots);
+        let slot = self.slots.cast_signed();
         while let Some(&Reverse((release, member))) = self.waiting.peek() {
             // With a debt beyond what the proof covers nobody may be released; then whoever comes next is served.
             if release > slot && !self.released.is_empty() {
                 break;
             }
             self.waiting.pop();
-            self.released.push(Reverse((self.deadline(member as usize), member)));
+            self.released.push(Reverse((self.jobs[member as usize].deadline(), member)));
         }
         let Reverse((_, member)) = self.released.pop().expect("a member is waiting or released");
         self.picks[member as usize] += 1;
-        self.waiting.push(Reverse((self.release(member as usize), member)));
+        let job = &mut self.jobs[member as usize];
+        job.advance();
+        self.waiting.push(Reverse((job.release(), member)));
         member
-    }
-
-    /// First slot in which the member's lag, not yet served, is at least 1/D.
-    fn release(&self, member: usize) -> i128 {
-        let (numerator, denominator) = self.slot_at(member, i128::from(ONE));
-        numerator.div_euclid(denominator) + i128::from(numerator.rem_euclid(denominator) != 0)
-    }
-
-    /// First slot after which, unserved, the member's lag would exceed 1 - 1/D.
-    fn deadline(&self, member: usize) -> i128 {
-        let (numerator, denominator) = self.slot_at(member, i128::from(ONE) * (self.twice() - 1));
-        numerator.div_euclid(denominator) + 1
-    }
-
-    /// The moment, as a fraction of slots, at which the member's lag is `level` / (D ONE).
-    fn slot_at(&self, member: usize, level: i128) -> (i128, i128) {
-        let twice = self.twice();
-        let picks = i128::from(self.picks[member]) * twice * i128::from(ONE);
-        let owed = i128::from(self.owed[member]) * twice;
-        let denominator = twice * i128::from(ONE) * i128::from(self.weights[member]);
-        ((level + picks - owed) * i128::from(self.total), denominator)
-    }
-
-    /// D.
-    fn twice(&self) -> i128 {
-        2 * self.weights.len() as i128 - 2
     }
 
     /// The lag of each member, what was owed included, when `picks` have been made. They sum to zero exactly.

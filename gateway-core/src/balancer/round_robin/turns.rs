@@ -140,7 +140,7 @@ impl Turns {
     }
 
     /// Whose turns they are in one lap from `start` on, as far as they are computed. Takes none.
-    pub(super) fn from(&self, start: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn lap_from(&self, start: usize) -> impl Iterator<Item = usize> {
         let length = self.entries.len();
         let entries =
             (0..length).map(move |i| self.entries[(start % length + i) % length].load(Ordering::Acquire));
