@@ -26,6 +26,8 @@ const SLOT: u128 = 1 << 32;
 pub struct Edf {
     members: Box<[Member]>,
     total: u128,
+    /// From each member's turn to its next.
+    steps: Box<[Moment]>,
     agenda: Mutex<Agenda>,
 }
 
@@ -65,27 +67,26 @@ impl Edf {
     /// fall due in slots of this epoch.
     fn with(members: Vec<Member>, left: &FxHashMap<TargetId, (u64, u128)>, next: u64) -> Self {
         let total = members.iter().map(|member| u128::from(member.weight)).sum();
+        let steps: Box<_> = members.iter().map(|member| Moment::step(total, member.weight)).collect();
         let mut agenda = Agenda { next, ..Agenda::default() };
-        for (i, member) in members.iter().enumerate() {
-            let of = u64::from(member.weight);
-            match left.get(&member.target) {
-                Some(&(number, whole)) => {
-                    let due = Moment { whole, part: 0, of };
-                    agenda.turns.push(Reverse(Turn { due, number, member: i as u32 }));
-                }
-                None => agenda.put(i as u32, Moment { whole: 0, part: 0, of }.after(total)),
-            }
+        for (i, (member, &step)) in members.iter().zip(&steps).enumerate() {
+            let (due, number) = match left.get(&member.target) {
+                Some(&(number, whole)) => (Moment { whole, part: 0, ..step }, number),
+                None => (step, agenda.number()),
+            };
+            agenda.turns.push(Reverse(Turn { due, number, member: i as u32 }));
         }
-        Self { members: members.into(), total, agenda: Mutex::new(agenda) }
+        Self { members: members.into(), total, steps, agenda: Mutex::new(agenda) }
     }
 
     /// The member whose turn falls due first; its next turn is put in.
     fn in_turn(&self) -> Option<usize> {
         let mut agenda = self.lock();
-        let Reverse(turn) = agenda.turns.pop()?;
-        agenda.now = turn.due.whole;
-        agenda.put(turn.member, turn.due.after(self.total));
-        Some(turn.member as usize)
+        let Reverse(Turn { due, member, .. }) = agenda.turns.pop()?;
+        agenda.now = due.whole;
+        let next = Turn { due: due.after(self.steps[member as usize]), number: agenda.number(), member };
+        agenda.turns.push(Reverse(next));
+        Some(member as usize)
     }
 
     fn lock(&self) -> MutexGuard<'_, Agenda> {
@@ -127,19 +128,25 @@ impl Balancer for Edf {
 }
 
 impl Agenda {
-    fn put(&mut self, member: u32, due: Moment) {
-        self.turns.push(Reverse(Turn { due, number: self.next, member }));
+    /// A number for a turn that is put in.
+    fn number(&mut self) -> u64 {
         self.next += 1;
+        self.next - 1
     }
 }
 
 impl Moment {
-    /// A turn later, where the weight below the line is one of `total`.
-    fn after(self, total: u128) -> Self {
-        let of = u128::from(self.of);
-        let parts = u128::from(self.part) + total * SLOT % of;
-        let whole = self.whole + total * SLOT / of + parts / of;
-        Self { whole, part: (parts % of) as u64, of: self.of }
+    /// A turn of one of `weight` among `total`, in slots.
+    fn step(total: u128, weight: u32) -> Self {
+        let (whole, part) = (total * SLOT / u128::from(weight), total * SLOT % u128::from(weight));
+        Self { whole, part: part as u64, of: weight.into() }
+    }
+
+    /// So much later, where both have the same weight below the line.
+    fn after(self, step: Self) -> Self {
+        let part = self.part + step.part;
+        let carry = u64::from(part >= self.of);
+        Self { whole: self.whole + step.whole + u128::from(carry), part: part - carry * self.of, of: self.of }
     }
 }
 
