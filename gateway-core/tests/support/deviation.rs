@@ -50,7 +50,9 @@ pub(crate) fn with_setup(
 ) -> Box<dyn Balancer> {
     let recipe = Recipe::new(&Upstream { algorithm, ..Upstream::new("u") }, Rules::Careful);
     let loads = members.iter().map(|_| Arc::new(Load::default())).collect();
-    of(Setup { members, loads, recipe: &recipe, rng: &mut stream(seed, "balancer", 0) })
+    let names = vec![0; members.len()];
+    let rng = &mut stream(seed, "balancer", 0);
+    of(Setup { members, loads, names, all: Arc::default(), recipe: &recipe, rng })
 }
 
 /// The indices of the next members that it picks, without end.
