@@ -1,13 +1,15 @@
-//! What one decision costs: a pick of each algorithm at 2 to 10,000 targets, alone and with two threads sharing the balancer,
-//! what making its balancer costs, and a whole `begin` and `finish`. Budgets: 10 ns for a pick on one thread, 60 ns
-//! on two, 50 ms to make one of 10,000, 500 ns for `begin` and `finish`.
+//! What one decision costs: a pick of each algorithm at 2 to 10,000 targets, alone and with two threads sharing the balancer;
+//! for those that listen a whole round of pick, enter, leave and the end; what making a balancer costs; and a whole `begin`
+//! and `finish`. Budgets: 10 ns for a pick on one thread, 60 ns on two, 50 ms to make one of 10,000 targets, 500 ns
+//! for `begin` and `finish`.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gateway_core::balancer::{Ask, Balancer, Load, Member, Recipe, Setup, hash, make};
+use gateway_core::balancer::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Algorithm, HashTable, Route, Service, Target, Tuning, Upstream};
 use gateway_core::gateway::Gateway;
@@ -47,51 +49,101 @@ fn unwieldy(target: usize) -> u16 {
     65_535 - target as u16
 }
 
-fn balancer(recipe: &Recipe, targets: usize, weight: fn(usize) -> u16) -> Box<dyn Balancer> {
-    let member = |i: usize| Member { target: TargetId(i as u32), weight: weight(i).into(), available: true };
-    make(Setup {
-        members: (0..targets).map(member).collect(),
-        loads: (0..targets).map(|_| Arc::new(Load::default())).collect(),
-        names: (0..targets).map(|i| hash(&i.to_le_bytes())).collect(),
-        all: Arc::default(),
-        recipe,
-        rng: &mut stream(1, "bench", 0),
-    })
+/// What the workers of a gateway share of one Upstream.
+struct Site {
+    balancer: Box<dyn Balancer>,
+    loads: Vec<Arc<Load>>,
 }
 
-/// One pick by a request of its own.
-fn pick(balancer: &dyn Balancer, rng: &mut Rng, number: &mut u64) -> usize {
-    *number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let ask = &mut Ask { now: Instant::from_nanos(*number >> 32), rng, key: Some(*number), tried: &[] };
-    balancer.pick(ask).map_or(usize::MAX, |choice| choice.member)
+/// What one worker has for itself.
+struct Worker {
+    rng: Rng,
+    number: u64,
+}
+
+impl Site {
+    fn new(recipe: &Recipe, targets: usize, weight: fn(usize) -> u16) -> Self {
+        let member =
+            |i: usize| Member { target: TargetId(i as u32), weight: weight(i).into(), available: true };
+        let loads: Vec<Arc<Load>> = (0..targets).map(|_| Arc::default()).collect();
+        let balancer = make(Setup {
+            members: (0..targets).map(member).collect(),
+            loads: loads.clone(),
+            names: (0..targets).map(|i| hash(&i.to_le_bytes())).collect(),
+            all: Arc::default(),
+            recipe,
+            rng: &mut stream(1, "bench", 0),
+        });
+        Self { balancer, loads }
+    }
+
+    /// One pick by a request of its own.
+    fn pick(&self, Worker { rng, number }: &mut Worker) -> usize {
+        *number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let ask = &mut Ask { now: Instant::from_nanos(*number >> 32), rng, key: Some(*number), tried: &[] };
+        self.balancer.pick(ask).map_or(usize::MAX, |choice| choice.member)
+    }
+
+    /// A request from its pick to its end.
+    fn round(&self, worker: &mut Worker) -> usize {
+        let member = self.pick(worker);
+        self.loads[member].enter();
+        self.loads[member].leave();
+        let outcome = Outcome::Answered { status: 200 };
+        let response_time = Some(Duration::from_nanos(worker.number >> 40));
+        self.balancer.on_finish(
+            member,
+            &Ended { outcome, response_time, now: Instant::from_nanos(worker.number >> 32) },
+        );
+        member
+    }
+}
+
+impl Worker {
+    fn new(number: u64) -> Self {
+        Self { rng: stream(1, "bench", number), number }
+    }
 }
 
 fn picks(c: &mut Criterion) {
     for (name, recipe) in recipes() {
-        group(c, &name, |targets| balancer(&recipe, targets, weight));
+        measure(c, &format!("pick/{name}"), |targets| Site::new(&recipe, targets, weight), Site::pick);
     }
     let (_, round_robin) = &recipes()[0];
-    group(c, "round-robin, long period", |targets| balancer(round_robin, targets, unwieldy));
+    let site = |targets| Site::new(round_robin, targets, unwieldy);
+    measure(c, "pick/round-robin, long period", site, Site::pick);
 }
 
-fn group(c: &mut Criterion, name: &str, balancer: impl Fn(usize) -> Box<dyn Balancer>) {
-    let mut group = c.benchmark_group(format!("pick/{name}"));
+fn rounds(c: &mut Criterion) {
+    for (name, recipe) in recipes() {
+        let site = |targets| Site::new(&recipe, targets, weight);
+        if TARGETS.into_iter().any(|targets| site(targets).balancer.listens()) {
+            measure(c, &format!("round/{name}"), site, Site::round);
+        }
+    }
+}
+
+/// At each number of targets, alone and beside another thread that does the same.
+fn measure(
+    c: &mut Criterion,
+    name: &str,
+    site: impl Fn(usize) -> Site,
+    act: fn(&Site, &mut Worker) -> usize,
+) {
+    let mut group = c.benchmark_group(name);
     for targets in TARGETS {
-        let balancer = balancer(targets);
-        let (mut rng, mut number) = (stream(1, "bench", 1), 1);
-        group.bench_function(format!("{targets} targets, 1 thread"), |b| {
-            b.iter(|| pick(&*balancer, &mut rng, &mut number));
-        });
+        let (site, mut worker) = (site(targets), Worker::new(1));
+        group.bench_function(format!("{targets} targets, 1 thread"), |b| b.iter(|| act(&site, &mut worker)));
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let (mut rng, mut number) = (stream(1, "bench", 2), 2);
+                let mut worker = Worker::new(2);
                 while !stop.load(Ordering::Relaxed) {
-                    black_box(pick(&*balancer, &mut rng, &mut number));
+                    black_box(act(&site, &mut worker));
                 }
             });
             group.bench_function(format!("{targets} targets, 2 threads"), |b| {
-                b.iter(|| pick(&*balancer, &mut rng, &mut number));
+                b.iter(|| act(&site, &mut worker));
             });
             stop.store(true, Ordering::Relaxed);
         });
@@ -103,7 +155,7 @@ fn makes(c: &mut Criterion) {
     let mut group = c.benchmark_group("make at 10,000 targets");
     group.sample_size(20);
     for (name, recipe) in recipes() {
-        group.bench_function(name, |b| b.iter(|| balancer(&recipe, 10_000, weight)));
+        group.bench_function(name, |b| b.iter(|| Site::new(&recipe, 10_000, weight)));
     }
     group.finish();
 }
@@ -137,5 +189,5 @@ fn begin_and_finish(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, picks, makes, begin_and_finish);
+criterion_group!(benches, picks, rounds, makes, begin_and_finish);
 criterion_main!(benches);

@@ -1,25 +1,35 @@
-//! What is known of one target's load, whoever picks: requests under way. Belongs to the target and outlives epochs, so that a
-//! change that does not concern a target never resets what is known of it.
+//! What is known of one target's load, whoever picks: requests under way, and what its answers have shown. Belongs to the
+//! target and outlives epochs, so that a change that does not concern a target never resets what is known of it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crossbeam_utils::CachePadded;
 
+use super::Estimate;
+
 /// The load of one target, counted by all workers together.
 #[derive(Debug, Default)]
 pub struct Load {
-    in_flight: CachePadded<AtomicU32>,
+    // One cache line for all of it: who weighs a target reads its count and its estimates at once.
+    known: CachePadded<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    in_flight: AtomicU32,
+    response_time: Estimate,
+    queue: Estimate,
 }
 
 impl Load {
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.known.in_flight.load(Ordering::Relaxed)
     }
 
     /// An attempt begins.
     pub fn enter(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.known.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An attempt has ended.
@@ -27,7 +37,18 @@ impl Load {
     /// # Panics
     /// When none was under way.
     pub fn leave(&self) {
-        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let before = self.known.in_flight.fetch_sub(1, Ordering::Relaxed);
         assert!(before > 0, "an attempt was finished that never began");
+    }
+
+    /// Seconds it takes to answer, as the algorithm in force averages them. An algorithm that follows another starts from
+    /// what that one had learned.
+    pub(super) fn response_time(&self) -> &Estimate {
+        &self.known.response_time
+    }
+
+    /// Attempts under way when its answers came.
+    pub(super) fn queue(&self) -> &Estimate {
+        &self.known.queue
     }
 }

@@ -47,31 +47,55 @@
 //! ```
 #![doc = include_str!("PROMISES.md")]
 #![doc = include_str!("HASHES.md")]
+#![doc = include_str!("CAPACITY.md")]
 
+mod c3;
 mod consistent_hashing;
+mod crew;
+mod draw;
 mod edf;
+mod estimate;
 mod hash;
+mod join_idle_queue;
+mod latency;
+mod least_connections;
+mod least_request;
+mod least_time;
 mod load;
+mod min_tree;
+mod peak_ewma;
+mod prequal;
 mod random;
 mod round_robin;
 mod smooth_wrr;
 mod sticky_sessions;
+mod two_choices;
 mod wheel;
 
+pub use c3::C3;
 pub use consistent_hashing::ConsistentHashing;
 pub use edf::Edf;
 pub use hash::{hash, hash_with};
+pub use join_idle_queue::JoinIdleQueue;
+pub use latency::Latency;
+pub use least_connections::LeastConnections;
+pub use least_request::LeastRequest;
+pub use least_time::LeastTime;
 pub use load::Load;
+pub use peak_ewma::PeakEwma;
+pub use prequal::Prequal;
 pub use random::Random;
 pub use round_robin::RoundRobin;
 pub use smooth_wrr::SmoothWrr;
 pub use sticky_sessions::StickySessions;
+pub use two_choices::TwoChoices;
 pub use wheel::Wheel;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::estimate::Estimate;
 use crate::entity::{Algorithm, Tuning, Upstream};
 use crate::id::TargetId;
 use crate::outcome::Outcome;
@@ -213,6 +237,15 @@ pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
         Algorithm::SmoothWrr => Box::new(SmoothWrr::new(setup.available().members)),
         Algorithm::Edf => Box::new(Edf::new(setup.available().members)),
         Algorithm::Random => Box::new(Random::new(setup.available().members)),
+        Algorithm::LeastConnections => Box::new(LeastConnections::new(setup)),
+        Algorithm::TwoChoices => Box::new(TwoChoices::new(setup)),
+        Algorithm::JoinIdleQueue => Box::new(JoinIdleQueue::new(setup)),
+        Algorithm::LeastRequest => Box::new(LeastRequest::new(setup)),
+        Algorithm::Latency => Box::new(Latency::new(setup)),
+        Algorithm::LeastTime => Box::new(LeastTime::new(setup)),
+        Algorithm::PeakEwma => Box::new(PeakEwma::new(setup)),
+        Algorithm::Prequal => Box::new(Prequal::new(setup)),
+        Algorithm::C3 => Box::new(C3::new(setup)),
     }
 }
 

@@ -1,10 +1,14 @@
-//! What the tests of all algorithms need: members, and a question with nothing special about it.
+//! What the tests of all algorithms need: members, a question with nothing special about it, and a site in virtual time whose
+//! requests begin and end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Ask, Load, Member, Recipe, Setup, hash};
+use super::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
 use crate::entity::{Algorithm, Upstream};
 use crate::id::TargetId;
+use crate::outcome::Outcome;
 use crate::rng::{self, Rng};
 use crate::rules::Rules;
 use crate::time::Instant;
@@ -35,4 +39,119 @@ pub(super) fn dice(seed: u64) -> Rng {
 /// A first try at time zero, known by nothing.
 pub(super) fn ask(rng: &mut Rng) -> Ask<'_> {
     Ask { now: Instant::ZERO, rng, key: None, tried: &[] }
+}
+
+/// A balancer with the loads of its targets. Weights are those of the targets 0, 1, 2, ...; whose weight is zero is gone.
+pub(super) struct Site {
+    pub(super) balancer: Box<dyn Balancer>,
+    pub(super) now: Instant,
+    loads: BTreeMap<TargetId, Arc<Load>>,
+    recipe: Recipe,
+    rng: Rng,
+}
+
+impl Site {
+    pub(super) fn new(algorithm: Algorithm, weights: &[u32]) -> Self {
+        Self::with(recipe(algorithm), weights)
+    }
+
+    pub(super) fn with(recipe: Recipe, weights: &[u32]) -> Self {
+        let mut rng = dice(1);
+        let balancer = make(setup(vec![], &recipe, &mut rng));
+        let mut site = Self { balancer, now: Instant::ZERO, loads: BTreeMap::new(), recipe, rng };
+        site.change(weights);
+        site
+    }
+
+    /// The next epoch.
+    pub(super) fn change(&mut self, weights: &[u32]) {
+        let members: Vec<_> = members(weights).into_iter().filter(|member| member.weight > 0).collect();
+        let mut load = |member: &Member| Arc::clone(self.loads.entry(member.target).or_default());
+        let loads = members.iter().map(&mut load).collect();
+        let names = members.iter().map(|member| hash(&member.target.0.to_le_bytes())).collect();
+        let (recipe, rng) = (&self.recipe, &mut self.rng);
+        let setup = Setup { members, loads, names, all: Arc::default(), recipe, rng };
+        self.balancer = self.balancer.succeed(setup);
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        self.balancer.members()
+    }
+
+    pub(super) fn load(&self, member: usize) -> &Arc<Load> {
+        &self.loads[&self.members()[member].target]
+    }
+
+    pub(super) fn in_flight(&self, member: usize) -> u32 {
+        self.load(member).in_flight()
+    }
+
+    /// A request begins.
+    pub(super) fn begin(&mut self) -> usize {
+        let mut ask = Ask { now: self.now, ..ask(&mut self.rng) };
+        let member = self.balancer.pick(&mut ask).unwrap().member;
+        self.load(member).enter();
+        member
+    }
+
+    /// Who would get another try.
+    pub(super) fn again(&mut self, tried: &[u32]) -> usize {
+        let tried: Vec<_> = tried.iter().map(|&id| TargetId(id)).collect();
+        let mut ask = Ask { now: self.now, tried: &tried, ..ask(&mut self.rng) };
+        self.balancer.pick_again(&mut ask).unwrap().member
+    }
+
+    /// A request has its answer, which took so many milliseconds.
+    pub(super) fn end(&mut self, member: usize, millis: u64) {
+        let response_time = Some(Duration::from_millis(millis));
+        self.end_with(member, Outcome::Answered { status: 200 }, response_time);
+    }
+
+    pub(super) fn end_with(&mut self, member: usize, outcome: Outcome, response_time: Option<Duration>) {
+        self.load(member).leave();
+        self.balancer.on_finish(member, &Ended { outcome, response_time, now: self.now });
+    }
+
+    pub(super) fn pass(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
+    }
+
+    /// Two threads that each hold up to four requests at a time, for 20,000 requests.
+    pub(super) fn churn<'a>(balancer: &dyn Balancer, load: impl Fn(usize) -> &'a Load + Sync) {
+        let outcome = Outcome::Answered { status: 200 };
+        let ended = Ended { outcome, response_time: Some(Duration::from_millis(1)), now: Instant::ZERO };
+        let end = |member| {
+            load(member).leave();
+            balancer.on_finish(member, &ended);
+        };
+        let worker = |seed| {
+            let (mut rng, mut held) = (dice(seed), std::collections::VecDeque::new());
+            for _ in 0..20_000 {
+                let member = balancer.pick(&mut ask(&mut rng)).unwrap().member;
+                load(member).enter();
+                held.push_back(member);
+                if held.len() > 4 {
+                    held.pop_front().into_iter().for_each(end);
+                }
+            }
+            held.into_iter().for_each(end);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| worker(1));
+            scope.spawn(|| worker(2));
+        });
+    }
+}
+
+/// How many of so many requests each member gets, when each ends at once or none does.
+pub(super) fn counts(site: &mut Site, requests: usize, they_end: bool) -> Vec<usize> {
+    let mut counts = vec![0; site.members().len()];
+    for _ in 0..requests {
+        let member = site.begin();
+        counts[member] += 1;
+        if they_end {
+            site.end(member, 1);
+        }
+    }
+    counts
 }

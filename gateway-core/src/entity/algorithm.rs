@@ -64,6 +64,24 @@ algorithms! {
     Edf = "edf", WholeTurns;
     /// Drawn by weight.
     Random = "random", Chance;
+    /// Fewest requests in flight for its weight.
+    LeastConnections = "least-connections", Load;
+    /// The least crowded of some that are drawn.
+    TwoChoices = "two-choices", Load;
+    /// Whoever is idle, else one that is drawn.
+    JoinIdleQueue = "join-idle-queue", Load;
+    /// Envoy's: fewest requests in flight, or earliest deadline by a weight that they lower.
+    LeastRequest = "least-request", Load;
+    /// Kong's: the smallest faded response time for its weight.
+    Latency = "latency", Load;
+    /// nginx's: the smallest average response time times requests in flight for its weight.
+    LeastTime = "least-time", Load;
+    /// The better of two that are drawn, by peak response time and requests in flight.
+    PeakEwma = "peak-ewma", Load;
+    /// The best of a pool of recent replies, cold ones first.
+    Prequal = "prequal", Load;
+    /// The smallest response time plus the cube of the queue.
+    C3 = "c3", Load;
 }
 
 impl Algorithm {

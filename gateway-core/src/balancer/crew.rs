@@ -1,0 +1,161 @@
+//! Those who may be picked together with their loads, and the two ways of looking at them that the load-aware algorithms
+//! share: at all of them, and at some that are drawn. The smallest score wins.
+
+use std::sync::Arc;
+
+use super::draw::{self, Draw};
+use super::estimate::{Estimate, Learned};
+use super::{Ask, Choice, Ended, Load, Member, NoChoice, Setup};
+use crate::id::TargetId;
+use crate::time::Instant;
+
+/// What a target is taken to need when nobody has answered yet: linkerd's default, 30 ms.
+const SECONDS_BY_DEFAULT: f64 = 0.03;
+
+/// What one more answer counts where an average goes by their number: C3's 0.1.
+const ANSWER_SHARE: f64 = 0.1;
+
+/// The available members of one epoch.
+#[derive(Debug)]
+pub(super) struct Crew {
+    members: Box<[Member]>,
+    seats: Box<[Seat]>,
+}
+
+/// What is looked at of one member.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) load: Arc<Load>,
+    pub(super) weight: f64,
+}
+
+impl Crew {
+    pub(super) fn new(setup: Setup<'_>) -> Self {
+        let Setup { members, loads, .. } = setup.available();
+        let seat = |(member, load): (&Member, Arc<Load>)| Seat { load, weight: member.weight.into() };
+        let seats = members.iter().zip(loads).map(seat).collect();
+        Self { members: members.into(), seats }
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn seat(&self, member: usize) -> &Seat {
+        &self.seats[member]
+    }
+
+    pub(super) fn seats(&self) -> impl ExactSizeIterator<Item = &Seat> {
+        self.seats.iter()
+    }
+
+    /// Index of a target.
+    pub(super) fn index(&self, target: TargetId) -> Option<usize> {
+        self.members.binary_search_by_key(&target, |member| member.target).ok()
+    }
+
+    /// Looks at all, from `start` on, preferring who was not tried. Of equals the first wins. O(members).
+    pub(super) fn scan(
+        &self,
+        start: usize,
+        tried: &[TargetId],
+        score: impl Fn(&Seat) -> f64,
+    ) -> Result<Choice, NoChoice> {
+        self.least(start, tried, &score)
+            .or_else(|| self.least(start, &[], &score))
+            .map(Choice::of)
+            .ok_or(NoChoice::Empty)
+    }
+
+    /// Looks at `choices` different ones that are drawn, preferring who was not tried; at all when there are no more. Of
+    /// equals the first drawn wins. O(choices).
+    pub(super) fn best_of(
+        &self,
+        (choices, draw): (usize, &Draw),
+        ask: &mut Ask<'_>,
+        score: impl Fn(&Seat) -> f64,
+    ) -> Result<Choice, NoChoice> {
+        if self.len() > choices {
+            let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
+            if let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member])) {
+                return Ok(Choice::of(member));
+            }
+        }
+        self.scan(draw::below(self.len(), ask.rng), ask.tried, score)
+    }
+
+    /// Seconds that the members were last known to need, those of whom anything is known.
+    pub(super) fn response_times(&self) -> Vec<f64> {
+        let known = |seat: &Seat| seat.load.response_time().at(Instant::ZERO).map(|known| known.value);
+        self.seats.iter().filter_map(known).collect()
+    }
+
+    /// What one of whom nothing is known is taken to need: the median of the others.
+    pub(super) fn usual_seconds(&self) -> f64 {
+        let mut known = self.response_times();
+        known.sort_by(f64::total_cmp);
+        known.get(known.len() / 2).copied().unwrap_or(SECONDS_BY_DEFAULT)
+    }
+
+    fn least(&self, start: usize, tried: &[TargetId], score: impl Fn(&Seat) -> f64) -> Option<usize> {
+        let (mut best, mut least) = (None, f64::INFINITY);
+        for step in start..start + self.len() {
+            let member = if step < self.len() { step } else { step - self.len() };
+            let score = score(&self.seats[member]);
+            if score < least && !tried.contains(&self.members[member].target) {
+                (best, least) = (Some(member), score);
+            }
+        }
+        best
+    }
+}
+
+impl Seat {
+    /// Requests per weight if it got one more: (in flight + 1) / weight.
+    pub(super) fn crowding(&self) -> f64 {
+        self.crowding_with(1)
+    }
+
+    /// Seconds it is thought to need at `now`, faded; who is new starts with `start`, which fades from then on too.
+    pub(super) fn faded_seconds(&self, now: Instant, start: f64) -> f64 {
+        let response_time = self.load.response_time();
+        let newcomer = || {
+            response_time.learn(now, |known| known.map_or(start, |known| known.value));
+            start
+        };
+        response_time.at(now).map_or_else(newcomer, Learned::faded)
+    }
+
+    /// Seconds that its answers took and requests that were in flight when they came, both averaged; nothing before the first.
+    pub(super) fn answers(&self, now: Instant) -> Option<(f64, f64)> {
+        let seconds = self.load.response_time().at(now)?.value;
+        Some((seconds, self.load.queue().at(now).map_or(0.0, |known| known.value)))
+    }
+
+    /// One more answer, which counts [`ANSWER_SHARE`] in both averages, at a target that `usual` is known of when nothing else
+    /// is. False when it teaches nothing.
+    pub(super) fn answered(&self, ended: &Ended, usual: f64) -> bool {
+        let usual = || self.answers(ended.now).map_or(usual, |(seconds, _)| seconds);
+        let Some(seconds) = ended.lesson(usual) else { return false };
+        let average = |estimate: &Estimate, sample: f64| {
+            estimate
+                .learn(ended.now, |known| known.map_or(sample, |known| known.averaged(sample, ANSWER_SHARE)));
+        };
+        average(self.load.response_time(), seconds);
+        average(self.load.queue(), self.in_flight());
+        true
+    }
+
+    pub(super) fn in_flight(&self) -> f64 {
+        self.load.in_flight().into()
+    }
+
+    /// Requests per weight if it got `more`.
+    pub(super) fn crowding_with(&self, more: u32) -> f64 {
+        f64::from(self.load.in_flight() + more) / self.weight
+    }
+}

@@ -1,0 +1,159 @@
+//! Draws of members. By weight it is Walker's alias method (1974, built as Vose 1991): each member is a cell of the same width,
+//! what it is short of is filled up by one other, and a draw is one cell and one threshold; exact to 2^-32. O(1) a draw.
+
+use std::hint::select_unpredictable;
+
+use rand::Rng as _;
+
+use super::Member;
+use crate::rng::Rng;
+
+/// The most that are drawn at once; `Tuning.choices` is no more.
+const CHOICES_MAX: usize = 16;
+/// After so many draws in vain, of who was drawn already or is not wanted, one makes do with what there is (nginx's
+/// `random two` gives up after as many).
+const IN_VAIN_MAX: usize = 20;
+
+/// How members are drawn.
+#[derive(Debug)]
+pub(super) enum Draw {
+    /// Any of so many with the same probability.
+    Evenly(usize),
+    /// By weight.
+    Alias(Box<[Cell]>),
+}
+
+/// The cell of one member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    /// Below this it is the member itself, in 2^-32 of the cell.
+    own: u32,
+    /// Else it is this one.
+    other: u32,
+}
+
+/// A number below `end`, or zero.
+pub(super) fn below(end: usize, rng: &mut Rng) -> usize {
+    (((rng.next_u64() >> 32) * end as u64) >> 32) as usize
+}
+
+impl Draw {
+    /// Draws in which a member has the share that its weight says.
+    pub(super) fn by_weight(members: &[Member]) -> Self {
+        if members.iter().all(|member| member.weight == members[0].weight) {
+            return Self::Evenly(members.len());
+        }
+        let total: u64 = members.iter().map(|member| u64::from(member.weight)).sum();
+        // In units in which a cell is `total` wide.
+        let mut widths: Vec<_> = members.iter().map(|m| u64::from(m.weight) * members.len() as u64).collect();
+        let (mut short, mut long): (Vec<_>, Vec<_>) = (0..members.len()).partition(|&i| widths[i] < total);
+        let mut cells: Box<[_]> =
+            (0..members.len()).map(|i| Cell { own: u32::MAX, other: i as u32 }).collect();
+        while let (Some(&giver), Some(taker)) = (long.last(), short.pop()) {
+            let own = (u128::from(widths[taker]) << 32) / u128::from(total);
+            cells[taker] = Cell { own: own as u32, other: giver as u32 };
+            widths[giver] -= total - widths[taker];
+            if widths[giver] < total {
+                short.extend(long.pop());
+            }
+        }
+        Self::Alias(cells)
+    }
+
+    /// One member, of at least one.
+    pub(super) fn one(&self, rng: &mut Rng) -> usize {
+        match self {
+            Self::Evenly(members) => below(*members, rng),
+            Self::Alias(cells) => {
+                let drawn = rng.next_u64();
+                let cell = (((drawn >> 32) * cells.len() as u64) >> 32) as usize;
+                let Cell { own, other } = cells[cell];
+                select_unpredictable((drawn as u32) < own, cell, other as usize)
+            }
+        }
+    }
+
+    /// The one with the smallest score of `choices` different fit ones, or of fewer when there is no luck; the first drawn of
+    /// equals.
+    pub(super) fn best(
+        &self,
+        choices: usize,
+        rng: &mut Rng,
+        is_fit: impl Fn(usize) -> bool,
+        score: impl Fn(usize) -> f64,
+    ) -> Option<usize> {
+        if choices == 2 {
+            let (first, second) = (self.one(rng), self.one(rng));
+            if first != second && is_fit(first) && is_fit(second) {
+                return Some(select_unpredictable(score(second) < score(first), second, first));
+            }
+        }
+        self.best_of_many(choices, rng, is_fit, score)
+    }
+
+    /// As [`Self::best`], for any number and whatever is drawn.
+    fn best_of_many(
+        &self,
+        choices: usize,
+        rng: &mut Rng,
+        is_fit: impl Fn(usize) -> bool,
+        score: impl Fn(usize) -> f64,
+    ) -> Option<usize> {
+        let mut drawn = [usize::MAX; CHOICES_MAX];
+        let (mut count, mut in_vain) = (0, 0);
+        let (mut best, mut least) = (None, f64::INFINITY);
+        while count < choices.min(CHOICES_MAX) && in_vain < IN_VAIN_MAX {
+            let member = self.one(rng);
+            if drawn[..count].contains(&member) || !is_fit(member) {
+                in_vain += 1;
+                continue;
+            }
+            drawn[count] = member;
+            count += 1;
+            let score = score(member);
+            if score < least || best.is_none() {
+                (best, least) = (Some(member), score);
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{dice, members};
+    use super::*;
+
+    #[test]
+    fn cells_hold_exactly_what_the_weights_say() {
+        // Aim: the table is right, not just likely. Method: the mass of each member, added up over all cells.
+        for weights in [&[1, 2, 3][..], &[20, 50], &[65_535, 1], &[7], &[5, 5, 5], &[1, 1, 1, 97, 400]] {
+            let draw = Draw::by_weight(&members(weights));
+            let Draw::Alias(cells) = &draw else {
+                assert!(weights.iter().all(|&weight| weight == weights[0]));
+                continue;
+            };
+            let mut mass = vec![0.0; weights.len()];
+            for (i, cell) in cells.iter().enumerate() {
+                let own = f64::from(cell.own) / f64::from(u32::MAX);
+                mass[i] += own / weights.len() as f64;
+                mass[cell.other as usize] += (1.0 - own) / weights.len() as f64;
+            }
+            let total: u32 = weights.iter().sum();
+            for (mass, &weight) in mass.iter().zip(weights) {
+                assert!((mass - f64::from(weight) / f64::from(total)).abs() < 1e-8, "{weights:?}: {mass}");
+            }
+        }
+    }
+
+    #[test]
+    fn choices_are_different_fit_and_the_best_of_them() {
+        // Four of eight are fit and four are wanted, so it is the smallest fit one unless twenty draws were in vain.
+        let draw = Draw::by_weight(&members(&[1; 8]));
+        let best = |seed| draw.best(4, &mut dice(seed), |member| member % 2 == 1, |member| member as f64);
+        let best: Vec<_> = (0..200).map(|seed| best(seed).unwrap()).collect();
+        assert!(best.iter().all(|member| member % 2 == 1));
+        assert!(best.iter().filter(|&&member| member == 1).count() > 180, "{best:?}");
+        assert_eq!(draw.best(2, &mut dice(0), |_| false, |_| 0.0), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! A number learned from a target's answers, with the time it was last learned, both in one atomic word: workers read it
+//! without a lock and never see one half of it old.
+//!
+//! The word is an `f32` and a stamp of 32 bits that counts 65.5 us. What was not learned for more than 39 hours reads as just
+//! learned; by then it has long decayed wherever decay matters, and the first answer corrects it.
+//!
+//! What an answer teaches is here too. A fast error must not look like a fast target: one that failed, or answered 5xx, counts
+//! as having taken twice as long as was known of it, from [`FAILED_MIN`] to [`FAILED_MAX`] seconds; so each failure in a row
+//! doubles what is known of it, and one that never did anything but fail does not look fast either.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Ended;
+use crate::outcome::Outcome;
+use crate::time::Instant;
+
+/// How old something learned is when 1/e of it counts: 10 s in Kong, finagle and linkerd.
+const DECAY_SECONDS: f64 = 10.0;
+/// The least seconds that a failure counts as.
+const FAILED_MIN: f64 = 0.03;
+/// The most.
+const FAILED_MAX: f64 = 10.0;
+/// Nanoseconds of one tick of a stamp, as a power of two.
+const TICK_BITS: u32 = 16;
+
+/// A number above zero and when it was learned; nothing at first.
+#[derive(Debug, Default)]
+pub(super) struct Estimate(AtomicU64);
+
+/// What was learned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Learned {
+    /// The number.
+    pub(super) value: f64,
+    /// Seconds since.
+    pub(super) age: f64,
+}
+
+impl Estimate {
+    /// What is known at `now`; reading changes nothing.
+    pub(super) fn at(&self, now: Instant) -> Option<Learned> {
+        unpack(self.0.load(Ordering::Relaxed), now)
+    }
+
+    /// Learns at `now`, by a rule that gets what was known before.
+    pub(super) fn learn(&self, now: Instant, rule: impl Fn(Option<Learned>) -> f64) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            Some(pack(rule(unpack(word, now)), now))
+        });
+    }
+}
+
+impl Learned {
+    /// The share of it that has not faded: exp(-age / 10 s).
+    fn remains(self) -> f64 {
+        (-self.age / DECAY_SECONDS).exp()
+    }
+
+    /// The number faded toward zero, so that who has not been asked for long is asked again.
+    pub(super) fn faded(self) -> f64 {
+        self.value * self.remains()
+    }
+
+    /// The average in time, with one more sample: the longer ago the last one was, the more the new one counts.
+    pub(super) fn blended(self, sample: f64) -> f64 {
+        let remains = self.remains();
+        self.value * remains + sample * (1.0 - remains)
+    }
+
+    /// As [`Self::blended`], but what is above what remains replaces it.
+    pub(super) fn peaked(self, sample: f64) -> f64 {
+        let remains = self.remains();
+        let faded = self.value * remains;
+        if faded < sample { sample } else { faded + sample * (1.0 - remains) }
+    }
+
+    /// The average by number, in which one sample counts `share`.
+    pub(super) fn averaged(self, sample: f64, share: f64) -> f64 {
+        self.value + share * (sample - self.value)
+    }
+}
+
+impl Ended {
+    /// Seconds that this end shows its target to need, when it was thought to need `usual`. Nothing from a client that went
+    /// away before the answer.
+    pub(super) fn lesson(&self, usual: impl Fn() -> f64) -> Option<f64> {
+        let took = self.response_time.map(|time| time.as_secs_f64());
+        if !self.is_bad() {
+            return took;
+        }
+        Some(took.unwrap_or_default().max((2.0 * usual()).clamp(FAILED_MIN, FAILED_MAX)))
+    }
+
+    /// Whether the target failed, or said that it did.
+    pub(super) fn is_bad(&self) -> bool {
+        match self.outcome {
+            Outcome::Answered { status } => status >= 500,
+            Outcome::Failed { .. } => true,
+            Outcome::ClientGone => false,
+        }
+    }
+}
+
+fn stamp(now: Instant) -> u32 {
+    (now.as_nanos() >> TICK_BITS) as u32
+}
+
+/// Never zero, which stands for nothing.
+fn pack(value: f64, now: Instant) -> u64 {
+    let value = (value as f32).max(f32::MIN_POSITIVE);
+    u64::from(value.to_bits()) << 32 | u64::from(stamp(now))
+}
+
+fn unpack(word: u64, now: Instant) -> Option<Learned> {
+    let value = f64::from(f32::from_bits((word >> 32) as u32));
+    // Negative when a worker's clock reading is older than what another has just learned.
+    let ticks = stamp(now).wrapping_sub(word as u32).cast_signed().max(0);
+    (word != 0).then(|| Learned { value, age: f64::from(ticks) * f64::from(1 << TICK_BITS) / 1e9 })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::outcome::Failure;
+
+    #[test]
+    fn what_is_learned_comes_back_and_ages() {
+        let estimate = Estimate::default();
+        assert_eq!(estimate.at(Instant::ZERO), None);
+        estimate.learn(Instant::from_millis(1000), |known| known.map_or(0.25, |_| unreachable!()));
+        let known = estimate.at(Instant::from_millis(11_000)).unwrap();
+        assert!((known.value - 0.25).abs() < 1e-9 && (known.age - 10.0).abs() < 1e-4, "{known:?}");
+        assert!((known.faded() - 0.25 * (-1.0_f64).exp()).abs() < 1e-5);
+        // An older reading of the clock is no age.
+        assert!(estimate.at(Instant::from_millis(900)).unwrap().age.abs() < 1e-12);
+        estimate.learn(Instant::ZERO, |_| 0.0);
+        assert!(estimate.at(Instant::ZERO).is_some(), "zero is something learned");
+    }
+
+    #[test]
+    fn a_failure_is_a_slow_answer_and_a_client_that_left_none() {
+        let ended = |outcome, millis: Option<u64>| Ended {
+            outcome,
+            response_time: millis.map(Duration::from_millis),
+            now: Instant::ZERO,
+        };
+        let failed = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
+        assert_eq!(ended(Outcome::Answered { status: 404 }, Some(5)).lesson(|| 0.03), Some(0.005));
+        assert_eq!(ended(Outcome::Answered { status: 503 }, Some(5)).lesson(|| 0.03), Some(0.06));
+        assert_eq!(ended(Outcome::Answered { status: 503 }, Some(500)).lesson(|| 0.03), Some(0.5));
+        assert_eq!(ended(failed, None).lesson(|| 0.03), Some(0.06));
+        assert_eq!(ended(failed, None).lesson(|| 70.0), Some(10.0));
+        assert_eq!(ended(failed, None).lesson(|| 0.0), Some(0.03), "nothing but failures is not fast");
+        assert_eq!(ended(Outcome::ClientGone, None).lesson(|| 0.03), None);
+    }
+
+    #[test]
+    fn two_threads_lose_no_lesson() {
+        let estimate = Estimate::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        estimate.learn(Instant::ZERO, |known| known.map_or(1.0, |known| known.value + 1.0));
+                    }
+                });
+            }
+        });
+        assert!((estimate.at(Instant::ZERO).unwrap().value - 20_000.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,157 @@
+//! Peak EWMA: of two different targets drawn evenly the one with the smaller response time * (requests in flight + 1) / weight
+//! (finagle's `PeakEwma`; the estimate is linkerd's, `linkerd/ewma`: reading it changes nothing). A response time above the
+//! faded estimate replaces it at once; one below is blended in, 1 - exp(-dt / 10 s) of it. Estimates fade with 10 s, so a target
+//! that turned slow is avoided at once and tried again little by little.
+//!
+//! A weight divides the cost (an addition of ours; there are none in finagle).
+//!
+//! O(1), no lock. Who has not answered yet is taken to need the median of the others when the epoch began, else 30 ms
+//! (linkerd's default), from the first time it is drawn on; that fades like any other: after a switch to new targets a default
+//! far above what they need would else keep them idle for good.
+//!
+//! A failure, or a 5xx, counts as an answer of twice what was known (see `estimate`), so that a target that fails at once is
+//! avoided as a slow one, the more the more often it fails.
+//!
+//! Pathologies: one slow answer of a target that is well costs it its share for seconds.
+
+use super::crew::Crew;
+use super::draw::Draw;
+use super::estimate::Learned;
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+
+/// Targets that are compared.
+const CHOICES: usize = 2;
+
+/// The peak-ewma balancer of one epoch.
+#[derive(Debug)]
+pub struct PeakEwma {
+    crew: Crew,
+    draw: Draw,
+    /// Seconds that who is new is taken to need.
+    usual: f64,
+}
+
+impl PeakEwma {
+    /// A balancer that goes on from what is known.
+    pub fn new(setup: Setup<'_>) -> Self {
+        let crew = Crew::new(setup);
+        Self { draw: Draw::Evenly(crew.len()), usual: crew.usual_seconds(), crew }
+    }
+}
+
+impl Balancer for PeakEwma {
+    fn members(&self) -> &[Member] {
+        self.crew.members()
+    }
+
+    fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        let now = ask.now;
+        self.crew
+            .best_of((CHOICES, &self.draw), ask, |seat| seat.faded_seconds(now, self.usual) * seat.crowding())
+    }
+
+    fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        self.pick(ask)
+    }
+
+    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+        Box::new(Self::new(setup))
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn on_finish(&self, member: usize, ended: &Ended) {
+        let response_time = self.crew.seat(member).load.response_time();
+        let usual = || response_time.at(ended.now).map_or(self.usual, Learned::faded);
+        if let Some(seconds) = ended.lesson(usual) {
+            response_time.learn(ended.now, |known| known.map_or(seconds, |known| known.peaked(seconds)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Site, counts};
+    use crate::entity::Algorithm;
+    use crate::outcome::{Failure, Outcome};
+
+    const NAME: Algorithm = Algorithm::PeakEwma;
+
+    /// Requests that each member gets in a second of 1,000, one at a time, which take 4 ms, but `slow` ones at member 0.
+    fn second(site: &mut Site, slow: u64) -> Vec<usize> {
+        let mut counts = vec![0; site.members().len()];
+        for _ in 0..1000 {
+            site.pass(1);
+            let member = site.begin();
+            counts[member] += 1;
+            site.end(member, if member == 0 { slow } else { 4 });
+        }
+        counts
+    }
+
+    #[test]
+    fn who_turns_slow_is_avoided_and_comes_back() {
+        let mut site = Site::new(NAME, &[1; 4]);
+        // What new ones are taken to need has faded by then.
+        let well = (0..60).map(|_| second(&mut site, 4)).last().unwrap();
+        assert!(well.iter().all(|&n| n > 100), "{well:?}");
+        let sick = second(&mut site, 400);
+        assert!(sick[0] <= 2, "{sick:?}");
+        // It fades from 400 ms to 4 ms in 10 s * ln 100 = 46 s.
+        let back: Vec<_> = (0..60).map(|_| second(&mut site, 4)[0]).collect();
+        assert_eq!(back[..40].iter().sum::<usize>(), 0, "{back:?}");
+        assert!(back[55..].iter().all(|&n| n > 100), "{back:?}");
+    }
+
+    #[test]
+    fn peaks_replace_and_the_rest_is_blended_in() {
+        let mut site = Site::new(NAME, &[1]);
+        let mut known = |millis, pause| {
+            site.pass(pause);
+            site.begin();
+            site.end(0, millis);
+            site.load(0).response_time().at(site.now).unwrap().value
+        };
+        assert!((known(100, 0) - 0.1).abs() < 1e-7);
+        assert!((known(200, 1) - 0.2).abs() < 1e-7);
+        // By hand: 0.2 * e^-1 + 0.05 * (1 - e^-1) = 0.105182.
+        assert!((known(50, 10_000) - 0.105_182).abs() < 2e-6);
+    }
+
+    #[test]
+    fn who_is_new_counts_as_the_median_and_weights_divide() {
+        let mut site = Site::new(NAME, &[1, 1]);
+        assert_eq!(counts(&mut site, 20, false), [10, 10], "30 ms each");
+        let mut site = Site::new(NAME, &[1, 1, 1]);
+        for (member, millis) in [(0, 10), (1, 40), (2, 90)] {
+            site.load(member).enter();
+            site.end(member, millis);
+        }
+        site.change(&[0, 1, 0, 4]);
+        // The median of what is left is 40 ms; four times the weight holds four times the requests.
+        let held = counts(&mut site, 50, false);
+        assert!(held[1].abs_diff(40) <= 1, "{held:?}");
+    }
+
+    #[test]
+    fn who_fails_at_once_is_avoided_like_a_slow_one() {
+        let mut site = Site::new(NAME, &[1, 1, 1]);
+        second(&mut site, 4);
+        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
+        let mut failed = 0;
+        for _ in 0..1000 {
+            site.pass(1);
+            let member = site.begin();
+            if member == 0 {
+                failed += 1;
+                site.end_with(0, refused, None);
+            } else {
+                site.end(member, 4);
+            }
+        }
+        assert!(failed <= 3, "{failed}");
+        assert_eq!(site.again(&[1, 2]), 0);
+    }
+}
