@@ -1,50 +1,26 @@
-//! Weighted random choice by the alias method (Walker 1974; Vose 1991): the sum of weights is cut into k columns of equal
-//! height, each with a part of its own member and a part of one other. A column is drawn, then a height in it.
+//! Weighted random choice by the alias method of [`draw`](super::draw).
 //!
-//! A weight is a probability, in proportion to the sum of weights. Heights are integers, in units in which the table is
-//! exact; a draw of 64 bits gives each unit the same chance but for 2^-64.
+//! A weight is a probability, in proportion to the sum of weights, exact to 2^-32.
 //!
 //! A pick costs O(1): one draw, no lock, nothing shared. Nothing is promised of counts: after n picks of a share s they
 //! are off by sqrt(n s (1-s)) requests in the mean square.
 
-use std::hint::select_unpredictable;
-
 use rand::Rng as _;
 
+use super::draw::Draw;
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 
 /// The table of one epoch.
 #[derive(Debug)]
 pub struct Random {
     members: Box<[Member]>,
-    columns: Box<[Column]>,
-    /// Height of each column: the sum of weights.
-    height: u64,
-}
-
-/// A part of one member's share, and on top of it a part of another's.
-#[derive(Clone, Copy, Debug)]
-struct Column {
-    /// Up to here it is its own member's.
-    own: u64,
-    /// Whose it is above.
-    other: u32,
+    draw: Draw,
 }
 
 impl Random {
     /// A table of these members.
     pub fn new(members: Vec<Member>) -> Self {
-        let height = members.iter().map(|member| u64::from(member.weight)).sum();
-        Self { columns: columns(&members, height).into(), height, members: members.into() }
-    }
-
-    /// The member at one of the 2^64 points of the table.
-    fn at(&self, point: u64) -> usize {
-        let (column, rest) = scale(point, self.columns.len() as u64);
-        let (height, _) = scale(rest, self.height);
-        let Column { own, other } = self.columns[column as usize];
-        // No processor could foresee which.
-        select_unpredictable(height < own, column as usize, other as usize)
+        Self { draw: Draw::by_weight(&members), members: members.into() }
     }
 }
 
@@ -57,16 +33,16 @@ impl Balancer for Random {
         if self.members.is_empty() {
             return Err(NoChoice::Empty);
         }
-        Ok(Choice::of(self.at(ask.rng.next_u64())))
+        Ok(Choice::of(self.draw.one(ask.rng)))
     }
 
     /// Drawn by weight from those not tried, in O(k); from all when there are no others.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let untried = || self.members.iter().enumerate().filter(|(_, m)| !ask.tried.contains(&m.target));
-        let total = untried().map(|(_, member)| u64::from(member.weight)).sum();
-        let (mut point, _) = scale(ask.rng.next_u64(), total);
+        let total: u64 = untried().map(|(_, member)| u64::from(member.weight)).sum();
+        let mut point = (u128::from(ask.rng.next_u64()) * u128::from(total)) >> 64;
         for (i, member) in untried() {
-            match point.checked_sub(u64::from(member.weight)) {
+            match point.checked_sub(u128::from(member.weight)) {
                 Some(rest) => point = rest,
                 None => return Ok(Choice::of(i)),
             }
@@ -80,59 +56,14 @@ impl Balancer for Random {
     }
 }
 
-/// One of `n` equal parts, and how far into it, out of 2^64 (Lemire 2019).
-const fn scale(point: u64, n: u64) -> (u64, u64) {
-    let product = point as u128 * n as u128;
-    ((product >> 64) as u64, product as u64)
-}
-
-/// Vose's way: who has less than a column of `height` is topped up by somebody who has more. In units of 1/k of a weight, so
-/// that k columns hold everything exactly.
-fn columns(members: &[Member], height: u64) -> Vec<Column> {
-    let full = |i: usize| Column { own: height, other: i as u32 };
-    let mut columns: Vec<_> = (0..members.len()).map(full).collect();
-    let mut left: Vec<_> = members.iter().map(|m| u64::from(m.weight) * members.len() as u64).collect();
-    let (mut more, mut less): (Vec<_>, Vec<_>) = (0..members.len()).partition(|&i| left[i] >= height);
-    while let (Some(short), Some(&long)) = (less.pop(), more.last()) {
-        columns[short] = Column { own: left[short], other: long as u32 };
-        left[long] -= height - left[short];
-        if left[long] < height {
-            more.pop();
-            less.push(long);
-        }
-    }
-    columns
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ask, dice, members};
     use super::*;
     use crate::id::TargetId;
 
-    /// What each member has in all columns together.
-    fn parts(random: &Random) -> Vec<u64> {
-        let mut parts = vec![0; random.members.len()];
-        for (i, column) in random.columns.iter().enumerate() {
-            parts[i] += column.own;
-            parts[column.other as usize] += random.height - column.own;
-        }
-        parts
-    }
-
     #[test]
-    fn the_table_gives_each_member_exactly_its_weight() {
-        for weights in [&[1][..], &[100, 50], &[5, 1, 1], &[65_535, 1], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] {
-            let k = weights.len() as u64;
-            let expected: Vec<_> = weights.iter().map(|&weight| u64::from(weight) * k).collect();
-            assert_eq!(parts(&Random::new(members(weights))), expected);
-        }
-    }
-
-    #[test]
-    fn the_edges_of_the_table_belong_to_somebody() {
-        let random = Random::new(members(&[3, 1]));
-        assert_eq!([0, u64::MAX / 2 + 1, u64::MAX].map(|point| random.at(point)), [0, 1, 0]);
+    fn nobody_to_draw_is_an_answer() {
         assert_eq!(Random::new(vec![]).pick(&mut ask(&mut dice(1))), Err(NoChoice::Empty));
     }
 
