@@ -14,10 +14,6 @@ use super::values;
 
 type Fields = Map<String, Json>;
 
-/// Algorithms that the format has; those that the gateway does not have are still to come.
-const ALGORITHMS: &[&str] =
-    &["least-connections", "consistent-hashing", "latency", "sticky-sessions", "two-choices", "peak-ewma"];
-
 /// What an entity's errors call a rule about several fields.
 const ENTITY: &str = "@entity";
 
@@ -93,10 +89,7 @@ fn record<'a>(
 fn value(kind: &Kind, node: &Node, name: &str, mistakes: &Mistakes) -> Option<Json> {
     match kind {
         Kind::Text | Kind::Id => values::text(node, name, mistakes).map(Json::from),
-        Kind::Word(words) => {
-            let later = if name == "algorithm" { ALGORITHMS } else { &[] };
-            values::one_of(node, name, words, later, mistakes).map(Json::from)
-        }
+        Kind::Word(words) => values::one_of(node, name, words, &[], mistakes).map(Json::from),
         Kind::Integer(least, most) => match (&node.value, millis_per_unit(name)) {
             (Value::Text(_), Some(unit)) => {
                 let time = values::duration(node, name, mistakes)?.as_millis() as u64;

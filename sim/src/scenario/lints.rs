@@ -2,7 +2,7 @@
 //! and whether anybody is told, is the caller's.
 
 use gateway_core::config::Config;
-use gateway_core::entity::{HashOn, Limits, Protocol, Service, Upstream};
+use gateway_core::entity::{Algorithm, HashOn, Limits, Protocol, Service, Upstream};
 use gateway_core::id::{ServiceId, UpstreamId};
 
 /// Whom a lint is about.
@@ -92,7 +92,7 @@ fn never_enough(upstream: &Upstream) -> Option<Odd> {
 }
 
 fn hashes_nothing(upstream: &Upstream) -> Option<Odd> {
-    (upstream.algorithm.as_str() == "consistent-hashing" && upstream.hash_on == HashOn::None).then(|| Odd {
+    (upstream.algorithm == Algorithm::ConsistentHashing && upstream.hash_on == HashOn::None).then(|| Odd {
         field: "algorithm",
         message: "consistent hashing has nothing to hash",
         label: "`hash_on` is none".to_owned(),

@@ -168,7 +168,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "`name` breaks a rule for an Upstream; step 1 points at an upstream that does not exist; \
      the upstream of a threshold does not exist",
     ),
-    ("name    = \"green\"", "name = \"green\"\nalgorithm = \"latency\"", "`latency` is not served yet"),
+    (
+        "name    = \"green\"",
+        "name = \"green\"\nalgorithm = \"latency\"",
+        "the weights of an Upstream promise no shares",
+    ),
     ("weight = 50", "weight = 70000", "`weight` is out of range"),
     ("weight = 50", "wieght = 50", "unknown key `wieght`"),
     ("httpbin.org:80", "httpbin.org:x", "a target is a host name or address with a port"),
@@ -374,8 +378,7 @@ fn a_plan_can_be_told_in_words() {
 
 #[test]
 fn what_cannot_work_is_warned_of_where_it_stands() {
-    let blue =
-        "name = \"blue\"\nhealthchecks.passive.unhealthy.http_failures = 3\nhealthchecks.threshold = 100";
+    let blue = "name = \"blue\"\nalgorithm = \"consistent-hashing\"\nhealthchecks.passive.unhealthy.http_failures = 3\nhealthchecks.threshold = 100";
     let text = with("name    = \"blue\"", blue);
     let input = input(
         &text,
