@@ -5,10 +5,11 @@ Usage: peers.py [--rounds N] [--seconds S] [--rate R] [--headers] [--proxy PATH]
 Each proxy has one worker on the first core; the generator and one very cheap target (nginx, a 100-byte answer) have the
 second. The generator is wrk, flat out in a closed loop on 64 kept-alive connections; with --rate it is h2load at so many
 requests a second in all. h2load sends in bursts, one request on each connection, which is cheaper to serve than an even pace;
-it is the same for all. This gateway has health checks, passive and active, switched on. It always adds the header fields that Kong adds; with --headers the others are told to do
-the same, without it they forward what they get. What is compared is the CPU time the proxy's own process used, read from
-the scheduler in nanoseconds, divided by the requests answered. Only ratios within one round mean anything: absolute figures
-belong to the machine. nginx runs twice; the second against the first is the noise.
+it is the same for all. This gateway has health checks, passive and active, switched on. It always adds the header fields
+that Kong adds; with --headers the others are told to do the same, without it they forward what they get. What is compared
+is the CPU time the proxy's own process used, read from the scheduler in nanoseconds, divided by the requests answered. Only
+ratios within one round mean anything: absolute figures belong to the machine. nginx runs twice; the second against the
+first is the noise.
 
 Needs nginx, haproxy, wrk and (for --rate) h2load from the distribution, and the example proxy:
     cargo build --release -p gateway-core --example proxy
