@@ -3,9 +3,11 @@
 
 mod answer;
 mod latency;
+mod station;
 
 pub use answer::{Answer, Seen, answer};
 pub use latency::{Latency, LatencyError};
+pub use station::{Counts, Departure, Discipline, Full, Places, Station};
 
 /// How one mock target behaves.
 #[derive(Clone, Debug, PartialEq)]
