@@ -34,7 +34,7 @@ fn plan() -> Plan {
             upstream_name: "blue".to_owned(),
             weight: u32::from(weight),
             version: "blue".to_owned(),
-            behaviour: Behaviour { latency, respond: Respond::Anything },
+            behaviour: Behaviour::new(latency, Respond::Anything),
         });
     }
     config.add_service(Service::new("s", "blue")).expect("a Service");
@@ -68,6 +68,7 @@ fn plan() -> Plan {
         },
         mocks,
         steps: vec![],
+        faults: vec![],
         thresholds: vec![],
     }
 }

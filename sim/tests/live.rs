@@ -63,6 +63,7 @@ fn plan(rate: f64, ms: u64) -> Plan {
         },
         mocks,
         steps: vec![],
+        faults: vec![],
         thresholds: vec![],
     }
 }
@@ -74,10 +75,7 @@ fn mock(name: &str, upstream: UpstreamId, upstream_name: &str, weight: u16) -> M
         upstream_name: upstream_name.into(),
         weight: weight.into(),
         version: upstream_name.into(),
-        behaviour: Behaviour {
-            latency: Latency::Constant(Duration::from_millis(1)),
-            respond: Respond::Anything,
-        },
+        behaviour: Behaviour::new(Latency::Constant(Duration::from_millis(1)), Respond::Anything),
     }
 }
 

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::exit::Failure;
-use crate::mock::{Latency, Respond};
+use crate::mock::{Errors, Latency, Respond};
 use crate::scenario;
 
 /// Debug builds say so, because their figures mean nothing.
@@ -193,6 +193,15 @@ struct TargetArgs {
     /// What is in it: anything, echo, or bytes=N
     #[arg(long, value_name = "FORM", default_value = "anything", value_parser = scenario::respond_of)]
     respond: Respond,
+    /// Requests served at once; the others wait
+    #[arg(long, value_name = "N", value_parser = scenario::capacity_of)]
+    capacity: Option<usize>,
+    /// How many may wait; further ones are answered 503
+    #[arg(long, value_name = "N", value_parser = scenario::queue_of)]
+    queue: Option<usize>,
+    /// Answers that are errors: 0.04, or share=0.04,status=503
+    #[arg(long, value_name = "FORM", value_parser = scenario::errors_of)]
+    errors: Option<Errors>,
 }
 
 /// Worker threads, as many as a scenario may have.

@@ -7,7 +7,7 @@ use gateway_core::id::UpstreamId;
 use super::exit::Failure;
 use super::{TargetArgs, server, terminal};
 use crate::engine::live::MockTarget;
-use crate::mock::Behaviour;
+use crate::mock::{Behaviour, Places};
 use crate::plan::MockPlan;
 use crate::signals::{self, Wish};
 
@@ -31,6 +31,10 @@ fn mock(args: &TargetArgs) -> MockPlan {
         upstream_name: name.clone(),
         name,
         weight: 1,
-        behaviour: Behaviour { latency: args.latency, respond: args.respond },
+        behaviour: Behaviour {
+            errors: args.errors,
+            places: Places { capacity: args.capacity, queue: args.queue, ..Places::default() },
+            ..Behaviour::new(args.latency.clone(), args.respond)
+        },
     }
 }

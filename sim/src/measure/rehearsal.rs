@@ -49,7 +49,7 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
                 upstream_name: name.to_owned(),
                 weight: u32::from(weight),
                 version: name.to_owned(),
-                behaviour: Behaviour { latency, respond: Respond::Anything },
+                behaviour: Behaviour::new(latency, Respond::Anything),
             });
         }
     }
@@ -74,6 +74,7 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
         },
         mocks,
         steps: switches.iter().map(step).collect(),
+        faults: vec![],
         thresholds: Vec::new(),
     }
 }

@@ -1,13 +1,16 @@
 //! How long a mock takes to answer: the latency forms of a scenario file and one draw from each.
 //! Leaves waiting to the engines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 
+use super::behaviour::unit;
+
 /// A latency form.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Latency {
     /// Always the same: `"5ms"`.
     Constant(Duration),
@@ -22,6 +25,15 @@ pub enum Latency {
     Exponential(Duration),
     /// Evenly between two bounds: `{ uniform = ["1ms", "9ms"] }`.
     Uniform(Duration, Duration),
+    /// Heavy tailed: `{ pareto = { min = "2ms", alpha = 1.5 } }`.
+    Pareto {
+        /// The least.
+        min: Duration,
+        /// How fast the tail thins out, above zero; up to 1 there is no mean, up to 2 no variance.
+        alpha: f64,
+    },
+    /// Any of these, each as likely: `{ trace = ["4ms", "5ms", "90ms"] }`.
+    Trace(Arc<[Duration]>),
 }
 
 /// A latency form that makes no sense.
@@ -38,11 +50,12 @@ impl Latency {
     /// # Errors
     /// When a median is zero, a p99 is below its p50, or bounds are the wrong way round.
     pub fn checked(self) -> Result<Self, LatencyError> {
-        match self {
+        match &self {
             Self::LogNormal { p50, .. } if p50.is_zero() => Err(LatencyError("p50 must be above zero")),
             Self::LogNormal { p50, p99 } if p99 < p50 => Err(LatencyError("p99 is below p50")),
             Self::Uniform(low, high) if high < low => Err(LatencyError("the upper bound is below the lower")),
-            form => Ok(form),
+            Self::Trace(times) if times.is_empty() => Err(LatencyError("the trace is empty")),
+            _ => Ok(self),
         }
     }
 
@@ -59,9 +72,11 @@ impl Latency {
                 let e: f64 = Exp1.sample(rng);
                 seconds(mean.as_secs_f64() * e)
             }
-            Self::Uniform(low, high) => {
-                let u = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-                low + high.saturating_sub(low).mul_f64(u)
+            Self::Uniform(low, high) => low + high.saturating_sub(low).mul_f64(unit(rng)),
+            Self::Pareto { min, alpha } => seconds(min.as_secs_f64() * (1.0 - unit(rng)).powf(-1.0 / alpha)),
+            Self::Trace(ref times) => {
+                let number = (unit(rng) * times.len() as f64) as usize;
+                times.get(number).copied().unwrap_or_default()
             }
         }
     }
@@ -77,7 +92,7 @@ mod tests {
     use super::*;
     use gateway_core::rng::stream;
 
-    fn quantile(form: Latency, q: f64) -> f64 {
+    fn quantile(form: &Latency, q: f64) -> f64 {
         let mut rng = stream(1, "test", 0);
         let mut draws: Vec<_> = (0..100_000).map(|_| form.draw(&mut rng).as_secs_f64() * 1000.0).collect();
         draws.sort_by(f64::total_cmp);
@@ -90,13 +105,17 @@ mod tests {
         // four standard errors of each quantile looked at.
         let ms = Duration::from_millis;
         let log_normal = Latency::LogNormal { p50: ms(4), p99: ms(20) };
-        assert!((quantile(log_normal, 0.5) - 4.0).abs() < 0.08);
-        assert!((quantile(log_normal, 0.99) - 20.0).abs() < 0.6);
+        assert!((quantile(&log_normal, 0.5) - 4.0).abs() < 0.08);
+        assert!((quantile(&log_normal, 0.99) - 20.0).abs() < 0.6);
         let exponential = Latency::Exponential(ms(5));
-        assert!((quantile(exponential, 0.5) - 5.0 * std::f64::consts::LN_2).abs() < 0.07);
+        assert!((quantile(&exponential, 0.5) - 5.0 * std::f64::consts::LN_2).abs() < 0.07);
         let uniform = Latency::Uniform(ms(1), ms(9));
-        assert!((quantile(uniform, 0.25) - 3.0).abs() < 0.06);
-        assert!((quantile(Latency::Constant(ms(5)), 0.99) - 5.0).abs() < 1e-9);
+        assert!((quantile(&uniform, 0.25) - 3.0).abs() < 0.06);
+        assert!((quantile(&Latency::Constant(ms(5)), 0.99) - 5.0).abs() < 1e-9);
+        let pareto = Latency::Pareto { min: ms(2), alpha: 2.0 };
+        assert!((quantile(&pareto, 0.75) - 4.0).abs() < 0.08);
+        let trace = Latency::Trace([ms(1), ms(2), ms(9)].into());
+        assert_eq!([0.2, 0.5, 0.9].map(|q| quantile(&trace, q).round() as u64), [1, 2, 9]);
     }
 
     #[test]
@@ -105,6 +124,7 @@ mod tests {
         assert!(Latency::LogNormal { p50: ms(0), p99: ms(1) }.checked().is_err());
         assert!(Latency::LogNormal { p50: ms(2), p99: ms(1) }.checked().is_err());
         assert!(Latency::Uniform(ms(2), ms(1)).checked().is_err());
+        assert!(Latency::Trace([].into()).checked().is_err());
         assert!(Latency::Uniform(ms(1), ms(2)).checked().is_ok());
     }
 }

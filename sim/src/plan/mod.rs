@@ -16,7 +16,7 @@ use gateway_core::gateway::Options;
 use gateway_core::id::{ServiceId, UpstreamId};
 
 use crate::load::Load;
-use crate::mock::Behaviour;
+use crate::mock::{Behaviour, Fault, Faults};
 
 /// One run, ready to go.
 #[derive(Clone, Debug)]
@@ -37,8 +37,18 @@ pub struct Plan {
     pub mocks: Vec<MockPlan>,
     /// What happens during the run, in order of time.
     pub steps: Vec<Step>,
+    /// What goes wrong meanwhile, as the file lists it.
+    pub faults: Vec<Fault>,
     /// What must hold.
     pub thresholds: Vec<Threshold>,
+}
+
+impl Plan {
+    /// The faults with their targets, as the seed picks them.
+    pub fn picked_faults(&self) -> Faults {
+        let names: Vec<_> = self.mocks.iter().map(|mock| mock.name.as_str()).collect();
+        Faults::new(&self.faults, &names, self.seed)
+    }
 }
 
 /// The file a plan came from, for reports and for running it again.

@@ -1,13 +1,13 @@
 //! A plan in words: one line for `sim validate`, one screen for `sim run --dry-run`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use gateway_core::gateway::{Balancing, Options};
 
 use super::origins;
 use crate::load::Schedule;
-use crate::mock::{Latency, Respond};
+use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
 use crate::plan::{Action, Plan, Step};
 use crate::words;
 
@@ -68,6 +68,7 @@ pub fn dry_run(plan: &Plan) -> String {
     for step in &plan.steps {
         let _ = writeln!(out, "  {:>8}  {}", seconds(step.at), call(step));
     }
+    faults(&mut out, plan);
     if !plan.thresholds.is_empty() {
         out.push('\n');
     }
@@ -124,7 +125,8 @@ fn targets(out: &mut String, plan: &Plan) {
             let share = f64::from(target.weight.get()) / total.max(1) as f64;
             let mock = plan.mocks.iter().find(|mock| mock.name == name);
             let answers = mock.map_or_else(String::new, |mock| {
-                format!("{}, {}", latency(mock.behaviour.latency), respond(mock.behaviour.respond))
+                let Behaviour { latency, respond, .. } = &mock.behaviour;
+                format!("{}, {}{}", self::latency(latency), self::respond(*respond), limits(&mock.behaviour))
             });
             let _ = writeln!(
                 out,
@@ -137,13 +139,61 @@ fn targets(out: &mut String, plan: &Plan) {
     }
 }
 
-fn latency(latency: Latency) -> String {
+fn latency(latency: &Latency) -> String {
     let time = |time: Duration| words::time(time.as_secs_f64() * 1e6);
-    match latency {
+    match *latency {
         Latency::Constant(always) => time(always),
         Latency::LogNormal { p50, p99 } => format!("p50 {}, p99 {}", time(p50), time(p99)),
         Latency::Exponential(mean) => format!("exponential, mean {}", time(mean)),
         Latency::Uniform(low, high) => format!("{} to {}", time(low), time(high)),
+        Latency::Pareto { min, alpha } => format!("pareto from {}, alpha {alpha}", time(min)),
+        Latency::Trace(ref times) => format!("a trace of {}", words::counted(times.len() as u64, "time")),
+    }
+}
+
+/// What else it does, where that is not nothing.
+fn limits(behaviour: &Behaviour) -> String {
+    let Places { capacity, queue, discipline } = behaviour.places;
+    let mut text = String::new();
+    let mut tell = |part: &dyn fmt::Display| {
+        let _ = write!(text, ", {part}");
+    };
+    if let Some(errors) = behaviour.errors {
+        tell(&format_args!("{} of status {}", words::share(errors.share), errors.status));
+    }
+    if let Some(capacity) = capacity {
+        tell(&format_args!("{capacity} at once"));
+    }
+    if let Some(queue) = queue {
+        tell(&format_args!("queue {queue}"));
+    }
+    if discipline == Discipline::Ps {
+        tell(&"processor sharing");
+    }
+    if !behaviour.ready_after.is_zero() {
+        tell(&format_args!("ready after {}", seconds(behaviour.ready_after)));
+    }
+    if let Some(Warmup { lasts, latency_x }) = behaviour.warmup {
+        tell(&format_args!("{latency_x} times as slow at first, for {}", seconds(lasts)));
+    }
+    if let Some(idle) = behaviour.keepalive.idle {
+        tell(&format_args!("closes after {} idle", seconds(idle)));
+    }
+    if let Some(most) = behaviour.keepalive.max_requests {
+        tell(&format_args!("closes after {}", words::counted(most, "answer")));
+    }
+    text
+}
+
+fn faults(out: &mut String, plan: &Plan) {
+    if !plan.faults.is_empty() {
+        out.push('\n');
+    }
+    for (fault, picked) in plan.faults.iter().zip(plan.picked_faults().all()) {
+        let names: Vec<_> = picked.mocks.iter().map(|&mock| words::plain(&plan.mocks[mock].name)).collect();
+        let lasts =
+            fault.lasts.map_or_else(|| "to the end".to_owned(), |lasts| format!("for {}", seconds(lasts)));
+        let _ = writeln!(out, "  {:>8}  {} {lasts}: {}", seconds(fault.at), fault.kind, names.join(", "));
     }
 }
 

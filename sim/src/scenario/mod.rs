@@ -9,13 +9,18 @@ mod reader;
 mod surroundings;
 mod values;
 
+mod behaviour;
 mod deck;
 mod entity;
+mod faults;
 mod files;
+mod flags;
 mod gateway;
+mod latency;
 mod lints;
 mod load;
 mod mocks;
+mod patterns;
 mod services;
 mod steps;
 mod thresholds;
@@ -30,9 +35,9 @@ mod tests;
 pub use deck::read_deck;
 pub use describe::{describe, dry_run};
 pub use diagnostic::{Diagnostic, Place, Text};
+pub use flags::{capacity_of, errors_of, latency_of, queue_of, respond_of, version_of};
 pub use gateway::WORKERS_MAX;
 pub use lints::{Lint, Subject, lint};
-pub use mocks::{latency_of, respond_of, version_of};
 pub use render::{render, render_warnings};
 pub use surroundings::Surroundings;
 
@@ -60,9 +65,10 @@ const SHAPE: Shape = Shape {
         "gateway",
         "mocks",
         "steps",
+        "faults",
         "thresholds",
     ],
-    later: &["extends", "rollout", "faults", "analysis", "model", "matrix", "report"],
+    later: &["extends", "rollout", "analysis", "model", "matrix", "report"],
 };
 /// A name is a folder's name too.
 const NAME_MAX: usize = 64;
@@ -123,6 +129,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(|load| load.duration);
     let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
+    let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
     let known = thresholds::Known { entities: &entities, mocks: &mocks, switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
@@ -144,6 +151,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
         gateway: gateway?,
         mocks,
         steps,
+        faults,
         thresholds,
     })
 }

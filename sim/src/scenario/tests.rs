@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::load::Schedule;
-use crate::mock::{Latency, Respond};
+use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 
 const BLUE_GREEN: &str = include_str!("../../../scenarios/blue_green.toml");
 
@@ -194,7 +194,52 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("p99 = \"20ms\"", "p90 = \"20ms\"", "unknown key `p90`"),
     ("respond = \"anything\"", "respond = \"nothing\"", "`nothing` is not a value of `respond`"),
     ("respond = \"anything\"", "respond = \"bytes\"", "`bytes` needs a number"),
-    ("respond = \"anything\"", "errors = 0.5", "`errors` is not served yet"),
+    ("respond = \"anything\"", "errors = 1.5", "`errors` is out of range"),
+    ("respond = \"anything\"", "errors = { status = 503 }", "errors needs `share`"),
+    ("respond = \"anything\"", "errors = { share = 0.5, status = 200 }", "`status` is out of range"),
+    ("respond = \"anything\"", "capacity = 0", "`capacity` is out of range"),
+    ("respond = \"anything\"", "quue = 5", "unknown key `quue`"),
+    ("respond = \"anything\"", "discipline = \"lifo\"", "`lifo` is not a value of `discipline`"),
+    ("respond = \"anything\"", "warmup = { for = \"0s\", latency_x = 3 }", "`for` is zero"),
+    ("respond = \"anything\"", "keepalive = { idle = 5 }", "a duration needs a unit"),
+    ("[thresholds]", "[[faults]]\nmatch = \"*\"\nkill = true\n[thresholds]", "a fault needs `at`"),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"31s\"\nmatch = \"*\"\nkill = true\n[thresholds]",
+        "a fault comes after the load has ended",
+    ),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"httpbun.cmo:80\"\nkill = true\n[thresholds]",
+        "a fault hits nobody",
+    ),
+    ("[thresholds]", "[[faults]]\nat = \"1s\"\nmatch = \"*\"\n[thresholds]", "a fault does nothing"),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nkill = false\n[thresholds]",
+        "a fault does nothing",
+    ),
+    ("[thresholds]", "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nkil = true\n[thresholds]", "unknown key `kil`"),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nkill = true\nhang = true\n[thresholds]",
+        "a fault is one thing",
+    ),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nslow_body = \"10kb\"\n[thresholds]",
+        "`slow_body` is not a pace",
+    ),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nderegister = true\n[thresholds]",
+        "`deregister` is not served yet",
+    ),
+    (
+        "[thresholds]",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nfraction = 2\nkill = true\n[thresholds]",
+        "`fraction` is out of range",
+    ),
     ("at       = \"10s\"", "at = \"30s\"", "a step comes after the load has ended"),
     ("at       = \"20s\"", "at = \"30s\"", "a step comes after the load has ended"),
     ("at       = \"20s\"", "at = \"5s\"", "a step comes before the one above it"),
@@ -356,12 +401,46 @@ fn later_mocks_win_and_every_form_of_latency_is_read() {
     }
     let plan = read(&input(&text, &[])).unwrap();
     let ms = Duration::from_millis;
-    let latencies: Vec<_> = plan.mocks.iter().map(|mock| mock.behaviour.latency).collect();
+    let latencies: Vec<_> = plan.mocks.iter().map(|mock| mock.behaviour.latency.clone()).collect();
     assert_eq!(
         latencies[1..],
         [Latency::Constant(ms(5)), Latency::Exponential(ms(5)), Latency::Uniform(ms(1), ms(9))]
     );
     assert_eq!(plan.mocks[3].behaviour.respond, Respond::Bytes(10));
+}
+
+#[test]
+fn limits_and_faults_are_read_and_told() {
+    let mock = "respond = \"anything\"\nerrors = 0.25\ncapacity = 4\nqueue = 8\ndiscipline = \"ps\"\nready_after = \"2s\"\n\
+                warmup = { for = \"5s\", latency_x = 3 }\nkeepalive = { idle = \"1s\", max_requests = 10 }";
+    let faults = "[[faults]]\nat = \"12s\"\nfor = \"1.5s\"\nmatch = \"*HTTPBIN*\"\nfraction = 0.1\nslow_body = \"10KB/s\"\n\
+                  [[faults]]\nat = \"15s\"\nmatch = \"httpbun.com:80\"\nerrors = { share = 0.5, status = 503 }\n[thresholds]";
+    let text = with("respond = \"anything\"", mock).replacen("[thresholds]", faults, 1);
+    let plan =
+        read(&input(&text, &["mocks[0].latency={ pareto = { min = \"2ms\", alpha = 1.5 } }"])).unwrap();
+    let behaviour = &plan.mocks[0].behaviour;
+    assert_eq!(behaviour.latency, Latency::Pareto { min: Duration::from_millis(2), alpha: 1.5 });
+    assert_eq!((plan.faults[0].mocks.len(), plan.picked_faults().all()[0].mocks.len()), (2, 1));
+    assert_eq!((plan.faults[0].kind, plan.faults[1].lasts), (FaultKind::SlowBody(Pace(10_000)), None));
+    let told = dry_run(&plan);
+    for line in [
+        "pareto from 2.0 ms, alpha 1.5, anything, ¼ of status 500, 4 at once, queue 8, processor sharing, ready after 2 s, \
+         3 times as slow at first, for 5 s, closes after 1 s idle, closes after 10 answers",
+        "  12 s  slow_body 10000 B/s for 1.5 s: httpbin.konghq.com:80",
+        "  15 s  errors 0.5 of status 503 to the end: httpbun.com:80",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn flags_mean_what_keys_mean() {
+    assert_eq!(errors_of("0.04"), Ok(Errors { share: 0.04, status: 500 }));
+    assert_eq!(errors_of("share=0.5,status=503"), Ok(Errors { share: 0.5, status: 503 }));
+    assert_eq!((capacity_of("4"), queue_of("0")), (Ok(4), Ok(0)));
+    for wrong in [errors_of("2").err(), capacity_of("0").err(), queue_of("many").err()] {
+        assert!(wrong.is_some());
+    }
 }
 
 #[test]

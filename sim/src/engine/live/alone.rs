@@ -8,6 +8,7 @@ use gateway_core::shell::Clock;
 use super::report::channel;
 use super::{EngineError, Thread, spawn, targets};
 use crate::load::RequestIds;
+use crate::mock::Faults;
 use crate::plan::MockPlan;
 
 /// How long requests under way may take once it is told to stop.
@@ -35,6 +36,7 @@ impl MockTarget {
             targets::run(targets::Start {
                 listeners,
                 mocks,
+                faults: Faults::new(&[], &[], 0),
                 seed: 0,
                 ids: RequestIds::new(0, 0),
                 clock,

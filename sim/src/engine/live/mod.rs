@@ -141,12 +141,13 @@ impl Parts {
             probe: JitterProbe::start(&clock),
             failed: None,
         };
-        let (mocks, seed, target_ids, target_clock) =
-            (plan.mocks.clone(), plan.seed, ids.clone(), clock.clone());
+        let (mocks, faults, seed, target_ids, target_clock) =
+            (plan.mocks.clone(), plan.picked_faults(), plan.seed, ids.clone(), clock.clone());
         parts.others.push(spawn("targets", move |stop| {
             targets::run(targets::Start {
                 listeners,
                 mocks,
+                faults,
                 seed,
                 ids: target_ids,
                 clock: target_clock,

@@ -1,0 +1,221 @@
+//! One mock target: what becomes of each request it gets. `mock` decides; this file waits and writes.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway_core::shell::Clock;
+use gateway_core::time::Instant;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request;
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::watch;
+
+use super::counter::Counter;
+use super::line::{Cut, Line};
+use super::said::Said;
+use super::{Shared, TARGET};
+use crate::engine::live::alarm::Alarm;
+use crate::load::ids;
+use crate::measure::Observation;
+use crate::mock::{self, Active, Behaviour, Draws, FaultKind, Full, Seen};
+use crate::plan::MockPlan;
+
+/// The header that says which version it is.
+const VERSION: HeaderName = HeaderName::from_static("x-sim-version");
+/// The longest body of a request that a mock reads.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// One mock target.
+pub(super) struct Target {
+    number: usize,
+    number_value: HeaderValue,
+    version: HeaderValue,
+    behaviour: Behaviour,
+    draws: Draws,
+    /// Requests that are none of the run's.
+    strangers: Cell<u64>,
+    counter: Rc<Counter>,
+    shared: Rc<Shared>,
+    pub(super) clock: Clock,
+    pub(super) alarm: Rc<Alarm>,
+    /// Whether its connections are cut.
+    pub(super) cut: Rc<Cut>,
+    /// Told to all its connections when the process dies.
+    pub(super) killed: watch::Sender<()>,
+}
+
+/// A connection is reset instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("reset by a fault")]
+pub(super) struct WasReset;
+
+impl Target {
+    /// Number `number` of the plan.
+    pub(super) fn new(
+        number: usize,
+        mock: MockPlan,
+        shared: &Rc<Shared>,
+        clock: &Clock,
+        alarm: &Rc<Alarm>,
+    ) -> Self {
+        Self {
+            number,
+            number_value: HeaderValue::from(number),
+            version: HeaderValue::from_str(&mock.version).unwrap_or_else(|_| HeaderValue::from_static("?")),
+            draws: Draws::new(shared.seed, &mock.name),
+            strangers: Cell::new(u64::MAX),
+            counter: Rc::new(Counter::new(mock.behaviour.places, clock, alarm)),
+            behaviour: mock.behaviour,
+            shared: Rc::clone(shared),
+            clock: clock.clone(),
+            alarm: Rc::clone(alarm),
+            cut: Rc::default(),
+            killed: watch::Sender::default(),
+        }
+    }
+
+    /// Where its requests are served.
+    pub(super) fn counter(&self) -> Rc<Counter> {
+        Rc::clone(&self.counter)
+    }
+
+    /// The faults that are on.
+    pub(super) fn active(&self, now: Instant) -> Active<'_> {
+        self.shared.faults.at(self.number, now)
+    }
+
+    /// Whether connections are accepted.
+    pub(super) fn is_listening(&self, now: Instant) -> bool {
+        now >= self.ready() && self.active(now).is_listening()
+    }
+
+    /// The moments at which that, or a fault, changes.
+    pub(super) fn changes(&self) -> BTreeSet<Instant> {
+        let mut changes = self.shared.faults.changes(self.number);
+        changes.insert(self.ready());
+        changes
+    }
+
+    /// How long a connection may be idle.
+    pub(super) fn idle_max(&self) -> Option<Duration> {
+        self.behaviour.keepalive.idle
+    }
+
+    fn ready(&self) -> Instant {
+        Instant::ZERO + self.behaviour.ready_after
+    }
+
+    /// The answer to one request of `line`, when there is one.
+    pub(super) async fn serve(
+        &self,
+        line: &Rc<Line>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Said>, WasReset> {
+        let at = self.clock.now();
+        let id = request.headers().get(ids::HEADER).cloned();
+        let index = id.as_ref().and_then(|id| self.shared.ids.index(id.as_bytes()));
+        if let Some(request) = index {
+            let mock = self.number as u32;
+            self.shared.reporter.report(Observation::Served { request, mock, at });
+        }
+        let number = index.unwrap_or_else(|| self.strangers.replace(self.strangers.get() - 1));
+        let (parts, body) = request.into_parts();
+        let mut response = match Limited::new(body, BODY_MAX).collect().await {
+            Ok(body) => self.decide(line, number, &parts, &body.to_bytes()).await?,
+            Err(_) => bare(line, StatusCode::PAYLOAD_TOO_LARGE),
+        };
+        let headers = response.headers_mut();
+        headers.insert(TARGET, self.number_value.clone());
+        headers.insert(VERSION, self.version.clone());
+        if let Some(id) = id {
+            headers.insert(ids::HEADER, id);
+        }
+        Ok(response)
+    }
+
+    /// From its arrival at the station to its answer.
+    async fn decide(
+        &self,
+        line: &Rc<Line>,
+        request: u64,
+        parts: &request::Parts,
+        body: &Bytes,
+    ) -> Result<Response<Said>, WasReset> {
+        self.thaw().await;
+        let now = self.clock.now();
+        let active = self.active(now);
+        if active.is_on(&FaultKind::Reset) {
+            line.reset();
+            return Err(WasReset);
+        }
+        if active.is_on(&FaultKind::Blackhole) {
+            return std::future::pending().await;
+        }
+        let age = now.since(active.restarted.unwrap_or(self.ready()).max(self.ready()));
+        let demand = self.draws.demand(&self.behaviour, request, age, &active);
+        let error = self.draws.error(&self.behaviour, request, &active);
+        let served = self.counter.serve(demand).await;
+        self.thaw().await;
+        let response = match (served, error.map(StatusCode::from_u16)) {
+            (Err(Full), _) => bare(line, StatusCode::SERVICE_UNAVAILABLE),
+            (Ok(()), Some(Ok(status))) => bare(line, status),
+            (Ok(()), _) => self.answer(line, parts, body),
+        };
+        Ok(self.spoiled(line, response))
+    }
+
+    /// Waits as long as it hangs.
+    async fn thaw(&self) {
+        let now = self.clock.now();
+        let thawed = self.shared.faults.thawed(self.number, now);
+        if thawed > now {
+            self.alarm.wait_until(thawed).await;
+        }
+    }
+
+    fn answer(&self, line: &Rc<Line>, parts: &request::Parts, body: &[u8]) -> Response<Said> {
+        let headers: Vec<_> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or(""))).collect();
+        let seen = Seen {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &headers,
+            body,
+        };
+        let answer = mock::answer(self.behaviour.respond, &seen);
+        let mut response = Response::new(Said::new(line, answer.body));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+        response
+    }
+
+    /// The answer as it goes out, with what is wrong with it now.
+    fn spoiled(&self, line: &Rc<Line>, response: Response<Said>) -> Response<Said> {
+        let now = self.clock.now();
+        let active = self.active(now);
+        let answers = line.count_answer();
+        let is_last = self.behaviour.keepalive.max_requests.is_some_and(|most| answers >= most);
+        if is_last || active.is_on(&FaultKind::Close) {
+            line.close_after_answer();
+        }
+        response.map(|said| {
+            let said = if active.is_on(&FaultKind::Truncate) { said.truncated() } else { said };
+            match active.pace() {
+                Some(pace) => said.slowly(pace, now, &self.alarm),
+                None => said,
+            }
+        })
+    }
+}
+
+/// An answer that says its status and nothing else.
+fn bare(line: &Rc<Line>, status: StatusCode) -> Response<Said> {
+    let mut response = Response::new(Said::new(line, Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
