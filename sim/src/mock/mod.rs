@@ -8,8 +8,10 @@ mod station;
 mod faults;
 mod pace;
 
-mod answer;
 mod draws;
+mod target;
+
+mod answer;
 
 pub use answer::{Answer, Seen, answer};
 pub use behaviour::{Behaviour, Errors, KeepAlive, Respond, Warmup};
@@ -18,3 +20,4 @@ pub use faults::{Active, Fault, FaultKind, Faults, Scheduled};
 pub use latency::{Latency, LatencyError};
 pub use pace::Pace;
 pub use station::{Counts, Departure, Discipline, Full, Places, Station};
+pub use target::{Fate, Manner, Target};

@@ -68,10 +68,16 @@ impl Alarm {
 
     /// Waits until `until`, not less.
     pub(super) async fn wait_until(&self, until: Instant) {
+        let mut waiting: Option<Waker> = None;
         poll_fn(|cx| {
             if self.clock.now() >= until {
                 return Poll::Ready(());
             }
+            // Who is asked again before waits already.
+            if waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            waiting = Some(cx.waker().clone());
             let number = self.next_number.replace(self.next_number.get() + 1);
             self.waits.borrow_mut().push(Reverse(Wait { until, number, waker: cx.waker().clone() }));
             // A timer that cannot be set would have failed in `run` too; there it ends the thread.

@@ -13,83 +13,81 @@ use tokio::sync::watch;
 
 use super::line::{Line, Wire};
 use super::port::Port;
-use super::target::Target;
-use crate::mock::FaultKind;
+use super::server::Server;
 
 /// The door of one target, until it is told to stop.
 pub(super) async fn keep(
-    target: Rc<Target>,
+    server: Rc<Server>,
     port: Port,
     listener: std::net::TcpListener,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut listener = Some(TcpListener::from_std(listener)?);
-    let mut changes = target.changes().into_iter().peekable();
+    let mut changes = server.target.changes().into_iter();
+    let handed_on = stopped.clone();
+    let mut now = Instant::ZERO;
     loop {
-        let now = target.clock.now();
-        while changes.next_if(|&at| at <= now).is_some() {}
-        let is_cut = adjust(&target, &port, &mut listener, now)?;
-        let next = changes.peek().copied().unwrap_or(Instant::MAX);
+        let is_cut = adjust(&server, &port, &mut listener, now)?;
+        // One after the other, however late: nobody survives a death that was too short to be seen.
+        let next = changes.find(|&at| at > now).unwrap_or(Instant::MAX);
         tokio::select! {
-            () = target.alarm.wait_until(next) => {}
-            accepted = accept(listener.as_ref().filter(|_| !is_cut)) => {
-                if let Ok(stream) = accepted {
-                    let killed = target.killed.subscribe();
-                    tokio::task::spawn_local(serve(Rc::clone(&target), stream, killed, stopped.clone()));
-                } else {
-                    // One that went away again, or no free descriptor: the client sees it, so it is observed.
-                    tokio::task::yield_now().await;
-                }
-            }
+            () = server.alarm.wait_until(next) => now = next,
+            () = accept(&server, listener.as_ref().filter(|_| !is_cut), &handed_on) => {}
             _ = stopped.changed() => return Ok(()),
         }
     }
 }
 
-/// Makes it so as it must be now; whether the wire is cut.
+/// Makes it so as it must be from `now` on; whether the wire is cut.
 fn adjust(
-    target: &Target,
+    server: &Server,
     port: &Port,
     listener: &mut Option<TcpListener>,
     now: Instant,
 ) -> io::Result<bool> {
-    let active = target.active(now);
+    let target = &server.target;
     if !target.is_listening(now) {
         *listener = None;
     } else if listener.is_none() {
         *listener = Some(TcpListener::from_std(port.listen()?)?);
     }
-    if active.is_on(&FaultKind::Kill) {
-        target.killed.send_replace(());
+    if target.is_killed(now) {
+        server.killed.send_replace(());
     }
-    let is_cut = active.is_on(&FaultKind::Partition);
-    target.cut.set(is_cut);
+    let is_cut = target.is_cut(now);
+    server.cut.set(is_cut);
     Ok(is_cut)
 }
 
-/// The next connection; never when nobody listens.
-async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
-    match listener {
-        Some(listener) => Ok(listener.accept().await?.0),
-        None => std::future::pending().await,
+/// Serves whoever comes; never ends.
+async fn accept(server: &Rc<Server>, listener: Option<&TcpListener>, stopped: &watch::Receiver<bool>) {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            let killed = server.killed.subscribe();
+            tokio::task::spawn_local(serve(Rc::clone(server), stream, killed, stopped.clone()));
+        } else {
+            // One that went away again, or no free descriptor: the client sees it, so it is observed.
+            tokio::task::yield_now().await;
+        }
     }
 }
 
 /// Serves one connection to its end; told to stop, to the end of the request under way.
 async fn serve(
-    target: Rc<Target>,
+    server: Rc<Server>,
     stream: TcpStream,
     mut killed: watch::Receiver<()>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let line = Line::new(stream, &target.cut, &target.clock);
-    let service = service_fn(|request| target.serve(&line, request));
+    let line = Line::new(stream, &server.cut, &server.clock);
+    let service = service_fn(|request| server.serve(&line, request));
     let wire = TokioIo::new(Wire(Rc::clone(&line)));
     let mut connection = pin!(http1::Builder::new().serve_connection(wire, service));
     let idle = async {
-        match target.idle_max() {
-            Some(idle) => line.idle_for(idle, &target.alarm).await,
+        match server.target.behaviour().keepalive.idle {
+            Some(idle) => line.idle_for(idle, &server.alarm).await,
             None => std::future::pending().await,
         }
     };

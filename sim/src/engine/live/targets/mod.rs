@@ -9,7 +9,7 @@ mod line;
 
 mod counter;
 mod said;
-mod target;
+mod server;
 
 use std::io;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use hyper::header::HeaderName;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
-use self::target::Target;
+use self::server::Server;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::load::RequestIds;
@@ -50,7 +50,7 @@ pub(super) struct Start {
 
 /// What all targets share.
 struct Shared {
-    faults: Faults,
+    faults: Rc<Faults>,
     seed: u64,
     ids: RequestIds,
     reporter: Reporter,
@@ -62,17 +62,17 @@ pub(super) fn run(start: Start) -> io::Result<()> {
     LocalSet::new().block_on(&runtime, async move {
         let alarm = Alarm::new(&start.clock)?;
         let Start { faults, seed, ids, reporter, .. } = start;
-        let shared = Rc::new(Shared { faults, seed, ids, reporter });
+        let shared = Rc::new(Shared { faults: Rc::new(faults), seed, ids, reporter });
         // Each door and connection holds a receiver: when all are gone, all have ended.
         let (draining, stopped) = watch::channel(false);
         let mut doors = JoinSet::new();
         for (number, ((port, listener), mock)) in
             start.listeners.ports.into_iter().zip(start.mocks).enumerate()
         {
-            let target = Rc::new(Target::new(number, mock, &shared, &start.clock, &alarm));
-            let counter = target.counter();
+            let server = Rc::new(Server::new(number, mock, &shared, &start.clock, &alarm));
+            let counter = server.counter();
             tokio::task::spawn_local(async move { counter.run().await });
-            doors.spawn_local(door::keep(target, port, listener, stopped.clone()));
+            doors.spawn_local(door::keep(server, port, listener, stopped.clone()));
         }
         drop(stopped);
         let flushing = async {

@@ -1,13 +1,10 @@
-//! One mock target: what becomes of each request it gets. `mock` decides; this file waits and writes.
+//! One mock target on sockets: each request's way to its answer. `mock` decides; this file waits and writes.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::shell::Clock;
-use gateway_core::time::Instant;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -22,7 +19,7 @@ use super::{Shared, TARGET};
 use crate::engine::live::alarm::Alarm;
 use crate::load::ids;
 use crate::measure::Observation;
-use crate::mock::{self, Active, Behaviour, Draws, FaultKind, Full, Seen};
+use crate::mock::{self, Fate, Full, Manner, Seen, Target};
 use crate::plan::MockPlan;
 
 /// The header that says which version it is.
@@ -30,13 +27,11 @@ const VERSION: HeaderName = HeaderName::from_static("x-sim-version");
 /// The longest body of a request that a mock reads.
 const BODY_MAX: usize = 16 * 1024 * 1024;
 
-/// One mock target.
-pub(super) struct Target {
-    number: usize,
-    number_value: HeaderValue,
+/// One mock target on sockets.
+pub(super) struct Server {
+    pub(super) target: Target,
+    number: HeaderValue,
     version: HeaderValue,
-    behaviour: Behaviour,
-    draws: Draws,
     /// Requests that are none of the run's.
     strangers: Cell<u64>,
     counter: Rc<Counter>,
@@ -54,7 +49,7 @@ pub(super) struct Target {
 #[error("reset by a fault")]
 pub(super) struct WasReset;
 
-impl Target {
+impl Server {
     /// Number `number` of the plan.
     pub(super) fn new(
         number: usize,
@@ -64,13 +59,11 @@ impl Target {
         alarm: &Rc<Alarm>,
     ) -> Self {
         Self {
-            number,
-            number_value: HeaderValue::from(number),
+            number: HeaderValue::from(number),
             version: HeaderValue::from_str(&mock.version).unwrap_or_else(|_| HeaderValue::from_static("?")),
-            draws: Draws::new(shared.seed, &mock.name),
             strangers: Cell::new(u64::MAX),
             counter: Rc::new(Counter::new(mock.behaviour.places, clock, alarm)),
-            behaviour: mock.behaviour,
+            target: Target::new(number, &mock.name, mock.behaviour, &shared.faults, shared.seed),
             shared: Rc::clone(shared),
             clock: clock.clone(),
             alarm: Rc::clone(alarm),
@@ -84,32 +77,6 @@ impl Target {
         Rc::clone(&self.counter)
     }
 
-    /// The faults that are on.
-    pub(super) fn active(&self, now: Instant) -> Active<'_> {
-        self.shared.faults.at(self.number, now)
-    }
-
-    /// Whether connections are accepted.
-    pub(super) fn is_listening(&self, now: Instant) -> bool {
-        now >= self.ready() && self.active(now).is_listening()
-    }
-
-    /// The moments at which that, or a fault, changes.
-    pub(super) fn changes(&self) -> BTreeSet<Instant> {
-        let mut changes = self.shared.faults.changes(self.number);
-        changes.insert(self.ready());
-        changes
-    }
-
-    /// How long a connection may be idle.
-    pub(super) fn idle_max(&self) -> Option<Duration> {
-        self.behaviour.keepalive.idle
-    }
-
-    fn ready(&self) -> Instant {
-        Instant::ZERO + self.behaviour.ready_after
-    }
-
     /// The answer to one request of `line`, when there is one.
     pub(super) async fn serve(
         &self,
@@ -120,7 +87,7 @@ impl Target {
         let id = request.headers().get(ids::HEADER).cloned();
         let index = id.as_ref().and_then(|id| self.shared.ids.index(id.as_bytes()));
         if let Some(request) = index {
-            let mock = self.number as u32;
+            let mock = self.target.number() as u32;
             self.shared.reporter.report(Observation::Served { request, mock, at });
         }
         let number = index.unwrap_or_else(|| self.strangers.replace(self.strangers.get() - 1));
@@ -130,7 +97,7 @@ impl Target {
             Err(_) => bare(line, StatusCode::PAYLOAD_TOO_LARGE),
         };
         let headers = response.headers_mut();
-        headers.insert(TARGET, self.number_value.clone());
+        headers.insert(TARGET, self.number.clone());
         headers.insert(VERSION, self.version.clone());
         if let Some(id) = id {
             headers.insert(ids::HEADER, id);
@@ -138,7 +105,7 @@ impl Target {
         Ok(response)
     }
 
-    /// From its arrival at the station to its answer.
+    /// From the moment it is read to its answer.
     async fn decide(
         &self,
         line: &Rc<Line>,
@@ -147,18 +114,14 @@ impl Target {
         body: &Bytes,
     ) -> Result<Response<Said>, WasReset> {
         self.thaw().await;
-        let now = self.clock.now();
-        let active = self.active(now);
-        if active.is_on(&FaultKind::Reset) {
-            line.reset();
-            return Err(WasReset);
-        }
-        if active.is_on(&FaultKind::Blackhole) {
-            return std::future::pending().await;
-        }
-        let age = now.since(active.restarted.unwrap_or(self.ready()).max(self.ready()));
-        let demand = self.draws.demand(&self.behaviour, request, age, &active);
-        let error = self.draws.error(&self.behaviour, request, &active);
+        let (demand, error) = match self.target.fate(request, self.clock.now()) {
+            Fate::Reset => {
+                line.reset();
+                return Err(WasReset);
+            }
+            Fate::Silence => return std::future::pending().await,
+            Fate::Service { demand, error } => (demand, error),
+        };
         let served = self.counter.serve(demand).await;
         self.thaw().await;
         let response = match (served, error.map(StatusCode::from_u16)) {
@@ -166,13 +129,13 @@ impl Target {
             (Ok(()), Some(Ok(status))) => bare(line, status),
             (Ok(()), _) => self.answer(line, parts, body),
         };
-        Ok(self.spoiled(line, response))
+        Ok(self.in_manner(line, response))
     }
 
     /// Waits as long as it hangs.
     async fn thaw(&self) {
         let now = self.clock.now();
-        let thawed = self.shared.faults.thawed(self.number, now);
+        let thawed = self.target.thawed(now);
         if thawed > now {
             self.alarm.wait_until(thawed).await;
         }
@@ -188,24 +151,22 @@ impl Target {
             headers: &headers,
             body,
         };
-        let answer = mock::answer(self.behaviour.respond, &seen);
+        let answer = mock::answer(self.target.behaviour().respond, &seen);
         let mut response = Response::new(Said::new(line, answer.body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
         response
     }
 
-    /// The answer as it goes out, with what is wrong with it now.
-    fn spoiled(&self, line: &Rc<Line>, response: Response<Said>) -> Response<Said> {
+    /// The answer as it goes out now.
+    fn in_manner(&self, line: &Rc<Line>, response: Response<Said>) -> Response<Said> {
         let now = self.clock.now();
-        let active = self.active(now);
-        let answers = line.count_answer();
-        let is_last = self.behaviour.keepalive.max_requests.is_some_and(|most| answers >= most);
-        if is_last || active.is_on(&FaultKind::Close) {
+        let Manner { closes, truncates, pace } = self.target.manner(line.count_answer(), now);
+        if closes {
             line.close_after_answer();
         }
         response.map(|said| {
-            let said = if active.is_on(&FaultKind::Truncate) { said.truncated() } else { said };
-            match active.pace() {
+            let said = if truncates { said.truncated() } else { said };
+            match pace {
                 Some(pace) => said.slowly(pace, now, &self.alarm),
                 None => said,
             }

@@ -1,0 +1,207 @@
+//! One mock target as a whole: its behaviour, its dice and its faults, and what they make of each request at each moment.
+//!
+//! A request's way, the same in both engines: read; taken up once the target does not hang; then its [`Fate`]; served by the
+//! [`Station`](super::Station) for as long as it demands, or refused there; answered once the target does not hang, in the
+//! [`Manner`] of that moment.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gateway_core::time::Instant;
+
+use super::{Active, Behaviour, Draws, FaultKind, Faults, Pace};
+
+/// One mock target.
+#[derive(Clone, Debug)]
+pub struct Target {
+    number: usize,
+    behaviour: Behaviour,
+    draws: Draws,
+    faults: Rc<Faults>,
+}
+
+/// What becomes of a request that is taken up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fate {
+    /// Its connection is reset.
+    Reset,
+    /// It is never answered.
+    Silence,
+    /// It goes to the station.
+    Service {
+        /// The service it demands there.
+        demand: Duration,
+        /// The status of its answer when that is an error.
+        error: Option<u16>,
+    },
+}
+
+/// How an answer goes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Its connection is closed afterwards, without warning.
+    pub closes: bool,
+    /// Its body is shorter than announced.
+    pub truncates: bool,
+    /// Its body comes slowly.
+    pub pace: Option<Pace>,
+}
+
+impl Target {
+    /// The mock that is number `number` among those the faults were picked for.
+    pub fn new(number: usize, name: &str, behaviour: Behaviour, faults: &Rc<Faults>, seed: u64) -> Self {
+        Self { number, behaviour, draws: Draws::new(seed, name), faults: Rc::clone(faults) }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// How it behaves when nothing goes wrong.
+    pub fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
+    }
+
+    /// Whether connections are accepted.
+    pub fn is_listening(&self, now: Instant) -> bool {
+        now >= self.ready() && self.active(now).is_listening()
+    }
+
+    /// Whether its process is gone, and every connection with it.
+    pub fn is_killed(&self, now: Instant) -> bool {
+        self.active(now).is_on(&FaultKind::Kill)
+    }
+
+    /// Whether nothing goes in or out.
+    pub fn is_cut(&self, now: Instant) -> bool {
+        self.active(now).is_on(&FaultKind::Partition)
+    }
+
+    /// The moments at which any of that changes, in order.
+    pub fn changes(&self) -> BTreeSet<Instant> {
+        let mut changes = self.faults.changes(self.number);
+        changes.insert(self.ready());
+        changes
+    }
+
+    /// The first moment from `now` on at which it does anything at all; [`Instant::MAX`] is never.
+    pub fn thawed(&self, now: Instant) -> Instant {
+        self.faults.thawed(self.number, now)
+    }
+
+    /// What becomes of `request`, taken up at `now`.
+    pub fn fate(&self, request: u64, now: Instant) -> Fate {
+        let active = self.active(now);
+        if active.is_on(&FaultKind::Reset) {
+            return Fate::Reset;
+        }
+        if active.is_on(&FaultKind::Blackhole) {
+            return Fate::Silence;
+        }
+        // Whoever was dead starts cold again.
+        let since = active.restarted.map_or(self.ready(), |restarted| restarted.max(self.ready()));
+        let demand = self.draws.demand(&self.behaviour, request, now.since(since), &active);
+        Fate::Service { demand, error: self.draws.error(&self.behaviour, request, &active) }
+    }
+
+    /// How an answer goes out that is answer number `answers`, from 1, of its connection.
+    pub fn manner(&self, answers: u64, now: Instant) -> Manner {
+        let active = self.active(now);
+        let is_last = self.behaviour.keepalive.max_requests.is_some_and(|most| answers >= most);
+        Manner {
+            closes: is_last || active.is_on(&FaultKind::Close),
+            truncates: active.is_on(&FaultKind::Truncate),
+            pace: active.pace(),
+        }
+    }
+
+    fn active(&self, now: Instant) -> Active<'_> {
+        self.faults.at(self.number, now)
+    }
+
+    fn ready(&self) -> Instant {
+        Instant::ZERO + self.behaviour.ready_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::{Errors, Fault, KeepAlive, Latency, Respond, Warmup};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// One target with faults, each from and to a second.
+    fn target(behaviour: Behaviour, faults: &[(FaultKind, u64, u64)]) -> Target {
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|&(kind, from, to)| Fault {
+                at: Duration::from_secs(from),
+                lasts: Some(Duration::from_secs(to - from)),
+                pattern: "*".into(),
+                mocks: vec![0],
+                fraction: 1.0,
+                kind,
+            })
+            .collect();
+        Target::new(0, "a", behaviour, &Rc::new(Faults::new(&faults, &["a"], 1)), 1)
+    }
+
+    fn plain() -> Behaviour {
+        Behaviour::new(Latency::Constant(10 * MS), Respond::Echo)
+    }
+
+    fn s(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1000)
+    }
+
+    fn demand(target: &Target, now: Instant) -> Duration {
+        match target.fate(0, now) {
+            Fate::Service { demand, error: None } => demand,
+            fate => panic!("{fate:?}"),
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_fate_and_its_manner() {
+        let errors = FaultKind::Errors(Errors { share: 1.0, status: 503 });
+        let faults = [
+            (FaultKind::Reset, 1, 2),
+            (FaultKind::Blackhole, 2, 3),
+            (errors, 3, 4),
+            (FaultKind::LatencyX(20.0), 4, 5),
+            (FaultKind::Truncate, 5, 6),
+            (FaultKind::SlowBody(Pace(100)), 5, 6),
+        ];
+        let target = target(plain(), &faults);
+        let service = |demand, error| Fate::Service { demand, error };
+        let fates = [Fate::Reset, Fate::Silence, service(10 * MS, Some(503)), service(200 * MS, None)];
+        assert_eq!([1, 2, 3, 4].map(|now| target.fate(0, s(now))), fates);
+        assert_eq!(target.manner(1, s(4)), Manner::default());
+        let spoiled = Manner { closes: false, truncates: true, pace: Some(Pace(100)) };
+        assert_eq!(target.manner(1, s(5)), spoiled);
+    }
+
+    #[test]
+    fn who_was_dead_starts_cold_again() {
+        let warmup = Some(Warmup { lasts: Duration::from_secs(2), latency_x: 3.0 });
+        let behaviour = Behaviour { warmup, ready_after: Duration::from_secs(1), ..plain() };
+        let target = target(behaviour, &[(FaultKind::Kill, 5, 6)]);
+        let listening = [0, 1, 4, 5, 6].map(|now| target.is_listening(s(now)));
+        assert_eq!(listening, [false, true, true, false, true]);
+        assert_eq!(
+            [1, 2, 4, 6, 7, 8].map(|now| demand(&target, s(now)).as_millis()),
+            [30, 20, 10, 30, 20, 10]
+        );
+        assert!(target.changes().into_iter().eq([s(1), s(5), s(6)]));
+    }
+
+    #[test]
+    fn the_last_answer_of_a_connection_closes_it() {
+        let keepalive = KeepAlive { idle: None, max_requests: Some(10) };
+        let target = target(Behaviour { keepalive, ..plain() }, &[]);
+        assert_eq!([9, 10].map(|answers| target.manner(answers, s(0)).closes), [false, true]);
+    }
+}
