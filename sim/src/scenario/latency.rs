@@ -1,11 +1,10 @@
 //! The latency forms: `"5ms"`, or a table with the one form's keys.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::node::{Node, Value};
 use super::reader::{Section, Shape};
-use super::values::{duration, number};
+use super::values::{duration, list, number};
 use crate::mock::Latency;
 
 const SHAPE: Shape = Shape {
@@ -75,13 +74,7 @@ fn pareto(form: &Section<'_>) -> Option<Latency> {
 }
 
 fn trace(form: &Section<'_>) -> Option<Latency> {
-    if form.own("trace").is_some_and(|node| matches!(node.value, Value::Text(_))) {
-        let (place, help) = (form.place_of("trace"), "write a list of durations");
-        form.mistakes.note(place, "a trace from a file is not served yet", "known, and still to come", help);
-        return None;
-    }
-    let read = |node| duration(node, "trace", form.mistakes);
-    let times: Vec<Option<Duration>> = form.list("trace").iter().map(read).collect();
-    let is_list = form.own("trace").is_some_and(|node| matches!(node.value, Value::List(_)));
-    times.into_iter().collect::<Option<Arc<[_]>>>().filter(|_| is_list).map(Latency::Trace)
+    let items = list(form.own("trace")?, "trace", form.mistakes)?;
+    let times: Vec<_> = items.iter().map(|item| duration(item, "trace", form.mistakes)).collect();
+    times.into_iter().collect::<Option<Arc<[_]>>>().map(Latency::Trace)
 }

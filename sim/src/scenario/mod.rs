@@ -24,6 +24,7 @@ mod patterns;
 mod services;
 mod steps;
 mod thresholds;
+mod traces;
 mod upstreams;
 
 mod describe;
@@ -109,6 +110,7 @@ pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> 
             mistakes.push(mistake);
         }
     }
+    traces::lay(&mut root, input, &mistakes);
     let plan = plan(&root, input, &mistakes);
     let (mistakes, warnings) = mistakes.in_order();
     match plan {

@@ -434,6 +434,34 @@ fn limits_and_faults_are_read_and_told() {
 }
 
 #[test]
+fn a_trace_may_stand_in_a_file_of_its_own() {
+    let file = |path: &Path| match path.to_str().unwrap() {
+        "folder/good.txt" => Ok("# measured\n4ms\n\n 90ms\n".to_owned()),
+        "folder/bad.txt" => Ok("4ms\n5\n".to_owned()),
+        "folder/empty.txt" => Ok(String::new()),
+        path => Err(format!("cannot read {path}")),
+    };
+    let by_file = |name: &str| Input {
+        path: "folder/scenario.toml".into(),
+        surroundings: Surroundings { file, ..Surroundings::default() },
+        ..input(BLUE_GREEN, &[&format!("mocks[0].latency={{ trace = \"{name}\" }}")])
+    };
+    let plan = read(&by_file("good.txt")).unwrap();
+    let ms = Duration::from_millis;
+    assert_eq!(plan.mocks[0].behaviour.latency, Latency::Trace([ms(4), ms(90)].into()));
+    let again = read(&input(&plan.source.resolved, &[])).unwrap();
+    assert_eq!(again.source.sha256, plan.source.sha256, "the resolved text needs no file");
+    for (name, said) in [
+        ("bad.txt", "line 2 of a trace: a duration needs a unit"),
+        ("no.txt", "cannot read folder/no.txt"),
+        ("empty.txt", "a latency makes no sense"),
+    ] {
+        let told: Vec<_> = read(&by_file(name)).unwrap_err().into_iter().map(|m| m.message).collect();
+        assert_eq!(told, [said]);
+    }
+}
+
+#[test]
 fn flags_mean_what_keys_mean() {
     assert_eq!(errors_of("0.04"), Ok(Errors { share: 0.04, status: 500 }));
     assert_eq!(errors_of("share=0.5,status=503"), Ok(Errors { share: 0.5, status: 503 }));

@@ -1,0 +1,66 @@
+//! Traces in files of their own: `{ trace = "latencies.txt" }`, one duration on each line. They take the place of their names
+//! before the scenario is read, so that its resolved text, and with it its hash, has them too.
+
+use std::path::Path;
+
+use super::Input;
+use super::mistakes::Mistakes;
+use super::node::{Node, Table, Value};
+use crate::plan::parse_duration;
+
+/// Keys whose values are latency forms.
+const FORMS: [&str; 2] = ["latency", "think"];
+/// A longer trace says nothing more about a latency.
+const LINES_MAX: usize = 100_000;
+
+/// Lays the traces that `table` names into it.
+pub(super) fn lay(table: &mut Table, input: &Input, mistakes: &Mistakes) {
+    for (key, node) in &mut table.entries {
+        match &mut node.value {
+            Value::Table(form) if FORMS.contains(&key.name.as_str()) => lay_form(form, input, mistakes),
+            Value::Table(table) => lay(table, input, mistakes),
+            Value::List(items) => {
+                for item in items {
+                    if let Value::Table(table) = &mut item.value {
+                        lay(table, input, mistakes);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn lay_form(form: &mut Table, input: &Input, mistakes: &Mistakes) {
+    for (key, node) in &mut form.entries {
+        if let (Value::Text(name), "trace") = (&node.value, key.name.as_str()) {
+            let lines = lines(name, input).unwrap_or_else(|(message, label)| {
+                mistakes.note(&node.place, message, label, "paths begin at the scenario's folder");
+                // Something that is right, so that nothing else is told.
+                vec!["1ms".to_owned()]
+            });
+            let place = &node.place;
+            let item = |line| Node { value: Value::Text(line), place: place.clone() };
+            node.value = Value::List(lines.into_iter().map(item).collect());
+        }
+    }
+}
+
+/// The durations of a file; else what is wrong, at length and in a word.
+fn lines(name: &str, input: &Input) -> Result<Vec<String>, (String, &'static str)> {
+    let folder = Path::new(&input.path).parent().unwrap_or(Path::new(""));
+    let text =
+        (input.surroundings.file)(&folder.join(name)).map_err(|why| (why, "not a file that can be read"))?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
+    if lines.len() > LINES_MAX {
+        return Err((format!("a trace has more than {LINES_MAX} lines"), "too long"));
+    }
+    let read = |(number, line): (usize, &str)| match parse_duration(line) {
+        Ok(_) => Ok(line.to_owned()),
+        Err(e) => {
+            Err((format!("line {} of a trace: a duration {e}", number + 1), "one duration on each line"))
+        }
+    };
+    lines.into_iter().map(read).collect()
+}
