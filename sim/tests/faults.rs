@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sim::engine::live;
+use sim::engine::live::{self, MockTarget};
 use sim::measure::{Observation, Record, Recorder};
+use sim::plan::Plan;
 use sim::scenario::{self, Input};
 use sim::summary::{Facts, Summary, summarise};
 
@@ -79,13 +82,17 @@ impl Seen {
     }
 }
 
-/// Runs the scenario with `sets` changed and `more` below it.
-fn run(sets: &[&str], more: &str) -> Seen {
+/// The scenario with `sets` changed and `more` below it.
+fn plan(sets: &[&str], more: &str) -> Plan {
     let sets = sets.iter().map(|set| (*set).to_owned()).collect();
     let input =
         Input { path: "faults.toml".into(), text: format!("{SCENARIO}{more}"), sets, ..Input::default() };
-    let plan =
-        scenario::read(&input).unwrap_or_else(|found| panic!("{}", scenario::render(&found, &input, false)));
+    scenario::read(&input).unwrap_or_else(|found| panic!("{}", scenario::render(&found, &input, false)))
+}
+
+/// Runs it.
+fn run(sets: &[&str], more: &str) -> Seen {
+    let plan = plan(sets, more);
     let mut recorder = Recorder::new(&plan);
     let mut records = Vec::new();
     let conditions = live::run(&plan, &AtomicBool::new(false), &mut |seen| {
@@ -233,6 +240,31 @@ fn live_connections_closed_without_warning_drop_nothing() {
     run(&[], &fault("0s", "*", "close = true")).assert_all_answered();
     run(&["mocks[0].keepalive={ max_requests = 10 }"], "").assert_all_answered();
     run(&["mocks[0].keepalive={ idle = \"30ms\" }", "load.rate=20"], "").assert_all_answered();
+}
+
+#[test]
+fn live_kept_alive_connections_end_without_a_word() {
+    // Aim: the end itself, which the gateway hides. Method: one target, one raw connection; what comes until it ends.
+    let ask = |keepalive: &str, requests: usize| {
+        let plan = plan(&[&format!("mocks[0].keepalive={keepalive}")], "");
+        let target = MockTarget::start((Ipv4Addr::LOCALHOST, 0).into(), plan.mocks[0].clone()).unwrap();
+        let mut stream = TcpStream::connect(target.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut told = String::new();
+        for _ in 0..requests {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            let mut part = [0; 4096];
+            let read = stream.read(&mut part).unwrap();
+            told += &String::from_utf8_lossy(&part[..read]);
+        }
+        stream.read_to_string(&mut told).unwrap();
+        target.stop().unwrap();
+        assert!(!told.to_ascii_lowercase().contains("connection"), "{told}");
+        told.matches("HTTP/1.1 200").count()
+    };
+    assert_eq!(ask("{ max_requests = 3 }", 3), 3);
+    assert_eq!(ask("{ idle = \"2s\" }", 2), 2);
+    assert_eq!(ask("{ idle = \"50ms\" }", 0), 0);
 }
 
 // === Limits ===

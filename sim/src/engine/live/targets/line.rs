@@ -2,6 +2,7 @@
 //! there should be one. Knows nothing of requests but when an answer has been handed over.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -103,7 +104,8 @@ impl Line {
             let now = self.clock.now();
             let until = self.idle_since.get().unwrap_or(now) + idle;
             if until <= now {
-                return;
+                // Nor does word of an end get through a wire that is cut.
+                return poll_fn(|cx| self.cut.poll_mended(cx)).await;
             }
             alarm.wait_until(until).await;
         }
