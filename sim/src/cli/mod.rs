@@ -197,7 +197,7 @@ struct TargetArgs {
     #[arg(long, value_name = "N", value_parser = scenario::capacity_of)]
     capacity: Option<usize>,
     /// How many may wait; further ones are answered 503
-    #[arg(long, value_name = "N", value_parser = scenario::queue_of)]
+    #[arg(long, value_name = "N", requires = "capacity", value_parser = scenario::queue_of)]
     queue: Option<usize>,
     /// Answers that are errors: 0.04, or share=0.04,status=503
     #[arg(long, value_name = "FORM", value_parser = scenario::errors_of)]

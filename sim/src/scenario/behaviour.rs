@@ -22,18 +22,35 @@ pub(super) fn behaviour(section: &Section<'_>, latency: Latency, respond: Respon
     let optional = |name: &str| section.own(name);
     Behaviour {
         errors: optional("errors").and_then(|node| errors(section, node)),
-        places: Places {
-            capacity: optional("capacity").and_then(|node| capacity(section, node)),
-            queue: optional("queue").and_then(|node| queue(section, node)),
-            discipline: match section.one_of("discipline", &["fifo", "ps"], &[]) {
-                Some("ps") => Discipline::Ps,
-                _ => Discipline::Fifo,
-            },
-        },
+        places: places(section),
         ready_after: section.duration("ready_after").unwrap_or_default(),
         warmup: optional("warmup").and_then(|node| warmup(section, node)),
         keepalive: optional("keepalive").and_then(|node| keepalive(section, node)).unwrap_or_default(),
         ..Behaviour::new(latency, respond)
+    }
+}
+
+/// Without a capacity nobody ever waits or shares.
+fn places(section: &Section<'_>) -> Places {
+    for name in ["queue", "discipline"] {
+        if section.has(name) && !section.has("capacity") {
+            let (message, label) = (format!("`{name}` needs `capacity`"), "nobody ever waits here");
+            section.mistakes.note(
+                section.place_of(name),
+                message,
+                label,
+                "write capacity = 8, or leave it out",
+            );
+        }
+    }
+    let optional = |name: &str| section.own(name);
+    Places {
+        capacity: optional("capacity").and_then(|node| capacity(section, node)),
+        queue: optional("queue").and_then(|node| queue(section, node)),
+        discipline: match section.one_of("discipline", &["fifo", "ps"], &[]) {
+            Some("ps") => Discipline::Ps,
+            _ => Discipline::Fifo,
+        },
     }
 }
 

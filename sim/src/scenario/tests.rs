@@ -199,7 +199,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("respond = \"anything\"", "errors = { share = 0.5, status = 200 }", "`status` is out of range"),
     ("respond = \"anything\"", "capacity = 0", "`capacity` is out of range"),
     ("respond = \"anything\"", "quue = 5", "unknown key `quue`"),
-    ("respond = \"anything\"", "discipline = \"lifo\"", "`lifo` is not a value of `discipline`"),
+    ("respond = \"anything\"", "queue = 5", "`queue` needs `capacity`"),
+    (
+        "respond = \"anything\"",
+        "capacity = 1\ndiscipline = \"lifo\"",
+        "`lifo` is not a value of `discipline`",
+    ),
     ("respond = \"anything\"", "warmup = { for = \"0s\", latency_x = 3 }", "`for` is zero"),
     ("respond = \"anything\"", "keepalive = { idle = 5 }", "a duration needs a unit"),
     ("[thresholds]", "[[faults]]\nmatch = \"*\"\nkill = true\n[thresholds]", "a fault needs `at`"),
