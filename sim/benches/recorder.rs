@@ -11,7 +11,7 @@ use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
-use sim::load::{Arrivals, Load, RequestMix, RequestTemplate};
+use sim::load::{Load, RequestMix, RequestTemplate};
 use sim::measure::{Ending, Observation, Pick, Record, Recorder};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
@@ -38,27 +38,16 @@ fn plan() -> Plan {
         });
     }
     config.add_service(Service::new("s", "blue")).expect("a Service");
-    let get = RequestTemplate {
-        method: "GET".to_owned(),
-        path: "/".to_owned(),
-        headers: vec![],
-        body: vec![],
-        weight: 1,
-    };
+    let requests = RequestMix::new(vec![RequestTemplate::get("/")]).expect("a mix");
     Plan {
         name: "bench".to_owned(),
         summary: None,
         seed: 1,
         source: Source::default(),
         load: Load {
-            rate: RATE as f64,
-            arrivals: Arrivals::Even,
-            duration: Duration::from_secs(SECONDS),
-            warmup: Duration::ZERO,
             connections: 64,
             max_in_flight: 1000,
-            timeout: Duration::from_secs(5),
-            requests: RequestMix::new(vec![get]).expect("a mix"),
+            ..Load::constant(RATE as f64, Duration::from_secs(SECONDS), requests)
         },
         gateway: GatewayPlan {
             config,

@@ -15,7 +15,7 @@ use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
-use sim::load::{Arrivals, Load, RequestMix, RequestTemplate};
+use sim::load::{Arrivals, Curve, Load, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace};
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
@@ -46,14 +46,14 @@ fn plan(rate: f64, ms: u64) -> Plan {
         seed: 42,
         source: Source::default(),
         load: Load {
-            rate,
-            arrivals: Arrivals::Even,
-            duration: Duration::from_millis(ms),
-            warmup: Duration::ZERO,
             connections: 16,
             max_in_flight: 1000,
             timeout: Duration::from_secs(10),
-            requests: RequestMix::new(vec![get("/anything")]).unwrap(),
+            ..Load::constant(
+                rate,
+                Duration::from_millis(ms),
+                RequestMix::new(vec![get("/anything")]).unwrap(),
+            )
         },
         gateway: GatewayPlan {
             config,
@@ -80,7 +80,7 @@ fn mock(name: &str, upstream: UpstreamId, upstream_name: &str, weight: u16) -> M
 }
 
 fn get(path: &str) -> RequestTemplate {
-    RequestTemplate { method: "GET".into(), path: path.into(), headers: vec![], body: vec![], weight: 1 }
+    RequestTemplate::get(path)
 }
 
 fn to(host: &str, ms: u64) -> Step {
@@ -150,7 +150,7 @@ fn run_until(plan: &Plan, stop: &AtomicBool, watch: impl Fn(&Seen)) -> (Seen, Co
         watch(&seen);
     })
     .unwrap();
-    let count = (plan.load.rate * plan.load.duration.as_secs_f64()).round() as u64;
+    let count = Schedule::new(&plan.load, plan.seed).total();
     let indices: BTreeSet<_> = seen.records.iter().map(|record| record.index).collect();
     assert_eq!(seen.records.len() as u64, count, "each request ends once");
     assert!(indices.iter().copied().eq(0..count), "and every one of them");
@@ -310,4 +310,19 @@ fn live_poisson_arrivals_are_sent_too() {
     let mut plan = plan(300.0, 300);
     plan.load.arrivals = Arrivals::Poisson;
     assert_eq!(run(&plan).0.answered(), 90);
+}
+
+#[test]
+fn live_a_ramp_and_a_trace_are_sent_as_they_are() {
+    let mut plan = plan(1.0, 1);
+    let stage = |rate, ms| Stage { rate, length: Duration::from_millis(ms) };
+    plan.load.shape = Shape::Rate(Curve::ramp(0.0, &[stage(400.0, 200), stage(400.0, 100), stage(0.0, 100)]));
+    assert_eq!(run(&plan).0.answered(), 100);
+
+    let trace = Trace::parse("a.csv", "0.2\n0.1\n0.1\n0.15\n").unwrap();
+    plan.load.shape = Shape::Trace(trace);
+    let (seen, _) = run(&plan);
+    let mut intended: Vec<_> = seen.records.iter().map(|record| record.intended).collect();
+    intended.sort_unstable();
+    assert_eq!((seen.answered(), intended), (4, [100, 100, 150, 200].map(Instant::from_millis).to_vec()));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 
 use super::terminal;
+use crate::load::Load;
 use crate::measure;
 use crate::plan::{Action, Plan};
 use crate::summary::Summary;
@@ -30,8 +31,7 @@ pub(super) struct Progress {
     quiet: bool,
     redraw: bool,
     head: String,
-    load: Duration,
-    rate: f64,
+    load: Load,
     /// When each switch is planned.
     switches: Vec<Duration>,
     /// Set by the first tick: the run has begun.
@@ -53,8 +53,7 @@ impl Progress {
             quiet,
             redraw: terminal::can_redraw(),
             head: format!("{}  live  seed {}\n", words::plain(&plan.name), plan.seed),
-            load: plan.load.duration,
-            rate: plan.load.rate,
+            load: plan.load.clone(),
             switches: plan.steps.iter().filter(|step| is_switch(&step.action)).map(|step| step.at).collect(),
             began: None,
             drawn: None,
@@ -142,7 +141,7 @@ impl Progress {
             block,
             "{:.1} s of {} s   {}",
             elapsed.as_secs_f64(),
-            words::short(self.load.as_secs_f64(), 1),
+            words::short(self.load.duration().as_secs_f64(), 1),
             progress.phase
         );
         let loud = if progress.dropped > 0 { RED } else { Style::new() };
@@ -150,7 +149,7 @@ impl Progress {
         let _ = write!(
             block,
             "  {} /s   {} answered   {loud}{} dropped{cause}{loud:#}   {} in flight",
-            words::short(self.rate, 1),
+            words::short(self.load.rate_at(elapsed), 1),
             words::count(progress.answered),
             words::count(progress.dropped),
             words::count(progress.in_flight)
@@ -166,7 +165,7 @@ impl Progress {
 
     /// `█` the first version serves, `▒` the second, `─` is still to come.
     fn bar(&self, elapsed: Duration) -> String {
-        let share = |time: Duration| time.as_secs_f64() / self.load.as_secs_f64();
+        let share = |time: Duration| time.as_secs_f64() / self.load.duration().as_secs_f64();
         let done = ((share(elapsed) * BAR as f64) as usize).min(BAR);
         let mut bar = String::new();
         for cell in 0..done {

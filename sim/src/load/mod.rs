@@ -1,25 +1,29 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
 
+mod curve;
 pub mod ids;
 mod requests;
 mod schedule;
+mod trace;
 
+pub use curve::{Curve, Stage};
 pub use ids::RequestIds;
 pub use requests::{RequestMix, RequestTemplate};
 pub use schedule::Schedule;
+pub use trace::Trace;
 
 use std::time::Duration;
+
+use crate::words;
 
 /// The load of a run.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// Requests per second, above 0.
-    pub rate: f64,
-    /// How arrivals are spread.
+    /// How much arrives, and for how long.
+    pub shape: Shape,
+    /// How the arrivals of a rate are spread.
     pub arrivals: Arrivals,
-    /// How long requests are released.
-    pub duration: Duration,
     /// The first part of it, left out of every latency.
     pub warmup: Duration,
     /// Client connections, at least 1; opened before the start.
@@ -33,22 +37,72 @@ pub struct Load {
     pub requests: RequestMix,
 }
 
+/// How much arrives at which time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// Requests per second, constant or in stages.
+    Rate(Curve),
+    /// As recorded.
+    Trace(Trace),
+}
+
 /// How arrivals are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
-    /// One each 1/rate seconds, the first after half of that.
+    /// Equal shares of the integrated rate between them, the first after half of one: each 1/rate seconds where the rate
+    /// does not change.
     Even,
-    /// At random: exactly rate x duration of them, placed independently and evenly (a Poisson process given its count).
+    /// At random: exactly as many as the rate holds, placed independently over its integral (a Poisson process given its
+    /// count).
     Poisson,
 }
 
 impl Load {
+    /// The plainest load: `rate` for `duration`, even, on one connection, one at a time. What differs is set beside it.
+    pub fn constant(rate: f64, duration: Duration, requests: RequestMix) -> Self {
+        Self {
+            shape: Shape::Rate(Curve::constant(rate, duration)),
+            arrivals: Arrivals::Even,
+            warmup: Duration::ZERO,
+            connections: 1,
+            max_in_flight: 1,
+            timeout: Duration::from_secs(5),
+            requests,
+        }
+    }
+
+    /// How long requests are released.
+    pub fn duration(&self) -> Duration {
+        match &self.shape {
+            Shape::Rate(curve) => curve.duration(),
+            Shape::Trace(trace) => trace.duration(),
+        }
+    }
+
+    /// Requests per second that are to come at a moment: of a trace, on average.
+    pub fn rate_at(&self, at: Duration) -> f64 {
+        match &self.shape {
+            Shape::Rate(curve) => curve.rate_at(at),
+            Shape::Trace(trace) => trace.total() as f64 / trace.duration().as_secs_f64(),
+        }
+    }
+
     /// The load in words, as reports show it: `600 per second, open loop, 30 s`.
     pub fn in_words(&self) -> String {
         let spread = match self.arrivals {
-            Arrivals::Even => "",
             Arrivals::Poisson => "Poisson arrivals, ",
+            Arrivals::Even => "",
         };
-        format!("{} per second, {spread}open loop, {}", self.rate, humantime::format_duration(self.duration))
+        let shape = match &self.shape {
+            Shape::Rate(curve) => format!("{}, {spread}open loop", curve.in_words()),
+            Shape::Trace(trace) => {
+                format!(
+                    "{} of {}, open loop",
+                    words::counted(trace.total(), "arrival"),
+                    words::plain(trace.name())
+                )
+            }
+        };
+        format!("{shape}, {}", humantime::format_duration(self.duration()))
     }
 }

@@ -17,6 +17,13 @@ pub struct RequestTemplate {
     pub weight: u32,
 }
 
+impl RequestTemplate {
+    /// A plain GET of `path`.
+    pub fn get(path: &str) -> Self {
+        Self { method: "GET".to_owned(), path: path.to_owned(), headers: vec![], body: vec![], weight: 1 }
+    }
+}
+
 /// A weighted mix of request kinds; never empty.
 #[derive(Clone, Debug)]
 pub struct RequestMix {
@@ -68,7 +75,7 @@ mod tests {
     use super::*;
 
     fn template(path: &str, weight: u32) -> RequestTemplate {
-        RequestTemplate { method: "GET".into(), path: path.into(), headers: vec![], body: vec![], weight }
+        RequestTemplate { weight, ..RequestTemplate::get(path) }
     }
 
     #[test]

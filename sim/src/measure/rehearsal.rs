@@ -16,7 +16,7 @@ use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 
 use super::{Conditions, CpuSample, Ending, Measured, Observation, Pick, Record, Recorder, StepMoments};
-use crate::load::{Arrivals, Load, RequestMix, RequestTemplate, Schedule};
+use crate::load::{Load, RequestMix, RequestTemplate, Schedule};
 use crate::mock::{Behaviour, Latency, Respond};
 use crate::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
 
@@ -80,17 +80,12 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
 }
 
 fn load(rate: f64, seconds: u64) -> Load {
-    let get =
-        RequestTemplate { method: "GET".into(), path: "/".into(), headers: vec![], body: vec![], weight: 1 };
+    let requests = RequestMix::new(vec![RequestTemplate::get("/")]).unwrap();
     Load {
-        rate,
-        arrivals: Arrivals::Even,
-        duration: Duration::from_secs(seconds),
         warmup: Duration::from_secs(seconds) / 10,
         connections: 64,
         max_in_flight: 10_000,
-        timeout: Duration::from_secs(5),
-        requests: RequestMix::new(vec![get]).unwrap(),
+        ..Load::constant(rate, Duration::from_secs(seconds), requests)
     }
 }
 
@@ -137,7 +132,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
         attempts.push(Some((attempt, intended)));
     }
     finish(&gateway, &mut under_way, &mut attempts, Instant::MAX, &mut said);
-    let seconds = plan.load.duration.as_secs();
+    let seconds = plan.load.duration().as_secs();
     said.extend((1..=seconds).map(|second| (Instant::from_millis(second * 1000), cpu(second))));
     said.sort_by_key(|(at, _)| *at);
     said.into_iter().map(|(_, seen)| seen).collect()
@@ -200,7 +195,7 @@ pub(crate) fn quiet(plan: &Plan) -> Conditions {
         foreign_cpu: Some(0.02),
         generator_busy_max: Some(0.05),
         jitter_us: Some((60.0, 2_000.0, 5_000.0)),
-        drained_at: Instant::ZERO + plan.load.duration,
+        drained_at: Instant::ZERO + plan.load.duration(),
         aborted_at: None,
     }
 }

@@ -22,7 +22,7 @@ pub fn describe(plan: &Plan) -> String {
         1 => "1 switch".to_owned(),
         n => format!("{n} switches"),
     };
-    format!("ok ({requests}, {switches}, {})", seconds(plan.load.duration))
+    format!("ok ({requests}, {switches}, {})", seconds(plan.load.duration()))
 }
 
 fn requests(plan: &Plan) -> u64 {

@@ -1,4 +1,4 @@
-//! `[gateway] config`: the entities come from decK files instead of sections. What is wrong with them is told at that key,
+//! Files that a scenario names. `[gateway] config`: the entities come from decK files instead of sections. What is wrong with them is told at that key,
 //! with the name of the file; targets stand there too, for whoever has something to say about them.
 
 use std::cell::RefCell;
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::deck::read_deck;
 use super::diagnostic::Place;
 use super::gateway::{Entities, Named, Names};
+use super::mistakes::Mistakes;
 use super::node::{Node, Value};
 use super::reader::Section;
 use super::services::PROTOCOLS;
@@ -22,8 +23,29 @@ use crate::words;
 #[derive(Clone, Debug)]
 pub(super) struct File {
     /// As the scenario names it.
-    name: String,
-    text: String,
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+impl File {
+    /// The file that `node`, the value of `key`, names; paths begin at the scenario's folder.
+    pub(super) fn read(node: &Node, key: &str, input: &Input, mistakes: &Mistakes) -> Option<Self> {
+        let name = text(node, key, mistakes)?;
+        let folder = Path::new(&input.path).parent().unwrap_or(Path::new(""));
+        match (input.surroundings.file)(&folder.join(name)) {
+            Ok(text) => Some(Self { name: name.to_owned(), text }),
+            Err(why) => {
+                let help = "paths begin at the scenario's folder";
+                mistakes.note(&node.place, why, "not a file that can be read", help);
+                None
+            }
+        }
+    }
+
+    /// Its name and the hash of its text, as the resolved scenario has them.
+    pub(super) fn identity(&self) -> String {
+        format!("{}: sha256 {}", words::plain(&self.name), hex(&Sha256::digest(&self.text)))
+    }
 }
 
 /// The entities of the files that `node`, the value of `config`, names.
@@ -64,20 +86,8 @@ fn files(section: &Section<'_>, node: &Node, input: &Input) -> Option<Vec<File>>
         Value::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
     };
-    let folder = Path::new(&input.path).parent().unwrap_or(Path::new(""));
-    let file = |node: &Node| {
-        let name = text(node, "config", section.mistakes)?;
-        match (input.surroundings.file)(&folder.join(name)) {
-            Ok(text) => Some(File { name: name.to_owned(), text }),
-            Err(why) => {
-                let help = "paths begin at the scenario's folder";
-                section.mistakes.note(&node.place, why, "not a file that can be read", help);
-                None
-            }
-        }
-    };
     // Each is read, whatever became of those before it.
-    let read: Vec<_> = nodes.iter().map(file).collect();
+    let read: Vec<_> = nodes.iter().map(|node| File::read(node, "config", input, section.mistakes)).collect();
     read.into_iter().collect()
 }
 
@@ -121,14 +131,10 @@ fn fill<'a>(entities: &mut Entities<'a>, section: &Section<'a>, place: &'a Place
 
 /// One line for each file, and one for the variables they ask for: with them, the same scenario is the same run.
 fn identity(files: &[File], asked: Sha256) -> Vec<String> {
-    let sha = |digest: &[u8]| hex(digest);
-    let mut lines: Vec<_> = files
-        .iter()
-        .map(|file| format!("{}: sha256 {}", words::plain(&file.name), sha(&Sha256::digest(&file.text))))
-        .collect();
+    let mut lines: Vec<_> = files.iter().map(File::identity).collect();
     let asked = asked.finalize();
     if asked != Sha256::digest("") {
-        lines.push(format!("their environment variables: sha256 {}", sha(&asked)));
+        lines.push(format!("their environment variables: sha256 {}", hex(&asked)));
     }
     lines
 }

@@ -1,12 +1,8 @@
-//! `[load]` and `[[load.requests]]`.
+//! `[load]`.
 
-use std::collections::BTreeSet;
-
-use super::diagnostic::Place;
-use super::node::Value;
 use super::reader::{Section, Shape};
-use crate::load::{Arrivals, Load, RequestMix, RequestTemplate, Schedule, ids};
-use crate::words;
+use super::{Input, arrivals, requests};
+use crate::load::{Load, Schedule};
 
 const SHAPE: Shape = Shape {
     what: "the load",
@@ -14,39 +10,25 @@ const SHAPE: Shape = Shape {
         "executor",
         "arrivals",
         "rate",
+        "stages",
+        "trace",
         "duration",
+        "stop_after",
         "warmup",
         "connections",
         "max_in_flight",
         "timeout",
         "requests",
     ],
-    later: &["stages", "vus", "think", "keepalive", "keys"],
+    later: &["vus", "think", "keepalive", "keys", "retry", "hedge", "streams"],
 };
-const REQUEST: Shape =
-    Shape { what: "a request", keys: &["method", "path", "headers", "body", "weight"], later: &[] };
-/// k6's other executors; the first two are on their way, the rest are known so that nobody is told of a slip.
-const EXECUTORS_LATER: [&str; 6] = [
-    "ramping-arrival-rate",
-    "constant-vus",
-    "ramping-vus",
-    "shared-iterations",
-    "per-vu-iterations",
-    "externally-controlled",
-];
-/// Requests per second; more than one machine can send.
-const RATE_MAX: f64 = 1_000_000.0;
 /// Requests of one run: what a report can number.
-const COUNT_MAX: f64 = 1e9;
+pub(super) const COUNT_MAX: u64 = 1_000_000_000;
 const CONNECTIONS_MAX: i64 = 10_000;
 const IN_FLIGHT_MAX: i64 = 1_000_000;
-const WEIGHT_MAX: i64 = 1_000_000;
-/// Header fields that frame or number a request: the load generator writes them itself.
-const OWN_FIELDS: [&str; 7] =
-    ["content-length", "transfer-encoding", "connection", "upgrade", "expect", "trailer", ids::HEADER];
 
-/// The load of the scenario `root`.
-pub(super) fn read(root: &Section<'_>) -> Option<Load> {
+/// The load of the scenario `root`; a line for each file it is made of goes to `identity`.
+pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>) -> Option<Load> {
     let Some(section) = root.section("load", &SHAPE) else {
         if !root.has("load") {
             let help = "write [load] with rate and duration";
@@ -54,21 +36,16 @@ pub(super) fn read(root: &Section<'_>) -> Option<Load> {
         }
         return None;
     };
-    section.one_of("executor", &["constant-arrival-rate"], &EXECUTORS_LATER);
-    let arrivals = match section.one_of("arrivals", &["even", "poisson"], &["trace"]) {
-        Some("poisson") => Arrivals::Poisson,
-        _ => Arrivals::Even,
-    };
-    let (rate, duration) = (section.positive("rate", RATE_MAX), section.some_time("duration"));
+    let arrivals = arrivals::read(&section, input, identity);
     let warmup = section.duration("warmup");
     let connections = section.integer("connections", 1, CONNECTIONS_MAX);
     let max_in_flight = section.integer("max_in_flight", 1, IN_FLIGHT_MAX);
     let timeout = section.some_time("timeout");
-    let requests = requests(&section);
+    let requests = requests::read(&section);
+    let (shape, arrivals) = arrivals?;
     let load = Load {
-        rate: rate?,
+        shape,
         arrivals,
-        duration: duration?,
         warmup: warmup?,
         connections: connections? as usize,
         max_in_flight: max_in_flight? as usize,
@@ -84,110 +61,16 @@ fn check_whole(section: &Section<'_>, load: &Load) {
     let note = |key: &str, message: &str, label: &str, help: &str| {
         section.mistakes.note(section.place_of(key), message, label, help);
     };
-    if load.warmup >= load.duration {
+    let size = ["stages", "trace"].into_iter().find(|key| section.has(key)).unwrap_or("rate");
+    let total = Schedule::new(load, 0).total();
+    if total > COUNT_MAX {
+        let help = "lower the rate or the duration, or say when to `stop_after`";
+        note(size, "the load is more than a billion requests", "too many with this duration", help);
+    } else if total == 0 {
+        let help = "raise the rate or the duration";
+        note(size, "the load is not a single request", "less than one with this duration", help);
+    } else if load.warmup >= load.duration() {
         let help = "the warm-up is the first part of the duration";
         note("warmup", "the warm-up is as long as the load", "nothing is left to measure", help);
     }
-    if load.rate * load.duration.as_secs_f64() > COUNT_MAX {
-        let help = "lower `rate` or `duration`";
-        note("rate", "the load is more than a billion requests", "too many with this duration", help);
-    } else if Schedule::new(load, 0).total() == 0 {
-        let help = "raise `rate` or `duration`";
-        note("rate", "the load is not a single request", "less than one with this duration", help);
-    }
-}
-
-fn requests(load: &Section<'_>) -> Option<RequestMix> {
-    let sections = load.sections("requests", &REQUEST);
-    if sections.is_empty() && load.own("requests").is_none_or(|node| matches!(node.value, Value::List(_))) {
-        let help = "write [[load.requests]] with method and path";
-        load.mistakes.absent(load.place, "a load needs a request", "no [[load.requests]] here", help);
-    }
-    let templates: Vec<_> = sections.iter().map(request).collect();
-    RequestMix::new(templates.into_iter().collect::<Option<Vec<_>>>()?).ok()
-}
-
-fn request(section: &Section<'_>) -> Option<RequestTemplate> {
-    let method = section.text("method").filter(|method| {
-        let is_fine = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
-        if !is_fine {
-            let (place, message) = (section.place_of("method"), "a method is one word in capitals");
-            section.mistakes.note(place, message, "not a method", "such as GET or POST");
-        }
-        is_fine
-    });
-    let path = section.text("path").filter(|path| {
-        let is_fine = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic());
-        if !is_fine {
-            let (place, message) = (section.place_of("path"), "a path cannot be sent as it is");
-            let help = "start with `/` and encode other characters, such as %20 for a space";
-            section.mistakes.note(place, message, "not a path", help);
-        }
-        is_fine
-    });
-    let headers = headers(section);
-    let body = section.text("body");
-    let weight = section.integer("weight", 1, WEIGHT_MAX);
-    Some(RequestTemplate {
-        method: method?.to_owned(),
-        path: path?.to_owned(),
-        headers: headers?,
-        body: body?.as_bytes().to_vec(),
-        weight: weight? as u32,
-    })
-}
-
-/// Header fields; a value that would end its line is refused, and so is what frames the request.
-fn headers(section: &Section<'_>) -> Option<Vec<(String, String)>> {
-    let node = section.node("headers")?;
-    let table = section.as_table(node, "headers")?;
-    let mut fields = Some(Vec::with_capacity(table.entries.len()));
-    let mut seen = BTreeSet::new();
-    for (key, node) in &table.entries {
-        let is_again = !seen.insert(key.name.to_ascii_lowercase());
-        let field = match &node.value {
-            _ if is_again => {
-                let message = format!("the header field `{}` stands there twice", key.name);
-                section.mistakes.note(&key.place, message, "a second time", "capitals make no difference");
-                None
-            }
-            Value::Text(value) => header(section, (&key.name, &key.place), (value, &node.place)),
-            _ => section.wrong_kind(node, &key.name, "a string"),
-        };
-        fields = fields.zip(field).map(|(mut fields, field)| {
-            fields.push(field);
-            fields
-        });
-    }
-    fields
-}
-
-fn header(
-    section: &Section<'_>,
-    (name, name_place): (&str, &Place),
-    (value, value_place): (&str, &Place),
-) -> Option<(String, String)> {
-    let note = |place, message: &str, label: &str, help: String| {
-        section.mistakes.note(place, format!("`{name}` {message}"), label, help);
-    };
-    if OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        let help = format!("leave out {}", words::quoted(&OWN_FIELDS));
-        note(name_place, "is written by the load generator", "not yours to set", help);
-        return None;
-    }
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        note(
-            name_place,
-            "is not the name of a header field",
-            "cannot be sent",
-            "use letters, digits and `-`".into(),
-        );
-        return None;
-    }
-    if !value.bytes().all(|b| b == b'\t' || (b' '..0x7f).contains(&b)) {
-        let help = "use plain ASCII without line ends".into();
-        note(value_place, "has a value that cannot be sent", "not the value of a header field", help);
-        return None;
-    }
-    Some((name.to_owned(), value.to_owned()))
 }

@@ -9,6 +9,7 @@ mod reader;
 mod surroundings;
 mod values;
 
+mod arrivals;
 mod behaviour;
 mod deck;
 mod entity;
@@ -21,6 +22,7 @@ mod lints;
 mod load;
 mod mocks;
 mod patterns;
+mod requests;
 mod services;
 mod steps;
 mod thresholds;
@@ -47,6 +49,7 @@ use sha2::{Digest as _, Sha256};
 use self::mistakes::Mistakes;
 use self::node::Table;
 use self::reader::{Section, Shape};
+use crate::load::Load;
 use crate::plan::{Plan, Source};
 
 /// Every default, commented: what `sim` reads and what people can read.
@@ -126,10 +129,11 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     section.one_of("engine", &["live"], &["model"]);
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
-    let load = load::read(&section);
+    let mut files = Vec::new();
+    let load = load::read(&section, input, &mut files);
     let entities = gateway::entities(&section, input);
     let mocks = mocks::read(&section, &entities.targets);
-    let duration = load.as_ref().map(|load| load.duration);
+    let duration = load.as_ref().map(Load::duration);
     let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
@@ -137,7 +141,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let thresholds = thresholds::read(&section, input, &known);
     let seed = input.seed.or(seed);
     let gateway = gateway::read(&section, entities.config, seed.unwrap_or_default());
-    let resolved = resolved(root, input, &entities.identity);
+    let resolved = resolved(root, input, &[entities.identity, files].concat());
     Some(Plan {
         name: name?,
         summary: section.text("summary").map(str::to_owned),

@@ -29,7 +29,7 @@ fn with(old: &str, new: &str) -> String {
 fn the_shipped_scenario_is_what_it_says() {
     let plan = read(&input(BLUE_GREEN, &[])).unwrap();
     assert_eq!((plan.name.as_str(), plan.seed, plan.load.connections), ("blue-green", 42, 64));
-    assert_eq!((plan.load.warmup, plan.load.duration), (Duration::from_secs(2), Duration::from_secs(30)));
+    assert_eq!((plan.load.warmup, plan.load.duration()), (Duration::from_secs(2), Duration::from_secs(30)));
     assert_eq!(Schedule::new(&plan.load, plan.seed).total(), 18_000);
     let mocks: Vec<_> = plan
         .mocks
@@ -83,6 +83,13 @@ fn flags_change_the_plan_and_the_resolved_text_and_its_hash() {
     assert_eq!(again.source.resolved, changed.source.resolved, "the resolved text is a scenario");
 }
 
+/// The first keys of the shipped load.
+const RATE_AND_DURATION: &str =
+    "executor    = \"constant-arrival-rate\"   # open loop: never waits for an answer
+rate        = 600
+duration    = \"30s\"
+";
+
 /// A text of the shipped scenario, what stands there instead, and what is told: one mistake, except where a name that
 /// others use has gone.
 const BROKEN: &[(&str, &str, &str)] = &[
@@ -105,7 +112,20 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("rate        = 600", "rate = \"600\"", "`rate` is not a number"),
     ("rate        = 600", "", "the load needs `rate`"),
     ("rate        = 600", "rte = 600", "unknown key `rte`"),
-    ("rate        = 600", "rate = 600\nstages = []", "`stages` is not served yet"),
+    (
+        "rate        = 600",
+        "rate = 600\nstages = []\n",
+        "`stages` goes with executor = \"ramping-arrival-rate\"",
+    ),
+    ("rate        = 600", "rate = 600\ntrace = \"a.csv\"", "`trace` goes with arrivals = \"trace\""),
+    ("rate        = 600", "rate = 600\nvus = 5", "`vus` is not served yet"),
+    ("rate        = 600", "rate = 600\nstop_after = 0", "`stop_after` is out of range"),
+    (
+        "rate        = 600",
+        "rate = 600\narrivals = \"trace\"",
+        "the load needs `trace`; `rate` goes with arrivals that are even or poisson",
+    ),
+    ("rate        = 600", "arrivals = \"trace\"\ntrace = \"no.csv\"", "there is no no.csv"),
     ("rate        = 600", "rate = 600\nname = \"x\"", "`name` belongs to the load above it"),
     ("duration    = \"30s\"", "duration = 30", "a duration needs a unit"),
     ("duration    = \"30s\"", "duration = \"30\"", "a duration needs a unit"),
@@ -114,7 +134,23 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("duration    = \"30s\"", "duration = \"900h\"", "the load is more than a billion requests"),
     ("warmup      = \"2s\"", "warmup = \"30s\"", "the warm-up is as long as the load"),
     ("connections = 64", "connections = 0", "`connections` is out of range"),
-    ("\"constant-arrival-rate\"", "\"ramping-arrival-rate\"", "`ramping-arrival-rate` is not served yet"),
+    (
+        "\"constant-arrival-rate\"",
+        "\"ramping-arrival-rate\"",
+        "the load needs `stages`; `duration` goes with a constant rate: stages say how long they are",
+    ),
+    (RATE_AND_DURATION, "executor = \"ramping-arrival-rate\"\nstages = []\n", "a ramp needs a stage"),
+    (
+        RATE_AND_DURATION,
+        "executor = \"ramping-arrival-rate\"\nstages = [{ rate = -1, for = 3 }, { rte = 5, for = \"1s\" }]\n",
+        "`rate` is out of range; a duration needs a unit; unknown key `rte`",
+    ),
+    (
+        RATE_AND_DURATION,
+        "executor = \"ramping-arrival-rate\"\nstages = 5\n",
+        "`stages` is not a list of tables",
+    ),
+    ("\"constant-arrival-rate\"", "\"ramping-vus\"", "`ramping-vus` is not served yet"),
     (
         "\"constant-arrival-rate\"",
         "\"constant-arival-rate\"",
@@ -484,6 +520,51 @@ fn a_plan_can_be_told_in_words() {
     assert!(told.contains("10 s  PATCH /services/example-service  {\"host\": \"green\"}"), "{told}");
     let plan = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &["load.rate=50"]) }).unwrap();
     insta::assert_snapshot!("dry_run", dry_run(&plan));
+}
+
+// === [load] ===
+
+/// The shipped scenario with other arrivals, and files beside it.
+fn arriving(keys: &str) -> Input {
+    let file = |path: &Path| match path.to_str().unwrap() {
+        "folder/arrivals.csv" => Ok("0.5\n2.25\n30\n".to_owned()),
+        path => Err(format!("cannot read {path}")),
+    };
+    let surroundings = Surroundings { file, ..Surroundings::default() };
+    let text = with(RATE_AND_DURATION, &format!("{keys}\n")).replacen("warmup      = \"2s\"", "", 1);
+    Input {
+        path: "folder/scenario.toml".into(),
+        surroundings,
+        ..input(&text, &["steps=[]", "thresholds={}"])
+    }
+}
+
+#[test]
+fn every_shape_of_a_load_is_read() {
+    const RAMP: &str = "executor = \"ramping-arrival-rate\"\nstages = [{ rate = 100, for = \"10s\" }, { rate = 100, for = \"20s\" }]";
+    let trace = "arrivals = \"trace\"\ntrace = \"arrivals.csv\"\n";
+    for (keys, load, total) in [
+        ("rate = 50\nstop_after = 100", "50 per second, open loop, 2s", 100),
+        ("rate = 50\nduration = \"1s\"\nstop_after = 100", "50 per second, open loop, 1s", 50),
+        (RAMP, "0 to 100 per second in 2 stages, open loop, 30s", 2500),
+        (
+            &format!("{RAMP}\nrate = 50\narrivals = \"poisson\"\nstop_after = 1750"),
+            "50 to 100 per second in 2 stages, Poisson arrivals, open loop, 20s",
+            1750,
+        ),
+        (trace, "3 arrivals of arrivals.csv, open loop, 30s 1ms", 3),
+        (&format!("{trace}duration = \"20s\""), "2 arrivals of arrivals.csv, open loop, 20s", 2),
+        (&format!("{trace}stop_after = 1"), "1 arrival of arrivals.csv, open loop, 501ms", 1),
+    ] {
+        let plan = read(&arriving(keys)).unwrap();
+        assert_eq!(
+            (plan.load.in_words().as_str(), Schedule::new(&plan.load, 1).total()),
+            (load, total),
+            "{keys}"
+        );
+    }
+    let plan = read(&arriving(trace)).unwrap();
+    assert!(plan.source.resolved.contains("# arrivals.csv: sha256 "), "{}", plan.source.resolved);
 }
 
 // === Warnings ===

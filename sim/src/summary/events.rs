@@ -38,7 +38,7 @@ pub(super) fn events(plan: &Plan, measured: &Measured) -> Vec<Event> {
 
 /// The beginning and end of each fault, as far as the run went.
 fn faults(plan: &Plan, aborted_at: Option<Instant>) -> Vec<Event> {
-    let end = aborted_at.unwrap_or(Instant::ZERO + plan.load.duration);
+    let end = aborted_at.unwrap_or(Instant::ZERO + plan.load.duration());
     let faults = plan.picked_faults();
     let events = faults.all().iter().flat_map(|fault| {
         let names: Vec<_> = fault.mocks.iter().map(|&mock| plan.mocks[mock].name.as_str()).collect();

@@ -22,7 +22,7 @@ pub(super) fn scenario(plan: &Plan) -> ScenarioFacts {
         engine: "live".to_owned(),
         seed: plan.seed,
         load: plan.load.in_words(),
-        duration_s: plan.load.duration.as_secs_f64(),
+        duration_s: plan.load.duration().as_secs_f64(),
         file: plan.source.path.clone(),
         text: plan.source.text.clone(),
         overrides: plan.source.overrides.clone(),

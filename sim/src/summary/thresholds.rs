@@ -124,7 +124,7 @@ impl Run<'_> {
         if self.measured.lag.n() == 0 {
             return Err(NO_SAMPLES.to_owned());
         }
-        let value = self.measured.released_in_time as f64 / self.plan.load.duration.as_secs_f64();
+        let value = self.measured.released_in_time as f64 / self.plan.load.duration().as_secs_f64();
         Ok(Seen { value, text: format!("{} /s", words::decimal(value, 1)), unit: Unit::Number })
     }
 

@@ -70,13 +70,13 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
 }
 
 fn per_second(n: u64, plan: &Plan) -> f64 {
-    n as f64 / plan.load.duration.as_secs_f64()
+    n as f64 / plan.load.duration().as_secs_f64()
 }
 
 /// The time in which requests were released: all of it, or until the run was stopped.
 fn planned(plan: &Plan, measured: &Measured) -> Duration {
     let until = measured.conditions.aborted_at.map_or(Duration::MAX, |at| at.since(Instant::ZERO));
-    plan.load.duration.min(until).max(Duration::from_millis(1))
+    plan.load.duration().min(until).max(Duration::from_millis(1))
 }
 
 #[derive(Debug)]

@@ -113,7 +113,7 @@ impl Recorder {
     /// A recorder for one run of `plan`.
     pub fn new(plan: &Plan) -> Self {
         let facts = RunFacts::new(plan);
-        let grid = Grid::new(plan.load.duration);
+        let grid = Grid::new(plan.load.duration());
         let config = &plan.gateway.config;
         Self {
             phases: Phases::new(facts.warmup),
@@ -374,7 +374,7 @@ impl RunFacts {
         Self {
             count: Schedule::new(&plan.load, plan.seed).total(),
             warmup: Instant::ZERO + plan.load.warmup,
-            end: Instant::ZERO + plan.load.duration,
+            end: Instant::ZERO + plan.load.duration(),
             mocks: config
                 .targets()
                 .filter_map(|(id, target)| Some((id, mock(&target.target.to_string())? as u32)))

@@ -298,7 +298,7 @@ mod tests {
 
     use super::super::report::channel;
     use super::*;
-    use crate::load::{Arrivals, RequestMix, RequestTemplate};
+    use crate::load::{RequestMix, RequestTemplate};
 
     /// How many bytes of a connection, behind the head of its one request, are none of that request's body.
     fn answer_early(mut stream: TcpStream) -> usize {
@@ -333,20 +333,14 @@ mod tests {
         });
         let post = RequestTemplate {
             method: "POST".into(),
-            path: "/".into(),
-            headers: vec![],
             body: vec![b'x'; 32_000_000],
-            weight: 1,
+            ..RequestTemplate::get("/")
         };
+        let requests = RequestMix::new(vec![post]).unwrap();
         let load = Load {
-            rate: 100.0,
-            arrivals: Arrivals::Even,
-            duration: Duration::from_millis(30),
-            warmup: Duration::ZERO,
-            connections: 1,
             max_in_flight: 10,
             timeout: Duration::from_secs(20),
-            requests: RequestMix::new(vec![post]).unwrap(),
+            ..Load::constant(100.0, Duration::from_millis(30), requests)
         };
         let stream = TcpStream::connect(gateway).unwrap();
         stream.set_nonblocking(true).unwrap();
