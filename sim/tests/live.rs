@@ -15,7 +15,9 @@ use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
-use sim::load::{Arrivals, Curve, Load, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace};
+use sim::load::{
+    Arrivals, Curve, Load, Pattern, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace, Users,
+};
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
@@ -274,7 +276,7 @@ fn live_bodies_methods_and_headers_reach_the_target() {
     let post = RequestTemplate {
         method: "POST".into(),
         headers: vec![("content-type".into(), "application/json".into())],
-        body: vec![b'x'; 300_000],
+        body: vec![b'x'; 300_000].into(),
         ..get("/anything/deep?x=1")
     };
     plan.load.requests =
@@ -325,4 +327,20 @@ fn live_a_ramp_and_a_trace_are_sent_as_they_are() {
     let mut intended: Vec<_> = seen.records.iter().map(|record| record.intended).collect();
     intended.sort_unstable();
     assert_eq!((seen.answered(), intended), (4, [100, 100, 150, 200].map(Instant::from_millis).to_vec()));
+}
+
+#[test]
+fn live_a_mix_of_many_users_is_sent_on_kept_and_on_new_connections() {
+    let mut plan = plan(500.0, 300);
+    let path = Pattern::parse("/anything/${user}?n=${index}").unwrap();
+    let body = Pattern::parse("{\"seed\": ${seed}, \"nonce\": \"${random}\"}").unwrap();
+    let post = RequestTemplate { method: "POST".into(), path, body, weight: 3, ..get("/") };
+    plan.load.requests = RequestMix::new(vec![get("/anything"), post]).unwrap();
+    plan.load.users = Users::new(20, Some(1.0));
+    (plan.load.users.header, plan.load.users.cookies) = (Some("x-user".into()), true);
+    for most in [None, Some(10), Some(1)] {
+        plan.load.requests_per_connection = most;
+        let (seen, _) = run(&plan);
+        assert_eq!((seen.answered(), seen.dropped()), (150, BTreeMap::new()), "{most:?}");
+    }
 }

@@ -1,17 +1,23 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
 
+mod cookies;
 mod curve;
 pub mod ids;
+mod pattern;
 mod requests;
 mod schedule;
 mod trace;
+mod users;
 
+pub use cookies::Cookies;
 pub use curve::{Curve, Stage};
 pub use ids::RequestIds;
+pub use pattern::{Pattern, Piece, Value};
 pub use requests::{RequestMix, RequestTemplate};
 pub use schedule::Schedule;
 pub use trace::Trace;
+pub use users::Users;
 
 use std::time::Duration;
 
@@ -28,6 +34,9 @@ pub struct Load {
     pub warmup: Duration,
     /// Client connections, at least 1; opened before the start.
     pub connections: usize,
+    /// How many requests a connection carries before the client closes it; `None` is without end. With 1 each request says
+    /// that it is the last.
+    pub requests_per_connection: Option<u64>,
     /// Requests that may be released and unfinished at once; one more is dropped as `overflow`.
     pub max_in_flight: usize,
     /// How long after it was put on the wire a request may take before it is dropped as `response_timeout`;
@@ -35,6 +44,8 @@ pub struct Load {
     pub timeout: Duration,
     /// What is sent.
     pub requests: RequestMix,
+    /// Who sends it.
+    pub users: Users,
 }
 
 /// How much arrives at which time.
@@ -65,9 +76,11 @@ impl Load {
             arrivals: Arrivals::Even,
             warmup: Duration::ZERO,
             connections: 1,
+            requests_per_connection: None,
             max_in_flight: 1,
             timeout: Duration::from_secs(5),
             requests,
+            users: Users::new(1, None),
         }
     }
 

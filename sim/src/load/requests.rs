@@ -2,17 +2,19 @@
 
 use gateway_core::rng;
 
+use super::Pattern;
+
 /// One kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {
     /// Upper case.
     pub method: String,
     /// Starts with `/`; may hold a query.
-    pub path: String,
+    pub path: Pattern,
     /// Name and value, in file order.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Pattern)>,
     /// Sent with a `Content-Length` when not empty.
-    pub body: Vec<u8>,
+    pub body: Pattern,
     /// Its share is its weight over the sum of weights; at least 1.
     pub weight: u32,
 }
@@ -20,7 +22,7 @@ pub struct RequestTemplate {
 impl RequestTemplate {
     /// A plain GET of `path`.
     pub fn get(path: &str) -> Self {
-        Self { method: "GET".to_owned(), path: path.to_owned(), headers: vec![], body: vec![], weight: 1 }
+        Self { method: "GET".to_owned(), path: path.into(), headers: vec![], body: "".into(), weight: 1 }
     }
 }
 
@@ -56,6 +58,11 @@ impl RequestMix {
     /// All kinds, in file order.
     pub fn templates(&self) -> &[RequestTemplate] {
         &self.templates
+    }
+
+    /// What part of all requests is of this kind.
+    pub fn share(&self, template: &RequestTemplate) -> f64 {
+        f64::from(template.weight) / self.until[self.until.len() - 1] as f64
     }
 
     /// The kind of request `index`: a pure function of (seed, index).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::gateway::{Balancing, Options};
 
 use super::origins;
-use crate::load::Schedule;
+use crate::load::{Load, Schedule};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
 use crate::plan::{Action, Plan, Step};
 use crate::words;
@@ -46,8 +46,19 @@ pub fn dry_run(plan: &Plan) -> String {
         words::count(load.max_in_flight as u64),
         seconds(load.timeout)
     );
-    for request in load.requests.templates() {
-        let _ = writeln!(out, "            {} {}", request.method, words::plain(&request.path));
+    senders(&mut out, load);
+    let templates = load.requests.templates();
+    for request in templates {
+        let share = match templates.len() {
+            1 => String::new(),
+            _ => format!("  {}", words::share(load.requests.share(request))),
+        };
+        let _ = writeln!(
+            out,
+            "            {} {}{share}",
+            request.method,
+            words::plain(&request.path.to_string())
+        );
     }
     let _ = writeln!(
         out,
@@ -82,6 +93,24 @@ pub fn dry_run(plan: &Plan) -> String {
     }
     settings(&mut out, plan);
     out
+}
+
+/// Who sends, and on what connections, where that is not one user on connections that stay.
+fn senders(out: &mut String, load: &Load) {
+    let users = &load.users;
+    if users.count() > 1 {
+        let key =
+            users.header.as_deref().map_or_else(String::new, |name| format!(", each with its `{name}`"));
+        let cookies = if users.cookies { ", keeping cookies" } else { "" };
+        let _ = writeln!(out, "            {}{key}{cookies}", words::counted(users.count(), "user"));
+    }
+    match load.requests_per_connection {
+        None => {}
+        Some(1) => out.push_str("            a new connection for each request\n"),
+        Some(n) => {
+            let _ = writeln!(out, "            a new connection after {} requests", words::count(n));
+        }
+    }
 }
 
 /// `2 workers, each with balancers of its own, changes within 5 s, Kong's rules`

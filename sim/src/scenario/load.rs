@@ -1,7 +1,7 @@
 //! `[load]`.
 
 use super::reader::{Section, Shape};
-use super::{Input, arrivals, requests};
+use super::{Input, arrivals, requests, users};
 use crate::load::{Load, Schedule};
 
 const SHAPE: Shape = Shape {
@@ -16,11 +16,13 @@ const SHAPE: Shape = Shape {
         "stop_after",
         "warmup",
         "connections",
+        "keepalive",
         "max_in_flight",
         "timeout",
         "requests",
+        "keys",
     ],
-    later: &["vus", "think", "keepalive", "keys", "retry", "hedge", "streams"],
+    later: &["vus", "think", "retry", "hedge", "streams"],
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
@@ -41,16 +43,20 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
     let connections = section.integer("connections", 1, CONNECTIONS_MAX);
     let max_in_flight = section.integer("max_in_flight", 1, IN_FLIGHT_MAX);
     let timeout = section.some_time("timeout");
-    let requests = requests::read(&section);
+    let requests = requests::read(&section, input, identity);
+    let requests_per_connection = users::requests_per_connection(&section);
+    let users = users::read(&section);
     let (shape, arrivals) = arrivals?;
     let load = Load {
         shape,
         arrivals,
         warmup: warmup?,
         connections: connections? as usize,
+        requests_per_connection: requests_per_connection?,
         max_in_flight: max_in_flight? as usize,
         timeout: timeout?,
         requests: requests?,
+        users: users?,
     };
     check_whole(&section, &load);
     Some(load)

@@ -28,6 +28,7 @@ mod steps;
 mod thresholds;
 mod traces;
 mod upstreams;
+mod users;
 
 mod describe;
 mod origins;

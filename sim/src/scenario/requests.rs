@@ -2,31 +2,48 @@
 
 use std::collections::BTreeSet;
 
+use super::Input;
 use super::diagnostic::Place;
-use super::node::Value;
+use super::files::File;
+use super::node::{Node, Value};
 use super::reader::{Section, Shape};
-use crate::load::{RequestMix, RequestTemplate, ids};
+use super::values;
+use crate::load::{Pattern, RequestMix, RequestTemplate, Value as Stands, ids};
 use crate::words;
 
-const REQUEST: Shape =
-    Shape { what: "a request", keys: &["method", "path", "headers", "body", "weight"], later: &[] };
+const REQUEST: Shape = Shape {
+    what: "a request",
+    keys: &["method", "path", "headers", "body", "body_file", "body_size", "weight"],
+    later: &[],
+};
+/// The keys that say what a body is.
+const BODIES: [&str; 3] = ["body", "body_file", "body_size"];
+/// Largest body, bytes: as large as a file may be.
+const BODY_MAX: u64 = 16 << 20;
 const WEIGHT_MAX: i64 = 1_000_000;
 /// Header fields that frame or number a request: the load generator writes them itself.
 const OWN_FIELDS: [&str; 7] =
     ["content-length", "transfer-encoding", "connection", "upgrade", "expect", "trailer", ids::HEADER];
 
-/// The mix of requests of `load`.
-pub(super) fn read(load: &Section<'_>) -> Option<RequestMix> {
+/// The mix of requests of `load`; a line for each file it is made of goes to `identity`.
+pub(super) fn read(load: &Section<'_>, input: &Input, identity: &mut Vec<String>) -> Option<RequestMix> {
     let sections = load.sections("requests", &REQUEST);
     if sections.is_empty() && load.own("requests").is_none_or(|node| matches!(node.value, Value::List(_))) {
         let help = "write [[load.requests]] with method and path";
         load.mistakes.absent(load.place, "a load needs a request", "no [[load.requests]] here", help);
     }
-    let templates: Vec<_> = sections.iter().map(request).collect();
+    let has_users = load.has("keys");
+    let templates: Vec<_> =
+        sections.iter().map(|section| request(section, has_users, input, identity)).collect();
     RequestMix::new(templates.into_iter().collect::<Option<Vec<_>>>()?).ok()
 }
 
-fn request(section: &Section<'_>) -> Option<RequestTemplate> {
+fn request(
+    section: &Section<'_>,
+    has_users: bool,
+    input: &Input,
+    identity: &mut Vec<String>,
+) -> Option<RequestTemplate> {
     let method = section.text("method").filter(|method| {
         let is_fine = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
         if !is_fine {
@@ -44,20 +61,72 @@ fn request(section: &Section<'_>) -> Option<RequestTemplate> {
         }
         is_fine
     });
-    let headers = headers(section);
-    let body = section.text("body");
+    let pattern = |text: &str, place: &Place| pattern(section, text, place, has_users);
+    let path = path.and_then(|path| pattern(path, section.place_of("path")));
+    let headers = headers(section, &pattern);
+    let body = body(section, &pattern, input, identity);
     let weight = section.integer("weight", 1, WEIGHT_MAX);
     Some(RequestTemplate {
         method: method?.to_owned(),
-        path: path?.to_owned(),
+        path: path?,
         headers: headers?,
-        body: body?.as_bytes().to_vec(),
+        body: body?,
         weight: weight? as u32,
     })
 }
 
+/// A text with places for what differs from request to request.
+fn pattern(section: &Section<'_>, text: &str, place: &Place, has_users: bool) -> Option<Pattern> {
+    let pattern = Pattern::parse(text)
+        .map_err(|what| {
+            let known = Stands::ALL.map(|value| format!("${{{}}}", value.as_str()));
+            let help = format!("places are {}; write $${{ for ${{ itself", words::quoted(&known));
+            section.mistakes.note(place, format!("`{what}` stands for nothing"), "no such place", help);
+        })
+        .ok()?;
+    if pattern.has(Stands::User) && !has_users {
+        let help = "write [load.keys] with users = 1000";
+        section.mistakes.note(place, "`${user}` needs users", "nobody is told from others here", help);
+    }
+    Some(pattern)
+}
+
+/// The body, by the one key that says it: itself, a file as it is, or a size.
+fn body(
+    section: &Section<'_>,
+    pattern: &dyn Fn(&str, &Place) -> Option<Pattern>,
+    input: &Input,
+    identity: &mut Vec<String>,
+) -> Option<Pattern> {
+    let said: Vec<_> = BODIES.into_iter().filter_map(|key| Some((key, section.own(key)?))).collect();
+    match said.as_slice() {
+        [] => section.text("body").map(Pattern::from),
+        [("body", node)] => pattern(section.text("body")?, &node.place),
+        [("body_file", node)] => {
+            let file = File::read(node, "body_file", input, section.mistakes)?;
+            identity.push(file.identity());
+            Some(file.text.into_bytes().into())
+        }
+        [(_, node)] => body_of_size(section, node),
+        [(first, _), (second, node), ..] => {
+            let message = format!("a body is told by `{first}` or by `{second}`");
+            section.mistakes.note(&node.place, message, "a second body", "leave out one of them");
+            None
+        }
+    }
+}
+
+/// Letters, so many of them.
+fn body_of_size(section: &Section<'_>, node: &Node) -> Option<Pattern> {
+    let size = values::size(node, "body_size", BODY_MAX, section.mistakes)?;
+    Some((b'a'..=b'z').cycle().take(size as usize).collect::<Vec<_>>().into())
+}
+
 /// Header fields; a value that would end its line is refused, and so is what frames the request.
-fn headers(section: &Section<'_>) -> Option<Vec<(String, String)>> {
+fn headers(
+    section: &Section<'_>,
+    pattern: &dyn Fn(&str, &Place) -> Option<Pattern>,
+) -> Option<Vec<(String, Pattern)>> {
     let node = section.node("headers")?;
     let table = section.as_table(node, "headers")?;
     let mut fields = Some(Vec::with_capacity(table.entries.len()));
@@ -70,7 +139,9 @@ fn headers(section: &Section<'_>) -> Option<Vec<(String, String)>> {
                 section.mistakes.note(&key.place, message, "a second time", "capitals make no difference");
                 None
             }
-            Value::Text(value) => header(section, (&key.name, &key.place), (value, &node.place)),
+            Value::Text(value) => field_name(section, (&key.name, &key.place))
+                .zip(field_value(section, &key.name, (value, &node.place)))
+                .and_then(|(name, value)| Some((name, pattern(value, &node.place)?))),
             _ => section.wrong_kind(node, &key.name, "a string"),
         };
         fields = fields.zip(field).map(|(mut fields, field)| {
@@ -81,32 +152,30 @@ fn headers(section: &Section<'_>) -> Option<Vec<(String, String)>> {
     fields
 }
 
-fn header(
-    section: &Section<'_>,
-    (name, name_place): (&str, &Place),
-    (value, value_place): (&str, &Place),
-) -> Option<(String, String)> {
-    let note = |place, message: &str, label: &str, help: String| {
+/// The name of a header field that a scenario may set.
+pub(super) fn field_name(section: &Section<'_>, (name, place): (&str, &Place)) -> Option<String> {
+    let note = |message: &str, label: &str, help: String| {
         section.mistakes.note(place, format!("`{name}` {message}"), label, help);
     };
     if OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         let help = format!("leave out {}", words::quoted(&OWN_FIELDS));
-        note(name_place, "is written by the load generator", "not yours to set", help);
+        note("is written by the load generator", "not yours to set", help);
         return None;
     }
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        note(
-            name_place,
-            "is not the name of a header field",
-            "cannot be sent",
-            "use letters, digits and `-`".into(),
-        );
+        let help = "use letters, digits and `-`".into();
+        note("is not the name of a header field", "cannot be sent", help);
         return None;
     }
-    if !value.bytes().all(|b| b == b'\t' || (b' '..0x7f).contains(&b)) {
-        let help = "use plain ASCII without line ends".into();
-        note(value_place, "has a value that cannot be sent", "not the value of a header field", help);
-        return None;
+    Some(name.to_owned())
+}
+
+fn field_value<'a>(section: &Section<'_>, name: &str, (value, place): (&'a str, &Place)) -> Option<&'a str> {
+    if value.bytes().all(|b| b == b'\t' || (b' '..0x7f).contains(&b)) {
+        return Some(value);
     }
-    Some((name.to_owned(), value.to_owned()))
+    let (message, label) =
+        (format!("`{name}` has a value that cannot be sent"), "not the value of a header field");
+    section.mistakes.note(place, message, label, "use plain ASCII without line ends");
+    None
 }

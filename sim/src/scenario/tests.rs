@@ -170,6 +170,35 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "the header field `Host` stands there twice",
     ),
     ("path   = \"/anything\"", "path = \"anything\"", "a path cannot be sent as it is"),
+    ("path   = \"/anything\"", "path = \"/${idx}\"", "`${idx}` stands for nothing"),
+    ("path   = \"/anything\"", "path = \"/${user}\"", "`${user}` needs users"),
+    ("path   = \"/anything\"", "body = \"${\"", "`${ without its }` stands for nothing"),
+    ("path   = \"/anything\"", "body_file = \"order.json\"", "there is no order.json"),
+    ("path   = \"/anything\"", "body_size = \"10\"", "`body_size` is not a size"),
+    ("path   = \"/anything\"", "body_size = \"17MiB\"", "`body_size` is out of range"),
+    (
+        "path   = \"/anything\"",
+        "body = \"x\"\nbody_size = \"1KB\"",
+        "a body is told by `body` or by `body_size`",
+    ),
+    ("[[load.requests]]", "keys = 5\n[[load.requests]]", "`keys` is not a table"),
+    (
+        "[[load.requests]]",
+        "[load.keys]\nzipf = -1\n[[load.requests]]",
+        "a set of keys needs `users`; `zipf` is out of range",
+    ),
+    (
+        "[[load.requests]]",
+        "[load.keys]\nusers = 200_000\ncookies = true\nheader = \"Connection\"\n[[load.requests]]",
+        "`users` is out of range; `Connection` is written by the load generator",
+    ),
+    ("connections = 64", "keepalive = { requests = 5 }", "unknown key `requests`"),
+    ("connections = 64", "keepalive = \"5s\"", "`keepalive` is not a table"),
+    (
+        "connections = 64",
+        "keepalive = { requests_per_connection = 2, new_connection_each_time = true }",
+        "a connection carries one request or several",
+    ),
     (
         "name = \"example-service\"\n",
         "name = \"a b\"\n",
@@ -565,6 +594,33 @@ fn every_shape_of_a_load_is_read() {
     }
     let plan = read(&arriving(trace)).unwrap();
     assert!(plan.source.resolved.contains("# arrivals.csv: sha256 "), "{}", plan.source.resolved);
+}
+
+#[test]
+fn what_is_sent_by_whom_is_told_in_words() {
+    let text = with("path   = \"/anything\"", "path = \"/anything/${user}\"\nweight = 3").replacen(
+        "[[services]]",
+        "[[load.requests]]\nmethod = \"POST\"\npath = \"/anything\"\nbody_file = \"arrivals.csv\"\n\
+         [[load.requests]]\nmethod = \"PUT\"\npath = \"/anything\"\nbody_size = \"2 KiB\"\n[[services]]",
+        1,
+    );
+    let sets = [
+        "load.keys={users=1000,zipf=1.1,header=\"x-user\",cookies=true}",
+        "load.keepalive={new_connection_each_time=true}",
+    ];
+    let read = read(&Input {
+        sets: sets.map(str::to_owned).to_vec(),
+        text,
+        ..arriving("rate = 1\nduration = \"1s\"")
+    });
+    let plan = read.unwrap();
+    let told = dry_run(&plan);
+    let told: Vec<_> = told.lines().skip(2).take_while(|line| !line.starts_with("  gateway")).collect();
+    insta::assert_snapshot!("senders", told.join("\n"));
+    let load = plan.load;
+    assert_eq!((load.users.count(), load.requests_per_connection), (1000, Some(1)));
+    let bodies: Vec<_> = load.requests.templates().iter().map(|kind| kind.body.to_string().len()).collect();
+    assert_eq!(bodies, [0, 12, 2048]);
 }
 
 // === Warnings ===

@@ -118,6 +118,29 @@ pub(super) fn number(node: &Node, name: &str, least: f64, most: f64, mistakes: &
     None
 }
 
+/// Units of a size and their bytes.
+const SIZES: [(&str, u64); 5] =
+    [("B", 1), ("KB", 1000), ("MB", 1_000_000), ("KiB", 1 << 10), ("MiB", 1 << 20)];
+
+/// The node as a size, `"10KB"`, of at most `most` bytes.
+pub(super) fn size(node: &Node, name: &str, most: u64, mistakes: &Mistakes) -> Option<u64> {
+    let text = text(node, name, mistakes)?;
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = SIZES.iter().find(|(known, _)| *known == unit.trim_start()).map(|(_, bytes)| bytes);
+    let Some((number, unit)) = number.parse::<u64>().ok().zip(unit) else {
+        let help = "write \"10KB\"; units are B, KB, MB, KiB, MiB";
+        mistakes.note(&node.place, format!("`{name}` is not a size"), "no whole number with a unit", help);
+        return None;
+    };
+    let size = number.saturating_mul(*unit);
+    if size > most {
+        let label = format!("at most {} MiB", most >> 20);
+        mistakes.note(&node.place, format!("`{name}` is out of range"), label, "write \"10KB\"");
+        return None;
+    }
+    Some(size)
+}
+
 /// The node as a list.
 pub(super) fn list<'a>(node: &'a Node, name: &str, mistakes: &Mistakes) -> Option<&'a [Node]> {
     match &node.value {

@@ -16,6 +16,8 @@ const HEAD_MAX: usize = 64 * 1024;
 pub(super) struct AnswerReader {
     state: State,
     head: AnswerHead,
+    /// The `Set-Cookie`s of the last head, one after the other, each with a line end.
+    set_cookies: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ pub(super) enum Found {
 impl AnswerReader {
     /// Before an answer.
     pub(super) fn new() -> Self {
-        Self { state: State::Head, head: AnswerHead::default() }
+        Self { state: State::Head, head: AnswerHead::default(), set_cookies: Vec::new() }
     }
 
     /// Reads on in `input`. `to_head` is whether the request was a HEAD.
@@ -87,6 +89,11 @@ impl AnswerReader {
         matches!(self.state, State::UntilClose).then_some(AnswerHead { keep_alive: false, ..self.head })
     }
 
+    /// The `Set-Cookie`s of the last answer.
+    pub(super) fn set_cookies(&self) -> impl Iterator<Item = &[u8]> {
+        self.set_cookies.split(|&byte| byte == b'\n').filter(|cookie| !cookie.is_empty())
+    }
+
     /// Whether the head of an answer has been read and its body has not.
     pub(super) fn is_within_body(&self) -> bool {
         !matches!(self.state, State::Head)
@@ -109,6 +116,7 @@ impl AnswerReader {
         let status = answer.code.ok_or(())?;
         let mut head = AnswerHead { status, target: None, keep_alive: answer.version == Some(1) };
         let (mut body, mut chunked) = (None, false);
+        self.set_cookies.clear();
         for field in answer.headers.iter() {
             let name = field.name;
             if name.eq_ignore_ascii_case("content-length") {
@@ -117,6 +125,9 @@ impl AnswerReader {
                 chunked = true;
             } else if name.eq_ignore_ascii_case("connection") {
                 head.keep_alive &= !field.value.eq_ignore_ascii_case(b"close");
+            } else if name.eq_ignore_ascii_case("set-cookie") {
+                self.set_cookies.extend_from_slice(field.value);
+                self.set_cookies.push(b'\n');
             } else if name.eq_ignore_ascii_case(TARGET.as_str()) {
                 head.target = number(field.value).and_then(|n| u32::try_from(n).ok());
             }
@@ -180,6 +191,20 @@ mod tests {
         for step in 1..text.len() {
             assert_eq!(read(text, step), expected, "{step} bytes at a time");
         }
+    }
+
+    #[test]
+    fn cookies_of_an_answer_are_there_until_the_next_one() {
+        let (mut reader, mut input) = (AnswerReader::new(), BytesMut::new());
+        let mut cookies = |text: &[u8]| {
+            input.extend_from_slice(text);
+            assert!(matches!(reader.read(&mut input, false), Found::Answer(_)));
+            reader.set_cookies().map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        let two =
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nset-cookie: b=2; Path=/\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(cookies(two), [&b"a=1"[..], b"b=2; Path=/"]);
+        assert!(cookies(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_empty());
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) struct Connection {
     pub(super) job: Option<Job>,
     pub(super) reader: AnswerReader,
     pub(super) input: BytesMut,
+    /// Requests it has carried since it was opened.
+    pub(super) carried: u64,
     /// What could not be written at once.
     rest: Vec<u8>,
 }
@@ -55,6 +57,7 @@ impl Connection {
             job: None,
             reader: AnswerReader::new(),
             input: BytesMut::new(),
+            carried: 0,
             rest: Vec::new(),
         }
     }
@@ -77,6 +80,7 @@ impl Connection {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
             Err(e) => return Err(e),
         };
+        self.carried += 1;
         self.rest.clear();
         self.rest.extend_from_slice(&bytes[written..]);
         Ok(())
@@ -118,6 +122,7 @@ impl Connection {
         self.link = Link::Closed;
         self.reader = AnswerReader::new();
         self.input.clear();
+        self.carried = 0;
         self.rest.clear();
     }
 }

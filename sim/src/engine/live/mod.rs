@@ -12,6 +12,7 @@ mod control;
 mod generator;
 mod machine;
 mod observer;
+mod outgoing;
 mod preflight;
 mod report;
 mod targets;

@@ -1,68 +1,187 @@
-//! The bytes of each kind of request, prepared once: sending one is writing its digits into their place and one `write`.
+//! The bytes of each kind of request, prepared once: sending one is overwriting what differs and one `write`.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use crate::load::{RequestIds, RequestTemplate, ids};
+use gateway_core::rng;
+
+use crate::load::{Load, Pattern, Piece, RequestIds, RequestTemplate, Value, ids};
 
 /// The bytes of one kind of request.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     bytes: Vec<u8>,
-    /// Where the digits of the id stand.
-    digits: std::ops::Range<usize>,
+    /// What differs from one to the next, and where it stands.
+    places: Vec<(Range<usize>, Value)>,
+    /// Where its last header field ends.
+    fields_end: usize,
     /// Whether its answer has no body whatever its length says.
     pub(super) to_head: bool,
 }
 
+/// Where a template of a run is sent, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) load: &'a Load,
+    /// The gateway.
+    pub(super) host: &'a str,
+    pub(super) ids: &'a RequestIds,
+    pub(super) seed: u64,
+}
+
 impl Template {
-    /// The bytes of `request`, sent to `host` unless it names another.
-    pub(super) fn new(request: &RequestTemplate, host: &str, ids: &RequestIds) -> Self {
-        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    /// The bytes of `request`, sent to the host of `setting` unless it names another.
+    pub(super) fn new(request: &RequestTemplate, setting: Setting<'_>) -> Self {
+        let (bytes, places, to_head) = (Vec::new(), Vec::new(), request.method == "HEAD");
+        let mut template = Self { bytes, places, fields_end: 0, to_head };
         let says = |name: &str| request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        template.text(format_args!("{} ", request.method));
+        template.pattern(&request.path, setting);
+        template.text(format_args!(" HTTP/1.1\r\n"));
         if !says("host") {
-            let _ = write!(head, "host: {host}\r\n");
+            template.field("host", &setting.host.into(), setting);
         }
         for (name, value) in &request.headers {
-            let _ = write!(head, "{name}: {value}\r\n");
+            template.field(name, value, setting);
         }
-        if !request.body.is_empty() && !says("content-length") {
-            let _ = write!(head, "content-length: {}\r\n", request.body.len());
+        if let Some(name) = setting.load.users.header.as_deref().filter(|name| !says(name)) {
+            template.field(name, &Value::User.into(), setting);
         }
-        let _ = write!(head, "{}: {}", ids::HEADER, ids.prefix());
-        let digits = head.len()..head.len() + ids.width();
-        let mut bytes = head.into_bytes();
-        bytes.resize(digits.end, b'0');
-        bytes.extend_from_slice(b"\r\n\r\n");
-        bytes.extend_from_slice(&request.body);
-        Self { bytes, digits, to_head: request.method == "HEAD" }
+        if setting.load.requests_per_connection == Some(1) {
+            template.field("connection", &"close".into(), setting);
+        }
+        if !request.body.is_empty() {
+            let mut body = Self { bytes: Vec::new(), places: Vec::new(), fields_end: 0, to_head };
+            body.pattern(&request.body, setting);
+            template.text(format_args!("content-length: {}\r\n", body.bytes.len()));
+        }
+        template.text(format_args!("{}: {}", ids::HEADER, setting.ids.prefix()));
+        template.pattern(&Value::Index.into(), setting);
+        template.text(format_args!("\r\n"));
+        template.fields_end = template.bytes.len();
+        template.text(format_args!("\r\n"));
+        template.pattern(&request.body, setting);
+        template
     }
 
-    /// The bytes of request `index`.
-    pub(super) fn bytes(&mut self, index: u64) -> &[u8] {
-        RequestIds::write_digits(index, &mut self.bytes[self.digits.clone()]);
+    /// The bytes of request `index` of `user`.
+    pub(super) fn bytes(&mut self, index: u64, user: u64, seed: u64) -> &[u8] {
+        for (place, value) in &self.places {
+            let digits = &mut self.bytes[place.clone()];
+            match value {
+                Value::Index => RequestIds::write_digits(index, digits),
+                Value::User => RequestIds::write_digits(user, digits),
+                Value::Random => hex(rng::draw(seed, const { rng::fnv1a("load/random") }, index), digits),
+                Value::Seed => {}
+            }
+        }
         &self.bytes
+    }
+
+    /// Puts the same bytes, with `cookies` of its user, into `buffer`.
+    pub(super) fn with_cookies(&self, cookies: &[u8], buffer: &mut Vec<u8>) {
+        let (head, rest) = self.bytes.split_at(self.fields_end);
+        buffer.clear();
+        for part in [head, b"cookie: ", cookies, b"\r\n", rest] {
+            buffer.extend_from_slice(part);
+        }
+    }
+
+    fn field(&mut self, name: &str, value: &Pattern, setting: Setting<'_>) {
+        self.text(format_args!("{name}: "));
+        self.pattern(value, setting);
+        self.text(format_args!("\r\n"));
+    }
+
+    fn text(&mut self, text: std::fmt::Arguments<'_>) {
+        let mut line = String::new();
+        // A string takes everything.
+        let _ = line.write_fmt(text);
+        self.bytes.extend_from_slice(line.as_bytes());
+    }
+
+    fn pattern(&mut self, pattern: &Pattern, Setting { load, ids, seed, .. }: Setting<'_>) {
+        for piece in pattern.pieces() {
+            let (value, width) = match piece {
+                Piece::Bytes(bytes) => {
+                    self.bytes.extend_from_slice(bytes);
+                    continue;
+                }
+                Piece::Place(Value::Seed) => {
+                    self.text(format_args!("{seed}"));
+                    continue;
+                }
+                Piece::Place(value @ Value::Index) => (*value, ids.width()),
+                Piece::Place(value @ Value::User) => (*value, load.users.width()),
+                Piece::Place(value @ Value::Random) => (*value, 16),
+            };
+            let place = self.bytes.len()..self.bytes.len() + width;
+            self.bytes.resize(place.end, b'0');
+            self.places.push((place, value));
+        }
+    }
+}
+
+fn hex(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number % 16) as usize];
+        number /= 16;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::load::{RequestMix, Users};
+
+    fn template(request: &RequestTemplate, change: impl FnOnce(&mut Load)) -> Template {
+        let requests = RequestMix::new(vec![request.clone()]).unwrap();
+        let mut load = Load::constant(600.0, Duration::from_secs(30), requests);
+        change(&mut load);
+        let ids = RequestIds::new(42, 18_000);
+        Template::new(request, Setting { load: &load, host: "localhost", ids: &ids, seed: 42 })
+    }
 
     #[test]
     fn a_request_is_prepared_whole_and_gets_its_number() {
         let request = RequestTemplate {
             method: "POST".into(),
-            path: "/anything?x=1".into(),
             headers: vec![("accept".into(), "*/*".into())],
-            body: b"order".to_vec(),
-            weight: 1,
+            body: "order".into(),
+            ..RequestTemplate::get("/anything?x=1")
         };
-        let mut template = Template::new(&request, "localhost", &RequestIds::new(42, 18_000));
+        let mut template = template(&request, |_| {});
         assert_eq!(
-            String::from_utf8_lossy(template.bytes(6003)),
+            String::from_utf8_lossy(template.bytes(6003, 0, 42)),
             "POST /anything?x=1 HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\ncontent-length: 5\r\n\
              x-request-id: 42-06003\r\n\r\norder"
         );
-        assert!(template.bytes(7).windows(8).any(|bytes| bytes == b"42-00007"));
+        assert!(template.bytes(7, 0, 42).windows(8).any(|bytes| bytes == b"42-00007"));
+    }
+
+    #[test]
+    fn places_users_and_cookies_are_written_into_it() {
+        let request = RequestTemplate {
+            path: Pattern::parse("/${user}/${seed}").unwrap(),
+            headers: vec![("x-n".into(), Pattern::parse("n${index}").unwrap())],
+            body: Pattern::parse("${random}").unwrap(),
+            ..RequestTemplate::get("/")
+        };
+        let mut template = template(&request, |load| {
+            load.users = Users::new(1000, None);
+            load.users.header = Some("x-user".into());
+            load.requests_per_connection = Some(1);
+        });
+        template.bytes(1, 999, 42);
+        template.bytes(3, 7, 42);
+        let mut buffer = Vec::new();
+        template.with_cookies(b"a=1; b=2", &mut buffer);
+        assert_eq!(
+            String::from_utf8_lossy(&buffer),
+            "GET /007/42 HTTP/1.1\r\nhost: localhost\r\nx-n: n00003\r\nx-user: 007\r\nconnection: close\r\n\
+             content-length: 16\r\nx-request-id: 42-00003\r\ncookie: a=1; b=2\r\n\r\n2147ab5f3f8c74df"
+        );
     }
 }

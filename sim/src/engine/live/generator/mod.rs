@@ -22,8 +22,8 @@ use rustix::fd::OwnedFd;
 
 use super::connection::{Connection, Job};
 use super::machine;
+use super::outgoing::Outgoing;
 use super::report::Reporter;
-use super::template::Template;
 use crate::load::{Load, RequestIds, Schedule};
 use crate::measure::{Cause, Ending, Observation, Record};
 
@@ -80,7 +80,7 @@ struct Generator {
     seed: u64,
     schedule: Peekable<Schedule>,
     count: u64,
-    templates: Vec<Template>,
+    outgoing: Outgoing,
     connections: Vec<Connection>,
     /// Connections that may be idle, the last one used on top.
     idle: Vec<usize>,
@@ -104,7 +104,6 @@ impl Generator {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let schedule = Schedule::new(&start.load, start.seed);
         let host = start.gateway.to_string();
-        let templates = start.load.requests.templates().iter();
         let mut generator = Self {
             clock: start.clock,
             reporter: start.reporter,
@@ -114,7 +113,7 @@ impl Generator {
             seed: start.seed,
             count: schedule.total(),
             schedule: schedule.peekable(),
-            templates: templates.map(|request| Template::new(request, &host, &start.ids)).collect(),
+            outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
             connections: Vec::with_capacity(start.streams.len()),
             idle: Vec::new(),
             closed: Vec::new(),
@@ -291,82 +290,4 @@ impl Generator {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::{Ipv4Addr, TcpListener};
-    use std::thread;
-
-    use super::super::report::channel;
-    use super::*;
-    use crate::load::{RequestMix, RequestTemplate};
-
-    /// How many bytes of a connection, behind the head of its one request, are none of that request's body.
-    fn answer_early(mut stream: TcpStream) -> usize {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").unwrap();
-        let (mut strange, mut bytes) = (0, vec![0; 64 * 1024]);
-        while let Ok(n @ 1..) = stream.read(&mut bytes) {
-            strange += bytes[..n].iter().filter(|&&byte| byte != b'x').count();
-        }
-        strange
-    }
-
-    #[test]
-    fn an_answer_before_a_request_is_out_ends_its_connection() {
-        // Aim: what is left of an unfinished request is never followed by the next one. Method: a server that answers each
-        // head at once and keeps the connection; bodies are larger than all buffers between.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let gateway = listener.local_addr().unwrap();
-        let server = thread::spawn(move || {
-            let connections: Vec<_> = (0..3)
-                .map(|_| {
-                    let (stream, _) = listener.accept().unwrap();
-                    thread::spawn(move || answer_early(stream))
-                })
-                .collect();
-            connections.into_iter().map(|connection| connection.join().unwrap()).sum::<usize>()
-        });
-        let post = RequestTemplate {
-            method: "POST".into(),
-            body: vec![b'x'; 32_000_000],
-            ..RequestTemplate::get("/")
-        };
-        let requests = RequestMix::new(vec![post]).unwrap();
-        let load = Load {
-            max_in_flight: 10,
-            timeout: Duration::from_secs(20),
-            ..Load::constant(100.0, Duration::from_millis(30), requests)
-        };
-        let stream = TcpStream::connect(gateway).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let clock = Clock::stopped();
-        let (mut reporters, mut collector) = channel(1, &clock);
-        run(Start {
-            load,
-            seed: 1,
-            ids: RequestIds::new(1, 3),
-            gateway,
-            streams: vec![stream],
-            clock,
-            reporter: reporters.pop().unwrap(),
-            stop: Arc::default(),
-        })
-        .unwrap();
-        while collector.collect(Duration::ZERO) {}
-        let endings: Vec<_> = collector
-            .ready()
-            .iter()
-            .map(|seen| match seen {
-                Observation::Ended(record) => record.ending,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(endings, [Ending::Dropped(Cause::NoRoute); 3]);
-        assert_eq!(server.join().unwrap(), 0, "bytes of another request within a body");
-    }
-}
+mod tests;

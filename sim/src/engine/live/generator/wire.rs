@@ -32,7 +32,7 @@ impl Generator {
 
     /// Whether it went out; a connection that its other end has closed takes nothing, and the request is as it was.
     fn send(&mut self, number: usize, mut job: Job) -> bool {
-        let bytes = self.templates[job.kind].bytes(job.index);
+        let bytes = self.outgoing.bytes(job.kind, job.index);
         let now = self.clock.now();
         job.on_wire = Some(now);
         job.until = now + self.load.timeout;
@@ -177,7 +177,7 @@ impl Generator {
             self.close(number);
             return false;
         };
-        let to_head = self.templates[job.kind].to_head;
+        let to_head = self.outgoing.is_to_head(job.kind);
         match connection.reader.read(&mut connection.input, to_head) {
             Found::More => true,
             Found::Nonsense => {
@@ -185,7 +185,11 @@ impl Generator {
                 false
             }
             Found::Answer(head) => {
-                let reusable = head.keep_alive && connection.input.is_empty() && connection.is_sent();
+                let used_up =
+                    self.load.requests_per_connection.is_some_and(|most| connection.carried >= most);
+                let reusable =
+                    head.keep_alive && !used_up && connection.input.is_empty() && connection.is_sent();
+                self.outgoing.learn(job.index, connection.reader.set_cookies());
                 connection.job = None;
                 self.busy -= 1;
                 self.end(&job, ending(head), head.target, now);
