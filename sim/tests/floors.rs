@@ -10,7 +10,8 @@ use std::path::Path;
 /// Rooms from the bottom up.
 const FLOORS: &[&[&str]] = &[
     &["words", "stats", "markup"],
-    &["load", "mock"],
+    &["mock"],
+    &["load"],
     &["plan"],
     &["measure"],
     &["scenario", "engine"],

@@ -16,9 +16,10 @@ use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
 use sim::load::{
-    Arrivals, Curve, Load, Pattern, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace, Users,
+    Arrivals, ClosedLoop, Curve, Load, Pattern, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace,
+    Users,
 };
-use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
+use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
 
@@ -152,7 +153,9 @@ fn run_until(plan: &Plan, stop: &AtomicBool, watch: impl Fn(&Seen)) -> (Seen, Co
         watch(&seen);
     })
     .unwrap();
-    let count = Schedule::new(&plan.load, plan.seed).total();
+    let scheduled = Schedule::new(&plan.load, plan.seed).total();
+    let count = if plan.load.is_closed() { seen.records.len() as u64 } else { scheduled };
+    assert!(count <= scheduled);
     let indices: BTreeSet<_> = seen.records.iter().map(|record| record.index).collect();
     assert_eq!(seen.records.len() as u64, count, "each request ends once");
     assert!(indices.iter().copied().eq(0..count), "and every one of them");
@@ -343,4 +346,33 @@ fn live_a_mix_of_many_users_is_sent_on_kept_and_on_new_connections() {
         let (seen, _) = run(&plan);
         assert_eq!((seen.answered(), seen.dropped()), (150, BTreeMap::new()), "{most:?}");
     }
+}
+
+#[test]
+fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balances() {
+    let mut plan = plan(1.0, 1);
+    let think = Latency::Constant(Duration::from_millis(2));
+    let closed = ClosedLoop { vus: 8, think, duration: Duration::from_millis(300), most: 10_000 };
+    plan.load.shape = Shape::Closed(closed.clone());
+    let (seen, _) = run(&plan);
+    assert!(seen.answered() >= 8 && seen.dropped().is_empty());
+    let mut moments: Vec<_> =
+        seen.records.iter().flat_map(|record| [(record.intended, 1), (record.done, -1)]).collect();
+    moments.sort_unstable();
+    let mut under_way = 0;
+    for (_, change) in moments {
+        under_way += change;
+        assert!(under_way <= 8);
+    }
+
+    plan.load.shape = Shape::Closed(ClosedLoop { most: 20, ..closed });
+    let mut recorder = Recorder::new(&plan);
+    let conditions = live::run(&plan, &AtomicBool::new(false), &mut |batch| {
+        for seen in batch {
+            recorder.record(seen);
+        }
+    });
+    let measured = recorder.finish(conditions.unwrap());
+    assert_eq!(measured.intended, 20);
+    assert_eq!(measured.phases.iter().map(|phase| phase.intended).sum::<u64>(), 20);
 }

@@ -146,10 +146,13 @@ impl Progress {
         );
         let loud = if progress.dropped > 0 { RED } else { Style::new() };
         let cause = progress.largest_cause.map_or_else(String::new, |cause| format!(" ({})", cause.as_str()));
+        let rate = self.load.rate_at(elapsed);
+        let rate =
+            rate.map_or_else(|| "closed loop".to_owned(), |rate| format!("{} /s", words::short(rate, 1)));
         let _ = write!(
             block,
-            "  {} /s   {} answered   {loud}{} dropped{cause}{loud:#}   {} in flight",
-            words::short(self.load.rate_at(elapsed), 1),
+            "  {}   {} answered   {loud}{} dropped{cause}{loud:#}   {} in flight",
+            rate,
             words::count(progress.answered),
             words::count(progress.dropped),
             words::count(progress.in_flight)

@@ -1,18 +1,22 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
 
+mod closed;
 mod cookies;
 mod curve;
 pub mod ids;
+mod pacer;
 mod pattern;
 mod requests;
 mod schedule;
 mod trace;
 mod users;
 
+pub use closed::ClosedLoop;
 pub use cookies::Cookies;
 pub use curve::{Curve, Stage};
 pub use ids::RequestIds;
+pub use pacer::{Due, Pacer};
 pub use pattern::{Pattern, Piece, Value};
 pub use requests::{RequestMix, RequestTemplate};
 pub use schedule::Schedule;
@@ -55,6 +59,8 @@ pub enum Shape {
     Rate(Curve),
     /// As recorded.
     Trace(Trace),
+    /// As answers come.
+    Closed(ClosedLoop),
 }
 
 /// How arrivals are spread over time.
@@ -89,15 +95,22 @@ impl Load {
         match &self.shape {
             Shape::Rate(curve) => curve.duration(),
             Shape::Trace(trace) => trace.duration(),
+            Shape::Closed(plan) => plan.duration,
         }
     }
 
-    /// Requests per second that are to come at a moment: of a trace, on average.
-    pub fn rate_at(&self, at: Duration) -> f64 {
+    /// Requests per second that are to come at a moment: of a trace, on average; of a closed loop, nobody knows.
+    pub fn rate_at(&self, at: Duration) -> Option<f64> {
         match &self.shape {
-            Shape::Rate(curve) => curve.rate_at(at),
-            Shape::Trace(trace) => trace.total() as f64 / trace.duration().as_secs_f64(),
+            Shape::Rate(curve) => Some(curve.rate_at(at)),
+            Shape::Trace(trace) => Some(trace.total() as f64 / trace.duration().as_secs_f64()),
+            Shape::Closed(_) => None,
         }
+    }
+
+    /// Whether requests wait for answers.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.shape, Shape::Closed(_))
     }
 
     /// The load in words, as reports show it: `600 per second, open loop, 30 s`.
@@ -115,6 +128,7 @@ impl Load {
                     words::plain(trace.name())
                 )
             }
+            Shape::Closed(plan) => format!("{}, closed loop", words::counted(plan.vus.into(), "user")),
         };
         format!("{shape}, {}", humantime::format_duration(self.duration()))
     }

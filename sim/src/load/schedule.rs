@@ -27,12 +27,15 @@ enum Times {
         rng: Rng,
     },
     Recorded(Trace),
+    /// A closed loop: nothing is known before it runs.
+    Unknown,
 }
 
 impl Schedule {
     /// The schedule of `load` under `seed`: as many requests as its rate holds, rounded to the nearest whole number.
     pub fn new(load: &Load, seed: u64) -> Self {
         let (count, times) = match (&load.shape, load.arrivals) {
+            (Shape::Closed(plan), _) => (plan.most, Times::Unknown),
             (Shape::Trace(trace), _) => (trace.total(), Times::Recorded(trace.clone())),
             (Shape::Rate(curve), Arrivals::Even) => (curve.total(), Times::Even(curve.clone())),
             (Shape::Rate(curve), Arrivals::Poisson) => {
@@ -43,7 +46,7 @@ impl Schedule {
         Self { times, count, next: 0 }
     }
 
-    /// How many requests the whole schedule holds.
+    /// How many requests the whole schedule holds; for a closed loop, which has none, the most there may be.
     pub fn total(&self) -> u64 {
         self.count
     }
@@ -65,6 +68,7 @@ impl Iterator for Schedule {
                 curve.at(*at)
             }
             Times::Recorded(trace) => trace.at(index),
+            Times::Unknown => return None,
         };
         self.next += 1;
         Some((index, Instant::from_nanos(nanos)))

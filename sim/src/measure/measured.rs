@@ -244,7 +244,10 @@ impl Measured {
         let grid = recorder.bins.grid;
         recorder.bins.finish();
         let mut phases = phases_of(&recorder);
-        for (index, intended) in Schedule::new(&recorder.facts.plan.load, recorder.facts.plan.seed) {
+        let plan = &recorder.facts.plan;
+        let (scheduled, closed) = (Schedule::new(&plan.load, plan.seed), recorder.intended.take());
+        let mut count = 0;
+        for (index, intended) in scheduled.chain((0..).zip(closed.into_iter().flatten())) {
             let entry = recorder.books.entry(index);
             assert!(entry.ended, "request {index} has no end");
             recorder.bins.intend(intended);
@@ -252,17 +255,18 @@ impl Measured {
             phases[phase].intended += 1;
             phases[phase].lost += u64::from(entry.lost);
             phases[phase].duplicates += u64::from(entry.duplicate);
+            count += 1;
         }
         for ((phase, upstream), cell) in std::mem::take(&mut recorder.cells) {
             phases[phase].cells.insert(upstream, cell);
         }
-        check(&recorder, &phases);
+        check(&recorder, &phases, count);
         for (at, switch) in recorder.switches.iter_mut().enumerate() {
             switch.steady = std::mem::take(recorder.samples.steady(at));
         }
         let (weights, lag_ranges) = recorder.weights.finish(grid);
         Self {
-            intended: recorder.facts.count,
+            intended: count,
             phases,
             switches_planned: recorder.facts.plan.steps.len(),
             switches: recorder.switches,
@@ -302,9 +306,10 @@ fn phases_of(recorder: &Recorder) -> Vec<MeasuredPhase> {
     starts.iter().enumerate().map(phase).collect()
 }
 
-/// The ledger: what the schedule intended is what ended, in the whole and in each phase.
-fn check(recorder: &Recorder, phases: &[MeasuredPhase]) {
-    assert_eq!(recorder.books.ends(), recorder.facts.count, "intended = answered + dropped");
+/// The ledger: what the schedule intended is what ended, in the whole and in each phase. A closed loop has no schedule: what
+/// it intended is every number up to the highest that ended, so that here the check finds gaps.
+fn check(recorder: &Recorder, phases: &[MeasuredPhase], count: u64) {
+    assert_eq!(recorder.books.ends(), count, "intended = answered + dropped");
     for phase in phases {
         assert_eq!(
             phase.tally().ended(),

@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use super::files::File;
+use super::latency::latency;
 use super::load::COUNT_MAX;
 use super::node::{Node, Value};
 use super::reader::{Section, Shape as Keys};
 use super::{Input, values};
-use crate::load::{Arrivals, Curve, Shape, Stage, Trace};
+use crate::load::{Arrivals, ClosedLoop, Curve, Shape, Stage, Trace};
 
 const STAGE: Keys = Keys { what: "a stage", keys: &["rate", "for"], later: &[] };
 /// Stages as they may be.
 const EXAMPLE: &str = "[{ rate = 600, for = \"30s\" }]";
+const EXECUTORS: [&str; 3] = ["constant-arrival-rate", "ramping-arrival-rate", "constant-vus"];
 /// k6's other executors; they are known so that nobody is told of a slip.
-const EXECUTORS_LATER: [&str; 5] =
-    ["constant-vus", "ramping-vus", "shared-iterations", "per-vu-iterations", "externally-controlled"];
+const EXECUTORS_LATER: [&str; 4] =
+    ["ramping-vus", "shared-iterations", "per-vu-iterations", "externally-controlled"];
+/// As many as there may be connections.
+const VUS_MAX: i64 = 10_000;
+/// Requests of a closed loop that says no less: the books are made for them.
+const CLOSED_MOST: u64 = 10_000_000;
 /// Requests per second; more than one machine can send.
 const RATE_MAX: f64 = 1_000_000.0;
 
@@ -24,35 +30,40 @@ pub(super) fn read(
     input: &Input,
     identity: &mut Vec<String>,
 ) -> Option<(Shape, Arrivals)> {
-    let executor =
-        section.one_of("executor", &["constant-arrival-rate", "ramping-arrival-rate"], &EXECUTORS_LATER);
+    let executor = section.one_of("executor", &EXECUTORS, &EXECUTORS_LATER);
     let arrivals = section.one_of("arrivals", &["even", "poisson", "trace"], &[]);
-    let stop_after =
-        section.own("stop_after").map(|_| section.integer("stop_after", 1, COUNT_MAX.cast_signed()));
+    // No more than that; without a word, all there are.
+    let most = match section.own("stop_after") {
+        Some(_) => section.integer("stop_after", 1, COUNT_MAX.cast_signed()).map(i64::unsigned_abs),
+        None => Some(u64::MAX),
+    };
     let (executor, arrivals) = (executor?, arrivals?);
+    if executor != "constant-vus" {
+        useless(section, &["vus", "think"], "executor = \"constant-vus\"");
+    }
     let shape = match (executor, arrivals) {
+        ("constant-vus", _) => Shape::Closed(closed(section, most)?),
         (_, "trace") => Shape::Trace(trace(section, input, identity)?),
         ("ramping-arrival-rate", _) => Shape::Rate(ramp(section)?),
-        _ => Shape::Rate(constant(section, stop_after.flatten())?),
+        _ => Shape::Rate(constant(section, most)?),
     };
-    let shape = match (shape, stop_after) {
-        (shape, None) => shape,
-        (Shape::Rate(curve), Some(requests)) => Shape::Rate(curve.cut(requests?.unsigned_abs())),
-        (Shape::Trace(trace), Some(requests)) => Shape::Trace(trace.cut(requests?.unsigned_abs())),
+    let shape = match shape {
+        Shape::Rate(curve) => Shape::Rate(curve.cut(most?)),
+        Shape::Trace(trace) => Shape::Trace(trace.cut(most?)),
+        closed @ Shape::Closed(_) => closed,
     };
     Some((shape, if arrivals == "poisson" { Arrivals::Poisson } else { Arrivals::Even }))
 }
 
 /// Without a duration, so long that `stop_after` requests come.
-fn constant(section: &Section<'_>, stop_after: Option<i64>) -> Option<Curve> {
+fn constant(section: &Section<'_>, most: Option<u64>) -> Option<Curve> {
     useless(section, &["stages"], "executor = \"ramping-arrival-rate\"");
     useless(section, &["trace"], "arrivals = \"trace\"");
     let rate = section.positive("rate", RATE_MAX);
-    let duration = match stop_after {
-        Some(requests) if !section.has("duration") => {
-            Duration::try_from_secs_f64(requests as f64 / rate?).unwrap_or(Duration::MAX)
-        }
-        _ => section.some_time("duration")?,
+    let duration = if section.has("stop_after") && !section.has("duration") {
+        Duration::try_from_secs_f64(most? as f64 / rate?).unwrap_or(Duration::MAX)
+    } else {
+        section.some_time("duration")?
     };
     Some(Curve::constant(rate?, duration))
 }
@@ -78,6 +89,20 @@ fn ramp(section: &Section<'_>) -> Option<Curve> {
     };
     let stages: Vec<_> = sections.iter().map(stage).collect();
     Some(Curve::ramp(from?, &stages.into_iter().collect::<Option<Vec<_>>>()?))
+}
+
+/// So many users, who wait for answers.
+fn closed(section: &Section<'_>, most: Option<u64>) -> Option<ClosedLoop> {
+    useless(section, &["arrivals", "rate", "stages", "trace"], "an open loop");
+    let vus = section.required("vus", "50").and_then(|_| section.integer("vus", 1, VUS_MAX));
+    let think = section.node("think").and_then(|node| latency(section, node));
+    let duration = section.some_time("duration");
+    Some(ClosedLoop {
+        vus: u32::try_from(vus?).ok()?,
+        think: think?,
+        duration: duration?,
+        most: most?.min(CLOSED_MOST),
+    })
 }
 
 fn rate(section: &Section<'_>, node: &Node) -> Option<f64> {

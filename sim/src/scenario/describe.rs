@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::gateway::{Balancing, Options};
 
 use super::origins;
-use crate::load::{Load, Schedule};
+use crate::load::{ClosedLoop, Load, Schedule, Shape};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
 use crate::plan::{Action, Plan, Step};
 use crate::words;
@@ -17,7 +17,7 @@ const VALUE_WIDTH_MAX: usize = 40;
 
 /// `ok (18,000 requests, 2 switches, 30 s)`
 pub fn describe(plan: &Plan) -> String {
-    let requests = words::counted(requests(plan), "request");
+    let requests = requests(plan);
     let switches = match plan.steps.len() {
         1 => "1 switch".to_owned(),
         n => format!("{n} switches"),
@@ -25,8 +25,10 @@ pub fn describe(plan: &Plan) -> String {
     format!("ok ({requests}, {switches}, {})", seconds(plan.load.duration()))
 }
 
-fn requests(plan: &Plan) -> u64 {
-    Schedule::new(&plan.load, plan.seed).total()
+/// `18,000 requests`
+fn requests(plan: &Plan) -> String {
+    let requests = words::counted(Schedule::new(&plan.load, plan.seed).total(), "request");
+    if plan.load.is_closed() { format!("at most {requests}") } else { requests }
 }
 
 fn seconds(time: Duration) -> String {
@@ -37,7 +39,7 @@ fn seconds(time: Duration) -> String {
 pub fn dry_run(plan: &Plan) -> String {
     let mut out = format!("{}  live  seed {}\n\n", words::plain(&plan.name), plan.seed);
     let load = &plan.load;
-    let _ = writeln!(out, "  load      {}: {}", load.in_words(), words::counted(requests(plan), "request"));
+    let _ = writeln!(out, "  load      {}: {}", load.in_words(), requests(plan));
     let _ = writeln!(
         out,
         "            {} left out as warm-up, {}, at most {} in flight, timeout {}",
@@ -46,6 +48,13 @@ pub fn dry_run(plan: &Plan) -> String {
         words::count(load.max_in_flight as u64),
         seconds(load.timeout)
     );
+    if let Shape::Closed(ClosedLoop { think, .. }) = &load.shape {
+        let think = latency(think);
+        let _ = writeln!(
+            out,
+            "            think time {think}; what is slow is asked less often (coordinated omission)"
+        );
+    }
     senders(&mut out, load);
     let templates = load.requests.templates();
     for request in templates {

@@ -1,10 +1,10 @@
 //! `[load]`.
 
-use super::reader::{Section, Shape};
+use super::reader::{Section, Shape as Keys};
 use super::{Input, arrivals, requests, users};
-use crate::load::{Load, Schedule};
+use crate::load::{Load, Schedule, Shape};
 
-const SHAPE: Shape = Shape {
+const SHAPE: Keys = Keys {
     what: "the load",
     keys: &[
         "executor",
@@ -12,6 +12,8 @@ const SHAPE: Shape = Shape {
         "rate",
         "stages",
         "trace",
+        "vus",
+        "think",
         "duration",
         "stop_after",
         "warmup",
@@ -22,7 +24,7 @@ const SHAPE: Shape = Shape {
         "requests",
         "keys",
     ],
-    later: &["vus", "think", "retry", "hedge", "streams"],
+    later: &["retry", "hedge", "streams"],
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
@@ -75,6 +77,11 @@ fn check_whole(section: &Section<'_>, load: &Load) {
     } else if total == 0 {
         let help = "raise the rate or the duration";
         note(size, "the load is not a single request", "less than one with this duration", help);
+    } else if let Shape::Closed(plan) = &load.shape
+        && plan.vus as usize > load.connections.min(load.max_in_flight)
+    {
+        let help = "raise `connections`, and `max_in_flight`, to the number of users";
+        note("vus", "there are more users than connections", "each needs one of its own", help);
     } else if load.warmup >= load.duration() {
         let help = "the warm-up is the first part of the duration";
         note("warmup", "the warm-up is as long as the load", "nothing is left to measure", help);

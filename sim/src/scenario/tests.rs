@@ -118,7 +118,18 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "`stages` goes with executor = \"ramping-arrival-rate\"",
     ),
     ("rate        = 600", "rate = 600\ntrace = \"a.csv\"", "`trace` goes with arrivals = \"trace\""),
-    ("rate        = 600", "rate = 600\nvus = 5", "`vus` is not served yet"),
+    ("rate        = 600", "rate = 600\nvus = 5", "`vus` goes with executor = \"constant-vus\""),
+    ("\"constant-arrival-rate\"", "\"constant-vus\"", "the load needs `vus`; `rate` goes with an open loop"),
+    (
+        RATE_AND_DURATION,
+        "executor = \"constant-vus\"\nduration = \"30s\"\nvus = 65\n",
+        "there are more users than connections",
+    ),
+    (
+        RATE_AND_DURATION,
+        "executor = \"constant-vus\"\nduration = \"30s\"\nvus = 5\nthink = { p50 = \"5s\", p99 = \"1s\" }\n",
+        "a latency makes no sense",
+    ),
     ("rate        = 600", "rate = 600\nstop_after = 0", "`stop_after` is out of range"),
     (
         "rate        = 600",
@@ -581,6 +592,12 @@ fn every_shape_of_a_load_is_read() {
             "50 to 100 per second in 2 stages, Poisson arrivals, open loop, 20s",
             1750,
         ),
+        ("executor = \"constant-vus\"\nvus = 5\nduration = \"9s\"", "5 users, closed loop, 9s", 10_000_000),
+        (
+            "executor = \"constant-vus\"\nvus = 5\nduration = \"9s\"\nstop_after = 70\nthink = { exponential = \"1s\" }",
+            "5 users, closed loop, 9s",
+            70,
+        ),
         (trace, "3 arrivals of arrivals.csv, open loop, 30s 1ms", 3),
         (&format!("{trace}duration = \"20s\""), "2 arrivals of arrivals.csv, open loop, 20s", 2),
         (&format!("{trace}stop_after = 1"), "1 arrival of arrivals.csv, open loop, 501ms", 1),
@@ -594,6 +611,19 @@ fn every_shape_of_a_load_is_read() {
     }
     let plan = read(&arriving(trace)).unwrap();
     assert!(plan.source.resolved.contains("# arrivals.csv: sha256 "), "{}", plan.source.resolved);
+}
+
+#[test]
+fn a_closed_loop_is_named_and_warned_of() {
+    let keys = "executor = \"constant-vus\"\nvus = 5\nthink = { exponential = \"1s\" }\nduration = \"9s\"";
+    let plan = read(&arriving(keys)).unwrap();
+    assert_eq!(describe(&plan), "ok (at most 10,000,000 requests, 0 switches, 9 s)");
+    insta::assert_snapshot!("closed", load_of(&dry_run(&plan)));
+}
+
+/// What a dry run says of the load.
+fn load_of(told: &str) -> String {
+    told.lines().skip(2).take_while(|line| !line.starts_with("  gateway")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -614,9 +644,7 @@ fn what_is_sent_by_whom_is_told_in_words() {
         ..arriving("rate = 1\nduration = \"1s\"")
     });
     let plan = read.unwrap();
-    let told = dry_run(&plan);
-    let told: Vec<_> = told.lines().skip(2).take_while(|line| !line.starts_with("  gateway")).collect();
-    insta::assert_snapshot!("senders", told.join("\n"));
+    insta::assert_snapshot!("senders", load_of(&dry_run(&plan)));
     let load = plan.load;
     assert_eq!((load.users.count(), load.requests_per_connection), (1000, Some(1)));
     let bodies: Vec<_> = load.requests.templates().iter().map(|kind| kind.body.to_string().len()).collect();

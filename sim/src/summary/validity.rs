@@ -43,6 +43,10 @@ const BUSY: Limits = Limits { degraded: 0.80, invalid: 0.95 };
 /// 99.9th percentile of the overshoot of a 1 ms sleep, microseconds; 2 to 11 ms on quiet small machines.
 const JITTER_US: Limits = Limits { degraded: 20_000.0, invalid: 100_000.0 };
 
+/// What a closed loop cannot show.
+const CLOSED: &str = "closed loop: users wait for answers, so what is slow is asked less often and counts too seldom \
+    (coordinated omission); compare latencies with closed loops only";
+
 /// Judges the measurement.
 pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
     let mut objections = Objections::default();
@@ -51,6 +55,10 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
     lag(measured, &mut objections);
     machine(measured, seconds, &mut objections);
     losses(measured, &mut objections);
+    if plan.load.is_closed() {
+        // No fault of the measurement: it is what was asked for, and must be known to whoever reads the figures.
+        objections.add(Trust::Valid, CLOSED.to_owned());
+    }
     let conditions = &measured.conditions;
     Validity {
         result: objections.result,
@@ -254,8 +262,10 @@ fn losses(measured: &Measured, objections: &mut Objections) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::{ClosedLoop, Shape};
     use crate::measure::rehearsal::{change, how_to, play, quiet};
     use crate::measure::{Conditions, Observation, Record, Recorder};
+    use crate::mock::Latency;
 
     fn plan() -> Plan {
         how_to(600.0, 30, &[(10_000, "green"), (20_000, "blue")])
@@ -268,6 +278,28 @@ mod tests {
             recorder.record(seen);
         }
         judge(&plan, &recorder.finish(conditions))
+    }
+
+    #[test]
+    fn a_closed_loop_is_valid_and_says_what_it_cannot_show() {
+        // Aim: the ledger balances without a schedule, and the reader is told. Method: what an open loop has seen, told to
+        // the recorder of a closed one.
+        let said = play(&plan());
+        let mut closed = plan();
+        closed.load.shape = Shape::Closed(ClosedLoop {
+            vus: 9,
+            think: Latency::Constant(Duration::ZERO),
+            duration: closed.load.duration(),
+            most: 1_000_000,
+        });
+        let mut recorder = Recorder::new(&closed);
+        for seen in &said {
+            recorder.record(seen);
+        }
+        let measured = recorder.finish(quiet(&closed));
+        assert_eq!(measured.intended, 18_000);
+        let validity = judge(&closed, &measured);
+        assert_eq!((validity.result, validity.reasons), (Trust::Valid, vec![CLOSED.to_owned()]));
     }
 
     /// Every request later by what `lag` says for its index, from release to end.

@@ -9,11 +9,14 @@ use gateway_core::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::answer::AnswerReader;
+use crate::load::Due;
 
 /// A request that has been released and not yet ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     pub(super) index: u64,
+    /// Whose it is in a closed loop.
+    pub(super) vu: u32,
     /// Which template.
     pub(super) kind: usize,
     pub(super) intended: Instant,
@@ -22,6 +25,14 @@ pub(super) struct Job {
     pub(super) until: Instant,
     pub(super) on_wire: Option<Instant>,
     pub(super) first_byte: Option<Instant>,
+}
+
+impl Job {
+    /// A request that was just released.
+    pub(super) fn new(due: Due, kind: usize, released: Instant) -> Self {
+        let Due { index, intended, vu } = due;
+        Self { index, vu, kind, intended, released, until: Instant::MAX, on_wire: None, first_byte: None }
+    }
 }
 
 /// A connection, or the place of one.

@@ -40,6 +40,8 @@ pub struct Recorder {
     pub(in crate::measure) phases: Phases,
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
     pub(in crate::measure) books: Books,
+    /// When each request was intended, in a closed loop: no schedule says so.
+    pub(in crate::measure) intended: Option<Vec<Instant>>,
     pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
     pub(in crate::measure) targets: Vec<TargetTally>,
     pub(in crate::measure) weights: Weights,
@@ -80,6 +82,7 @@ pub struct Recorder {
 /// What a recorder must know of its plan.
 pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) plan: Plan,
+    /// Requests of the schedule; in a closed loop the most there may be.
     pub(in crate::measure) count: u64,
     pub(in crate::measure) warmup: Instant,
     pub(in crate::measure) end: Instant,
@@ -119,6 +122,7 @@ impl Recorder {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
             books: Books::new(facts.count),
+            intended: plan.load.is_closed().then(Vec::new),
             cells: BTreeMap::new(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             weights: Weights::new(config, grid),
@@ -269,6 +273,11 @@ impl Recorder {
         assert!(record.index < self.facts.count, "request {} is none of the schedule", record.index);
         let answered = matches!(record.ending, Ending::Answered(_));
         self.books.end(record.index, answered);
+        if let Some(intended) = &mut self.intended {
+            // A gap is found at the end: its request has none.
+            intended.resize(intended.len().max(record.index as usize + 1), record.intended);
+            intended[record.index as usize] = record.intended;
+        }
         let open = self.open.remove(&record.index);
         if let Some(open) = open {
             *self.open_at.entry(open.upstream).or_default() -= 1;

@@ -8,7 +8,6 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::io;
-use std::iter::Peekable;
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -24,13 +23,15 @@ use super::connection::{Connection, Job};
 use super::machine;
 use super::outgoing::Outgoing;
 use super::report::Reporter;
-use crate::load::{Load, RequestIds, Schedule};
+use crate::load::{Load, Pacer, RequestIds};
 use crate::measure::{Cause, Ending, Observation, Record};
 
 /// Nearer than this, waiting for a moment costs less than sleeping until it.
 const SPIN: Duration = Duration::from_micros(20);
 /// The longest sleep: word is sent and the stop is looked at this often.
 const NAP: Duration = Duration::from_millis(10);
+/// Releases before events are looked at again: in a closed loop that is refused, each end is the next release.
+const RELEASES: usize = 4096;
 /// Events taken at once.
 const EVENTS: usize = 256;
 /// Bytes of one read.
@@ -78,8 +79,7 @@ struct Generator {
     gateway: SocketAddr,
     load: Load,
     seed: u64,
-    schedule: Peekable<Schedule>,
-    count: u64,
+    pacer: Pacer,
     outgoing: Outgoing,
     connections: Vec<Connection>,
     /// Connections that may be idle, the last one used on top.
@@ -91,6 +91,7 @@ struct Generator {
     /// When the request on a connection is given up, in order of time.
     deadlines: VecDeque<(Instant, usize, u64)>,
     busy: usize,
+    begun: u64,
     ended: u64,
     aborted: Option<Instant>,
     /// When waiting for the rest is over; known once everything is released.
@@ -102,7 +103,6 @@ struct Generator {
 impl Generator {
     fn new(start: Start) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let schedule = Schedule::new(&start.load, start.seed);
         let host = start.gateway.to_string();
         let mut generator = Self {
             clock: start.clock,
@@ -111,8 +111,8 @@ impl Generator {
             poll,
             gateway: start.gateway,
             seed: start.seed,
-            count: schedule.total(),
-            schedule: schedule.peekable(),
+            pacer: Pacer::new(&start.load, start.seed),
+            begun: 0,
             outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
             connections: Vec::with_capacity(start.streams.len()),
             idle: Vec::new(),
@@ -156,37 +156,32 @@ impl Generator {
         }
         let at = self.clock.now();
         self.end_leftovers(at);
-        assert_eq!(self.ended, self.count, "each intended request ends exactly once");
+        assert_eq!(self.ended, self.begun, "each intended request ends exactly once");
         Ok(Ended { at, aborted: self.aborted, cpu: machine::thread_time() })
     }
 
     // === When ===
 
-    /// Everything that is due goes out at once, each with its own intended time.
+    /// Everything that is due goes out at once, each with its own intended time, but for what comes due over it.
     fn release_due(&mut self) {
-        loop {
+        for _ in 0..RELEASES {
             let now = self.clock.now();
-            let Some((index, intended)) = self.schedule.next_if(|(_, intended)| *intended <= now) else {
+            let Some(due) = self.pacer.take(now) else {
                 break;
             };
-            let kind = self.load.requests.kind(self.seed, index);
-            let job = Job {
-                index,
-                kind,
-                intended,
-                released: now,
-                until: Instant::MAX,
-                on_wire: None,
-                first_byte: None,
-            };
+            self.begun += 1;
+            let kind = self.load.requests.kind(self.seed, due.index);
+            let job = Job::new(due, kind, now);
             if self.busy + self.waiting.len() >= self.load.max_in_flight {
-                self.end(&Job { released: intended, ..job }, Ending::Dropped(Cause::Overflow), None, now);
+                let job = Job { released: due.intended, ..job };
+                self.end(&job, Ending::Dropped(Cause::Overflow), None, now);
             } else {
                 self.assign(job);
             }
         }
-        if self.drain_until.is_none() && self.schedule.peek().is_none() {
-            self.drain_until = Some(self.clock.now() + self.load.timeout);
+        let now = self.clock.now();
+        if self.drain_until.is_none() && self.pacer.is_over(now) {
+            self.drain_until = Some(now + self.load.timeout);
         }
     }
 
@@ -198,7 +193,7 @@ impl Generator {
     /// Until the next release, the next deadline, or for a nap; or until something arrives.
     fn wait(&mut self, now: Instant, events: &mut Vec<epoll::Event>) -> io::Result<()> {
         let nap = now + NAP;
-        let next = self.schedule.peek().map_or(nap, |(_, intended)| (*intended).min(nap));
+        let next = self.pacer.due().map_or(nap, |due| due.min(nap));
         let next = self.deadlines.front().map_or(next, |(deadline, ..)| (*deadline).min(next));
         let next = self.waiting.front().map_or(next, |job| (job.released + self.load.timeout).min(next));
         let mut left = next.since(now);
@@ -223,17 +218,10 @@ impl Generator {
         while let Some(job) = self.waiting.pop_front() {
             self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
         }
-        while let Some((index, intended)) = self.schedule.next() {
-            let job = Job {
-                index,
-                kind: 0,
-                intended,
-                released: intended,
-                until: Instant::MAX,
-                on_wire: None,
-                first_byte: None,
-            };
-            self.end(&job, Ending::Dropped(Cause::Unsent), None, now.max(intended));
+        while let Some(due) = self.pacer.abandon() {
+            self.begun += 1;
+            let job = Job::new(due, 0, due.intended);
+            self.end(&job, Ending::Dropped(Cause::Unsent), None, now.max(due.intended));
         }
     }
 
@@ -276,6 +264,7 @@ impl Generator {
     /// The one place where a request ends.
     fn end(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
         self.ended += 1;
+        self.pacer.ended(job.vu, done);
         self.reporter.report(Observation::Ended(Record {
             index: job.index,
             intended: job.intended,

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use super::super::report::channel;
 use super::*;
-use crate::load::{RequestMix, RequestTemplate, Users};
+use crate::load::{RequestMix, RequestTemplate, Schedule, Users};
 
 /// The head of a request; empty at the end of a connection.
 fn head(stream: &mut TcpStream) -> Vec<u8> {
