@@ -16,8 +16,8 @@ use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
 use sim::load::{
-    Arrivals, ClosedLoop, Curve, Load, Pattern, RequestMix, RequestTemplate, Schedule, Shape, Stage, Trace,
-    Users,
+    Arrivals, ClosedLoop, Curve, Failure, Load, Pattern, RequestMix, RequestTemplate, Retry, Schedule, Shape,
+    Stage, Trace, Users,
 };
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
@@ -98,6 +98,8 @@ struct Seen {
     records: Vec<Record>,
     picks: Vec<Pick>,
     steps: Vec<StepMoments>,
+    /// Requests that were sent again, once for each time.
+    retried: Vec<u64>,
     /// Request and mock.
     served: Vec<(u64, u32)>,
     /// Moments at which attempts ended.
@@ -118,6 +120,7 @@ impl Seen {
                 self.finished += 1;
             }
             Observation::Served { request, mock, .. } => self.served.push((request, mock)),
+            Observation::Retried { request, .. } => self.retried.push(request),
             Observation::Ended(record) => self.records.push(record),
             Observation::Stepped(step) => self.steps.push(step),
             Observation::Cpu(_) | Observation::Began { .. } => {}
@@ -375,4 +378,40 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
     let measured = recorder.finish(conditions.unwrap());
     assert_eq!(measured.intended, 20);
     assert_eq!(measured.phases.iter().map(|phase| phase.intended).sum::<u64>(), 20);
+}
+
+#[test]
+fn live_what_fails_is_sent_again_with_its_id_and_the_books_see_it_twice() {
+    // Aim: an attempt that times out is followed by others of the same request, and its target has served it all the same.
+    // Method: nobody ever answers in time, so that each request is sent as often as it may.
+    let mut plan = plan(50.0, 200);
+    plan.load.timeout = Duration::from_millis(100);
+    plan.load.retry = Some(Retry { attempts: 3, budget: 9.0, on: vec![Failure::Timeout] });
+    for mock in &mut plan.mocks {
+        mock.behaviour.latency = Latency::Constant(Duration::from_secs(30));
+    }
+    let (seen, _) = run(&plan);
+    assert_eq!(seen.answered(), 0);
+    assert!((10..=20).contains(&seen.retried.len()), "{:?}", seen.retried);
+    let mut attempts: BTreeMap<u64, usize> = BTreeMap::new();
+    for request in &seen.retried {
+        *attempts.entry(*request).or_default() += 1;
+    }
+    assert!(attempts.values().all(|&again| again <= 2));
+    let served = |request: u64| seen.served.iter().filter(|(served, _)| *served == request).count();
+    assert!(attempts.iter().all(|(&request, &again)| served(request) <= again + 1));
+    assert!(attempts.keys().any(|&request| served(request) >= 2), "twice in the targets' books");
+}
+
+#[test]
+fn live_a_gateway_without_targets_is_asked_again_within_the_budget() {
+    let mut plan = plan(500.0, 200);
+    plan.gateway.config.add_upstream(Upstream::new("empty")).unwrap();
+    plan.steps = vec![to("empty", 0)];
+    plan.load.retry = Some(Retry { attempts: 2, budget: 0.1, on: vec![Failure::Gateway] });
+    let (seen, _) = run(&plan);
+    let refused = seen.dropped()["gateway_503_no_target"];
+    assert_eq!(seen.answered() + refused, 100);
+    // The first ten, and a tenth of a hundred.
+    assert!((1..=20).contains(&seen.retried.len()), "{} retries", seen.retried.len());
 }

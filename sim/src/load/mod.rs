@@ -8,6 +8,7 @@ pub mod ids;
 mod pacer;
 mod pattern;
 mod requests;
+mod retry;
 mod schedule;
 mod trace;
 mod users;
@@ -19,6 +20,7 @@ pub use ids::RequestIds;
 pub use pacer::{Due, Pacer};
 pub use pattern::{Pattern, Piece, Value};
 pub use requests::{RequestMix, RequestTemplate};
+pub use retry::{Failure, Retries, Retry};
 pub use schedule::Schedule;
 pub use trace::Trace;
 pub use users::Users;
@@ -50,6 +52,8 @@ pub struct Load {
     pub requests: RequestMix,
     /// Who sends it.
     pub users: Users,
+    /// What is sent again.
+    pub retry: Option<Retry>,
 }
 
 /// How much arrives at which time.
@@ -87,6 +91,7 @@ impl Load {
             timeout: Duration::from_secs(5),
             requests,
             users: Users::new(1, None),
+            retry: None,
         }
     }
 

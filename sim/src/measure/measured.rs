@@ -51,6 +51,8 @@ pub struct Measured {
     pub warnings: Vec<Warning>,
     /// Requests the targets saw that nobody here sent.
     pub strangers: u64,
+    /// Attempts of the client that failed and were followed by another, by how they failed.
+    pub retried: Tally,
     /// What the machine did to the measurement.
     pub conditions: Conditions,
 }
@@ -281,6 +283,7 @@ impl Measured {
             slowest: recorder.slowest,
             warnings: recorder.warnings,
             strangers: recorder.strangers,
+            retried: recorder.retried,
             conditions,
         }
     }

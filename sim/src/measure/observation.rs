@@ -8,7 +8,7 @@ use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 
-use super::Record;
+use super::{Ending, Record};
 
 /// Something an engine saw.
 ///
@@ -37,6 +37,15 @@ pub enum Observation {
         mock: u32,
         /// When its head had arrived.
         at: Instant,
+    },
+    /// An attempt of the client failed, and its request is sent again.
+    Retried {
+        /// The request's index.
+        request: u64,
+        /// When the failure was known.
+        at: Instant,
+        /// How the attempt would have ended it.
+        ending: Ending,
     },
     /// A request came to its end, as the client sees it.
     Ended(Record),

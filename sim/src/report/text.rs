@@ -59,8 +59,12 @@ fn headline(out: &mut String, summary: &Summary) {
 }
 
 fn ledger(requests: &Ledger) -> String {
+    let retries = match requests.retries {
+        0 => String::new(),
+        n => format!(", {} sent again", words::count(n)),
+    };
     format!(
-        "{} intended = {} answered + {} dropped",
+        "{} intended = {} answered + {} dropped{retries}",
         words::count(requests.intended),
         words::count(requests.answered),
         words::count(requests.dropped)

@@ -113,6 +113,16 @@ fn senders(out: &mut String, load: &Load) {
         let cookies = if users.cookies { ", keeping cookies" } else { "" };
         let _ = writeln!(out, "            {}{key}{cookies}", words::counted(users.count(), "user"));
     }
+    if let Some(retry) = &load.retry {
+        let on: Vec<_> = retry.on.iter().map(|failure| failure.as_str()).collect();
+        let _ = writeln!(
+            out,
+            "            sent again after {}: up to {} attempts, retries within {} of all requests",
+            on.join(", "),
+            retry.attempts,
+            words::percent(retry.budget, 0)
+        );
+    }
     match load.requests_per_connection {
         None => {}
         Some(1) => out.push_str("            a new connection for each request\n"),

@@ -1,7 +1,7 @@
 //! `[load]`.
 
 use super::reader::{Section, Shape as Keys};
-use super::{Input, arrivals, requests, users};
+use super::{Input, arrivals, requests, retry, users};
 use crate::load::{Load, Schedule, Shape};
 
 const SHAPE: Keys = Keys {
@@ -23,8 +23,9 @@ const SHAPE: Keys = Keys {
         "timeout",
         "requests",
         "keys",
+        "retry",
     ],
-    later: &["retry", "hedge", "streams"],
+    later: &["hedge", "streams"],
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
@@ -48,6 +49,7 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
     let requests = requests::read(&section, input, identity);
     let requests_per_connection = users::requests_per_connection(&section);
     let users = users::read(&section);
+    let retry = retry::read(&section);
     let (shape, arrivals) = arrivals?;
     let load = Load {
         shape,
@@ -59,6 +61,7 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
         timeout: timeout?,
         requests: requests?,
         users: users?,
+        retry: retry?,
     };
     check_whole(&section, &load);
     Some(load)

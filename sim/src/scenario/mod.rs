@@ -23,6 +23,7 @@ mod load;
 mod mocks;
 mod patterns;
 mod requests;
+mod retry;
 mod services;
 mod steps;
 mod thresholds;

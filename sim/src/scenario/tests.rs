@@ -203,6 +203,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "[load.keys]\nusers = 200_000\ncookies = true\nheader = \"Connection\"\n[[load.requests]]",
         "`users` is out of range; `Connection` is written by the load generator",
     ),
+    (
+        "[[load.requests]]",
+        "[load.retry]\nattempts = 1\non = [\"resets\"]\n[[load.requests]]",
+        "a retry needs `budget`; `attempts` is out of range; `resets` is not a value of `on`",
+    ),
     ("connections = 64", "keepalive = { requests = 5 }", "unknown key `requests`"),
     ("connections = 64", "keepalive = \"5s\"", "`keepalive` is not a table"),
     (
@@ -637,6 +642,7 @@ fn what_is_sent_by_whom_is_told_in_words() {
     let sets = [
         "load.keys={users=1000,zipf=1.1,header=\"x-user\",cookies=true}",
         "load.keepalive={new_connection_each_time=true}",
+        "load.retry={attempts=3,budget=0.2,on=[\"connect\",\"reset\"]}",
     ];
     let read = read(&Input {
         sets: sets.map(str::to_owned).to_vec(),

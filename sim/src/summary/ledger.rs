@@ -21,6 +21,7 @@ pub(super) fn whole(measured: &Measured) -> Ledger {
             *sum.dropped_by_cause.entry(cause).or_default() += n;
         }
     }
+    sum.retries = measured.retried.ended();
     assert_eq!(sum.intended, measured.intended, "phases add up to the whole");
     assert_eq!(sum.intended, sum.answered + sum.dropped, "intended = answered + dropped");
     sum
@@ -37,6 +38,7 @@ pub(super) fn phase(phase: &MeasuredPhase) -> Ledger {
         duplicates: phase.duplicates,
         wrong_version: tally.wrong_version,
         lost: phase.lost,
+        retries: 0,
         dropped_by_cause: by_cause(&tally),
     }
 }

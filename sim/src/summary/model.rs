@@ -203,8 +203,16 @@ pub struct Ledger {
     pub wrong_version: u64,
     /// Requests the client counts as answered that no target's book knows.
     pub lost: u64,
+    /// Attempts of the client that failed and were followed by another; of the whole run only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u64,
     /// By cause, only those that occurred.
     pub dropped_by_cause: BTreeMap<String, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Percentiles of answered requests, in microseconds.

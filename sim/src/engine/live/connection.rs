@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::answer::AnswerReader;
 use crate::load::Due;
+use crate::measure::{Cause, Ending};
 
 /// A request that has been released and not yet ended.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,11 @@ pub(super) struct Job {
     pub(super) kind: usize,
     pub(super) intended: Instant,
     pub(super) released: Instant,
+    /// Which attempt, from 1, and how the last one failed.
+    pub(super) attempt: u32,
+    pub(super) failed: Option<Ending>,
+    /// Since when it wants a connection.
+    pub(super) waits: Instant,
     /// When it is given up, once it has a connection.
     pub(super) until: Instant,
     pub(super) on_wire: Option<Instant>,
@@ -31,7 +37,37 @@ impl Job {
     /// A request that was just released.
     pub(super) fn new(due: Due, kind: usize, released: Instant) -> Self {
         let Due { index, intended, vu } = due;
-        Self { index, vu, kind, intended, released, until: Instant::MAX, on_wire: None, first_byte: None }
+        Self {
+            index,
+            vu,
+            kind,
+            intended,
+            released,
+            attempt: 1,
+            failed: None,
+            waits: released,
+            until: Instant::MAX,
+            on_wire: None,
+            first_byte: None,
+        }
+    }
+
+    /// The next attempt, after one that has failed.
+    pub(super) fn again(self, failed: Ending, now: Instant) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            failed: Some(failed),
+            waits: now,
+            until: Instant::MAX,
+            on_wire: None,
+            first_byte: None,
+            ..self
+        }
+    }
+
+    /// How it ends when no connection came free for it: as its last attempt did, if it had one.
+    pub(super) fn unsent(&self) -> Ending {
+        self.failed.unwrap_or(Ending::Dropped(Cause::Unsent))
     }
 }
 

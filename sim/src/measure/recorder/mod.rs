@@ -54,6 +54,8 @@ pub struct Recorder {
     pub(in crate::measure) warnings: Vec<Warning>,
     /// Requests the books name that are none of ours.
     pub(in crate::measure) strangers: u64,
+    /// Attempts that failed and were followed by another, by how they failed.
+    pub(in crate::measure) retried: Tally,
     /// Everything that ended, for progress.
     pub(in crate::measure) so_far: Tally,
     /// Attempts begun and not ended, by Upstream.
@@ -134,6 +136,7 @@ impl Recorder {
             slowest: Vec::new(),
             warnings: Vec::new(),
             strangers: 0,
+            retried: Tally::default(),
             so_far: Tally::default(),
             attempts: BTreeMap::new(),
             open: FxHashMap::default(),
@@ -215,6 +218,7 @@ impl Recorder {
                 self.attempt(*upstream, *target, *at, -1);
             }
             Observation::Served { request, mock, at: _ } => self.served(*request, *mock),
+            Observation::Retried { request: _, at: _, ending } => self.retried.count(*ending, false),
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
             Observation::Stepped(moments) => self.stepped(*moments),
@@ -397,7 +401,7 @@ impl RunFacts {
 fn moment(seen: &Observation) -> Instant {
     match seen {
         Observation::Picked(pick) => pick.at,
-        Observation::Finished { at, .. } => *at,
+        Observation::Finished { at, .. } | Observation::Retried { at, .. } => *at,
         Observation::Ended(record) => record.done.max(record.intended),
         // Neither depends on any switch.
         Observation::Served { .. }

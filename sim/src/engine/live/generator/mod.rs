@@ -23,7 +23,7 @@ use super::connection::{Connection, Job};
 use super::machine;
 use super::outgoing::Outgoing;
 use super::report::Reporter;
-use crate::load::{Load, Pacer, RequestIds};
+use crate::load::{Load, Pacer, RequestIds, Retries};
 use crate::measure::{Cause, Ending, Observation, Record};
 
 /// Nearer than this, waiting for a moment costs less than sleeping until it.
@@ -81,6 +81,7 @@ struct Generator {
     seed: u64,
     pacer: Pacer,
     outgoing: Outgoing,
+    retries: Retries,
     connections: Vec<Connection>,
     /// Connections that may be idle, the last one used on top.
     idle: Vec<usize>,
@@ -111,6 +112,7 @@ impl Generator {
             poll,
             gateway: start.gateway,
             seed: start.seed,
+            retries: Retries::new(start.load.retry.clone()),
             pacer: Pacer::new(&start.load, start.seed),
             begun: 0,
             outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
@@ -174,8 +176,9 @@ impl Generator {
             let job = Job::new(due, kind, now);
             if self.busy + self.waiting.len() >= self.load.max_in_flight {
                 let job = Job { released: due.intended, ..job };
-                self.end(&job, Ending::Dropped(Cause::Overflow), None, now);
+                self.finish(&job, Ending::Dropped(Cause::Overflow), None, now);
             } else {
+                self.retries.begin();
                 self.assign(job);
             }
         }
@@ -195,7 +198,7 @@ impl Generator {
         let nap = now + NAP;
         let next = self.pacer.due().map_or(nap, |due| due.min(nap));
         let next = self.deadlines.front().map_or(next, |(deadline, ..)| (*deadline).min(next));
-        let next = self.waiting.front().map_or(next, |job| (job.released + self.load.timeout).min(next));
+        let next = self.waiting.front().map_or(next, |job| (job.waits + self.load.timeout).min(next));
         let mut left = next.since(now);
         if left < SPIN {
             left = Duration::ZERO;
@@ -216,12 +219,12 @@ impl Generator {
         self.aborted = Some(now);
         self.drain_until = Some(now + self.load.timeout);
         while let Some(job) = self.waiting.pop_front() {
-            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+            self.finish(&job, job.unsent(), None, now);
         }
         while let Some(due) = self.pacer.abandon() {
             self.begun += 1;
             let job = Job::new(due, 0, due.intended);
-            self.end(&job, Ending::Dropped(Cause::Unsent), None, now.max(due.intended));
+            self.finish(&job, job.unsent(), None, now.max(due.intended));
         }
     }
 
@@ -241,28 +244,40 @@ impl Generator {
             }
         }
         while let Some(&job) = self.waiting.front()
-            && job.released + self.load.timeout <= now
+            && job.waits + self.load.timeout <= now
         {
             self.waiting.pop_front();
-            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+            self.finish(&job, job.unsent(), None, now);
         }
     }
 
     /// The time to drain is over.
     fn end_leftovers(&mut self, now: Instant) {
         while let Some(job) = self.waiting.pop_front() {
-            self.end(&job, Ending::Dropped(Cause::Unsent), None, now);
+            self.finish(&job, job.unsent(), None, now);
         }
         for number in 0..self.connections.len() {
             if let Some(job) = self.connections[number].job.take() {
-                let cause = if job.on_wire.is_some() { Cause::Censored } else { Cause::Unsent };
-                self.end(&job, Ending::Dropped(cause), None, now);
+                let was_sent = job.on_wire.is_some();
+                let ending = if was_sent { Ending::Dropped(Cause::Censored) } else { job.unsent() };
+                self.finish(&job, ending, None, now);
             }
         }
     }
 
-    /// The one place where a request ends.
+    /// An attempt has ended, and with it its request, unless that is sent again.
     fn end(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
+        let failure = wire::failure(ending).filter(|_| self.aborted.is_none());
+        if failure.is_some_and(|failure| self.retries.again(job.attempt, failure)) {
+            self.reporter.report(Observation::Retried { request: job.index, at: done, ending });
+            self.assign(job.again(ending, done));
+        } else {
+            self.finish(job, ending, target, done);
+        }
+    }
+
+    /// The one place where a request ends.
+    fn finish(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
         self.ended += 1;
         self.pacer.ended(job.vu, done);
         self.reporter.report(Observation::Ended(Record {
