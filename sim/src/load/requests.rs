@@ -71,7 +71,7 @@ impl RequestMix {
             return 0;
         }
         let sum = self.until[self.until.len() - 1];
-        let drawn = rng::draw(seed, rng::fnv1a("load/mix"), index);
+        let drawn = rng::draw(seed, const { rng::fnv1a("load/mix") }, index);
         let point = ((u128::from(drawn) * u128::from(sum)) >> 64) as u64;
         self.until.partition_point(|&until| until <= point)
     }

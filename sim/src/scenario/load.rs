@@ -64,7 +64,22 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
         retry: retry?,
     };
     check_whole(&section, &load);
+    check_fields(&section, &load);
     Some(load)
+}
+
+/// Header fields that the load writes for each user are not written by its requests too.
+fn check_fields(section: &Section<'_>, load: &Load) {
+    let cookie = Some("cookie").filter(|_| load.users.cookies);
+    for name in load.users.header.as_deref().into_iter().chain(cookie) {
+        let requests = load.requests.templates().iter();
+        if requests.flat_map(|request| &request.headers).any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            let message = format!("the header field `{name}` is written for each user");
+            let (label, help) =
+                ("a request has one of its own", "leave it out of the headers, or of the keys");
+            section.mistakes.note(section.place_of("keys"), message, label, help);
+        }
+    }
 }
 
 /// What the keys of a load say together.

@@ -12,6 +12,8 @@ use super::*;
 use crate::load::Schedule;
 use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 
+mod load;
+
 const BLUE_GREEN: &str = include_str!("../../../scenarios/blue_green.toml");
 
 fn input(text: &str, sets: &[&str]) -> Input {
@@ -207,6 +209,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "[[load.requests]]",
         "[load.retry]\nattempts = 1\non = [\"resets\"]\n[[load.requests]]",
         "a retry needs `budget`; `attempts` is out of range; `resets` is not a value of `on`",
+    ),
+    (
+        "[[load.requests]]",
+        "[load.keys]\nusers = 9\ncookies = true\n[[load.requests]]\nheaders = { Cookie = \"a=1\" }",
+        "the header field `cookie` is written for each user",
     ),
     ("connections = 64", "keepalive = { requests = 5 }", "unknown key `requests`"),
     ("connections = 64", "keepalive = \"5s\"", "`keepalive` is not a table"),
@@ -565,96 +572,6 @@ fn a_plan_can_be_told_in_words() {
     assert!(told.contains("10 s  PATCH /services/example-service  {\"host\": \"green\"}"), "{told}");
     let plan = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &["load.rate=50"]) }).unwrap();
     insta::assert_snapshot!("dry_run", dry_run(&plan));
-}
-
-// === [load] ===
-
-/// The shipped scenario with other arrivals, and files beside it.
-fn arriving(keys: &str) -> Input {
-    let file = |path: &Path| match path.to_str().unwrap() {
-        "folder/arrivals.csv" => Ok("0.5\n2.25\n30\n".to_owned()),
-        path => Err(format!("cannot read {path}")),
-    };
-    let surroundings = Surroundings { file, ..Surroundings::default() };
-    let text = with(RATE_AND_DURATION, &format!("{keys}\n")).replacen("warmup      = \"2s\"", "", 1);
-    Input {
-        path: "folder/scenario.toml".into(),
-        surroundings,
-        ..input(&text, &["steps=[]", "thresholds={}"])
-    }
-}
-
-#[test]
-fn every_shape_of_a_load_is_read() {
-    const RAMP: &str = "executor = \"ramping-arrival-rate\"\nstages = [{ rate = 100, for = \"10s\" }, { rate = 100, for = \"20s\" }]";
-    let trace = "arrivals = \"trace\"\ntrace = \"arrivals.csv\"\n";
-    for (keys, load, total) in [
-        ("rate = 50\nstop_after = 100", "50 per second, open loop, 2s", 100),
-        ("rate = 50\nduration = \"1s\"\nstop_after = 100", "50 per second, open loop, 1s", 50),
-        (RAMP, "0 to 100 per second in 2 stages, open loop, 30s", 2500),
-        (
-            &format!("{RAMP}\nrate = 50\narrivals = \"poisson\"\nstop_after = 1750"),
-            "50 to 100 per second in 2 stages, Poisson arrivals, open loop, 20s",
-            1750,
-        ),
-        ("executor = \"constant-vus\"\nvus = 5\nduration = \"9s\"", "5 users, closed loop, 9s", 10_000_000),
-        (
-            "executor = \"constant-vus\"\nvus = 5\nduration = \"9s\"\nstop_after = 70\nthink = { exponential = \"1s\" }",
-            "5 users, closed loop, 9s",
-            70,
-        ),
-        (trace, "3 arrivals of arrivals.csv, open loop, 30s 1ms", 3),
-        (&format!("{trace}duration = \"20s\""), "2 arrivals of arrivals.csv, open loop, 20s", 2),
-        (&format!("{trace}stop_after = 1"), "1 arrival of arrivals.csv, open loop, 501ms", 1),
-    ] {
-        let plan = read(&arriving(keys)).unwrap();
-        assert_eq!(
-            (plan.load.in_words().as_str(), Schedule::new(&plan.load, 1).total()),
-            (load, total),
-            "{keys}"
-        );
-    }
-    let plan = read(&arriving(trace)).unwrap();
-    assert!(plan.source.resolved.contains("# arrivals.csv: sha256 "), "{}", plan.source.resolved);
-}
-
-#[test]
-fn a_closed_loop_is_named_and_warned_of() {
-    let keys = "executor = \"constant-vus\"\nvus = 5\nthink = { exponential = \"1s\" }\nduration = \"9s\"";
-    let plan = read(&arriving(keys)).unwrap();
-    assert_eq!(describe(&plan), "ok (at most 10,000,000 requests, 0 switches, 9 s)");
-    insta::assert_snapshot!("closed", load_of(&dry_run(&plan)));
-}
-
-/// What a dry run says of the load.
-fn load_of(told: &str) -> String {
-    told.lines().skip(2).take_while(|line| !line.starts_with("  gateway")).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn what_is_sent_by_whom_is_told_in_words() {
-    let text = with("path   = \"/anything\"", "path = \"/anything/${user}\"\nweight = 3").replacen(
-        "[[services]]",
-        "[[load.requests]]\nmethod = \"POST\"\npath = \"/anything\"\nbody_file = \"arrivals.csv\"\n\
-         [[load.requests]]\nmethod = \"PUT\"\npath = \"/anything\"\nbody_size = \"2 KiB\"\n[[services]]",
-        1,
-    );
-    let sets = [
-        "load.keys={users=1000,zipf=1.1,header=\"x-user\",cookies=true}",
-        "load.keepalive={new_connection_each_time=true}",
-        "load.retry={attempts=3,budget=0.2,on=[\"connect\",\"reset\"]}",
-    ];
-    let read = read(&Input {
-        sets: sets.map(str::to_owned).to_vec(),
-        text,
-        ..arriving("rate = 1\nduration = \"1s\"")
-    });
-    let plan = read.unwrap();
-    insta::assert_snapshot!("senders", load_of(&dry_run(&plan)));
-    let load = plan.load;
-    assert_eq!((load.users.count(), load.requests_per_connection), (1000, Some(1)));
-    let bodies: Vec<_> = load.requests.templates().iter().map(|kind| kind.body.to_string().len()).collect();
-    assert_eq!(bodies, [0, 12, 2048]);
 }
 
 // === Warnings ===
