@@ -100,6 +100,8 @@ struct Seen {
     steps: Vec<StepMoments>,
     /// Requests that were sent again, once for each time.
     retried: Vec<u64>,
+    /// Requests that were sent a second time before their answer.
+    hedged: Vec<u64>,
     /// Request and mock.
     served: Vec<(u64, u32)>,
     /// Moments at which attempts ended.
@@ -121,6 +123,7 @@ impl Seen {
             }
             Observation::Served { request, mock, .. } => self.served.push((request, mock)),
             Observation::Retried { request, .. } => self.retried.push(request),
+            Observation::Hedged { request, .. } => self.hedged.push(request),
             Observation::Ended(record) => self.records.push(record),
             Observation::Stepped(step) => self.steps.push(step),
             Observation::Cpu(_) | Observation::Began { .. } => {}
@@ -414,4 +417,24 @@ fn live_a_gateway_without_targets_is_asked_again_within_the_budget() {
     assert_eq!(seen.answered() + refused, 100);
     // The first ten, and a tenth of a hundred.
     assert!((1..=20).contains(&seen.retried.len()), "{} retries", seen.retried.len());
+}
+
+#[test]
+fn live_a_second_attempt_answers_where_the_first_is_slow() {
+    // Aim: the first answer counts, the request ends once, and both targets have served it. Method: blue's second target, a
+    // third of the requests, never answers in time; two thirds of the second attempts go to the first.
+    let mut plan = plan(100.0, 300);
+    plan.load.hedge = Some(Duration::from_millis(150));
+    plan.load.timeout = Duration::from_secs(1);
+    plan.mocks[1].behaviour.latency = Latency::Constant(Duration::from_secs(30));
+    let (seen, _) = run(&plan);
+    assert!(seen.hedged.len() >= 10, "{:?}", seen.hedged);
+    let hedged: BTreeSet<_> = seen.hedged.iter().collect();
+    assert_eq!(hedged.len(), seen.hedged.len(), "a second attempt, never a third");
+    let rescued = seen.records.iter().filter(|record| {
+        hedged.contains(&record.index) && record.ending == Ending::Answered(200) && record.target == Some(0)
+    });
+    assert!(rescued.count() >= 1);
+    let twice = |request: &u64| seen.served.iter().filter(|(served, _)| served == request).count() == 2;
+    assert!(seen.hedged.iter().any(twice), "in two books");
 }

@@ -54,6 +54,8 @@ pub struct Load {
     pub users: Users,
     /// What is sent again.
     pub retry: Option<Retry>,
+    /// How long after it was put on the wire a request without an answer is sent a second time; the first answer counts.
+    pub hedge: Option<Duration>,
 }
 
 /// How much arrives at which time.
@@ -92,6 +94,7 @@ impl Load {
             requests,
             users: Users::new(1, None),
             retry: None,
+            hedge: None,
         }
     }
 

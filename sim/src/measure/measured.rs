@@ -53,6 +53,8 @@ pub struct Measured {
     pub strangers: u64,
     /// Attempts of the client that failed and were followed by another, by how they failed.
     pub retried: Tally,
+    /// Requests that were sent a second time before their answer.
+    pub hedged: u64,
     /// What the machine did to the measurement.
     pub conditions: Conditions,
 }
@@ -284,6 +286,7 @@ impl Measured {
             warnings: recorder.warnings,
             strangers: recorder.strangers,
             retried: recorder.retried,
+            hedged: recorder.hedged,
             conditions,
         }
     }

@@ -47,6 +47,13 @@ pub enum Observation {
         /// How the attempt would have ended it.
         ending: Ending,
     },
+    /// A request without an answer was sent a second time.
+    Hedged {
+        /// The request's index.
+        request: u64,
+        /// When.
+        at: Instant,
+    },
     /// A request came to its end, as the client sees it.
     Ended(Record),
     /// An epoch of an Upstream began: who may be picked in it. Best before its first pick; picks wait for it a while.

@@ -59,12 +59,10 @@ fn headline(out: &mut String, summary: &Summary) {
 }
 
 fn ledger(requests: &Ledger) -> String {
-    let retries = match requests.retries {
-        0 => String::new(),
-        n => format!(", {} sent again", words::count(n)),
-    };
+    let noted = |n, what: &str| if n > 0 { format!(", {} {what}", words::count(n)) } else { String::new() };
+    let again = noted(requests.retries, "sent again") + &noted(requests.hedges, "hedged");
     format!(
-        "{} intended = {} answered + {} dropped{retries}",
+        "{} intended = {} answered + {} dropped{again}",
         words::count(requests.intended),
         words::count(requests.answered),
         words::count(requests.dropped)

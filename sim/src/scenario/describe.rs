@@ -123,6 +123,10 @@ fn senders(out: &mut String, load: &Load) {
             words::percent(retry.budget, 0)
         );
     }
+    if let Some(after) = load.hedge {
+        let _ =
+            writeln!(out, "            a second attempt after {}; the first answer counts", seconds(after));
+    }
     match load.requests_per_connection {
         None => {}
         Some(1) => out.push_str("            a new connection for each request\n"),

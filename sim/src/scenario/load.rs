@@ -24,8 +24,9 @@ const SHAPE: Keys = Keys {
         "requests",
         "keys",
         "retry",
+        "hedge",
     ],
-    later: &["hedge", "streams"],
+    later: &["streams"],
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
@@ -49,7 +50,7 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
     let requests = requests::read(&section, input, identity);
     let requests_per_connection = users::requests_per_connection(&section);
     let users = users::read(&section);
-    let retry = retry::read(&section);
+    let (retry, hedge) = (retry::read(&section), retry::hedge(&section));
     let (shape, arrivals) = arrivals?;
     let load = Load {
         shape,
@@ -62,6 +63,7 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
         requests: requests?,
         users: users?,
         retry: retry?,
+        hedge: hedge?,
     };
     check_whole(&section, &load);
     check_fields(&section, &load);

@@ -1,10 +1,13 @@
-//! `[load.retry]`: what the client sends again.
+//! `[load.retry]` and `[load.hedge]`: what the client sends again.
+
+use std::time::Duration;
 
 use super::reader::{Section, Shape};
 use super::values;
 use crate::load::{Failure, Retry};
 
 const RETRY: Shape = Shape { what: "a retry", keys: &["attempts", "budget", "on"], later: &[] };
+const HEDGE: Shape = Shape { what: "a hedge", keys: &["after"], later: &[] };
 const ATTEMPTS_MAX: i64 = 10;
 
 /// The retries of the load in `section`; `Some(None)` is none.
@@ -29,4 +32,13 @@ fn failures(retry: &Section<'_>) -> Option<Vec<Failure>> {
     };
     let failures: Vec<_> = retry.list("on").iter().map(failure).collect();
     failures.into_iter().collect()
+}
+
+/// When a second attempt is sent; `Some(None)` is never.
+#[expect(clippy::option_option, reason = "a mistake is not an answer")]
+pub(super) fn hedge(section: &Section<'_>) -> Option<Option<Duration>> {
+    if !section.has("hedge") {
+        return Some(None);
+    }
+    section.section("hedge", &HEDGE)?.some_time("after").map(Some)
 }

@@ -215,6 +215,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "[load.keys]\nusers = 9\ncookies = true\n[[load.requests]]\nheaders = { Cookie = \"a=1\" }",
         "the header field `cookie` is written for each user",
     ),
+    ("[[load.requests]]", "[load.hedge]\nafter = \"0s\"\n[[load.requests]]", "`after` is zero"),
     ("connections = 64", "keepalive = { requests = 5 }", "unknown key `requests`"),
     ("connections = 64", "keepalive = \"5s\"", "`keepalive` is not a table"),
     (

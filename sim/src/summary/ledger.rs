@@ -22,6 +22,7 @@ pub(super) fn whole(measured: &Measured) -> Ledger {
         }
     }
     sum.retries = measured.retried.ended();
+    sum.hedges = measured.hedged;
     assert_eq!(sum.intended, measured.intended, "phases add up to the whole");
     assert_eq!(sum.intended, sum.answered + sum.dropped, "intended = answered + dropped");
     sum
@@ -39,6 +40,7 @@ pub(super) fn phase(phase: &MeasuredPhase) -> Ledger {
         wrong_version: tally.wrong_version,
         lost: phase.lost,
         retries: 0,
+        hedges: 0,
         dropped_by_cause: by_cause(&tally),
     }
 }

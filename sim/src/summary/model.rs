@@ -206,6 +206,9 @@ pub struct Ledger {
     /// Attempts of the client that failed and were followed by another; of the whole run only.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
+    /// Requests that were sent a second time before their answer; of the whole run only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hedges: u64,
     /// By cause, only those that occurred.
     pub dropped_by_cause: BTreeMap<String, u64>,
 }

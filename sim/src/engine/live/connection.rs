@@ -25,6 +25,8 @@ pub(super) struct Job {
     /// Which attempt, from 1, and how the last one failed.
     pub(super) attempt: u32,
     pub(super) failed: Option<Ending>,
+    /// Whether it has a second attempt, or is one.
+    pub(super) hedged: bool,
     /// Since when it wants a connection.
     pub(super) waits: Instant,
     /// When it is given up, once it has a connection.
@@ -45,6 +47,7 @@ impl Job {
             released,
             attempt: 1,
             failed: None,
+            hedged: false,
             waits: released,
             until: Instant::MAX,
             on_wire: None,
@@ -57,12 +60,18 @@ impl Job {
         Self {
             attempt: self.attempt + 1,
             failed: Some(failed),
+            hedged: false,
             waits: now,
             until: Instant::MAX,
             on_wire: None,
             first_byte: None,
             ..self
         }
+    }
+
+    /// A second attempt beside it.
+    pub(super) fn hedge(self, now: Instant) -> Self {
+        Self { hedged: true, waits: now, until: Instant::MAX, on_wire: None, first_byte: None, ..self }
     }
 
     /// How it ends when no connection came free for it: as its last attempt did, if it had one.

@@ -56,6 +56,8 @@ pub struct Recorder {
     pub(in crate::measure) strangers: u64,
     /// Attempts that failed and were followed by another, by how they failed.
     pub(in crate::measure) retried: Tally,
+    /// Requests that were sent a second time before their answer.
+    pub(in crate::measure) hedged: u64,
     /// Everything that ended, for progress.
     pub(in crate::measure) so_far: Tally,
     /// Attempts begun and not ended, by Upstream.
@@ -137,6 +139,7 @@ impl Recorder {
             warnings: Vec::new(),
             strangers: 0,
             retried: Tally::default(),
+            hedged: 0,
             so_far: Tally::default(),
             attempts: BTreeMap::new(),
             open: FxHashMap::default(),
@@ -219,6 +222,7 @@ impl Recorder {
             }
             Observation::Served { request, mock, at: _ } => self.served(*request, *mock),
             Observation::Retried { request: _, at: _, ending } => self.retried.count(*ending, false),
+            Observation::Hedged { .. } => self.hedged += 1,
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
             Observation::Stepped(moments) => self.stepped(*moments),
@@ -401,7 +405,9 @@ impl RunFacts {
 fn moment(seen: &Observation) -> Instant {
     match seen {
         Observation::Picked(pick) => pick.at,
-        Observation::Finished { at, .. } | Observation::Retried { at, .. } => *at,
+        Observation::Finished { at, .. }
+        | Observation::Retried { at, .. }
+        | Observation::Hedged { at, .. } => *at,
         Observation::Ended(record) => record.done.max(record.intended),
         // Neither depends on any switch.
         Observation::Served { .. }

@@ -75,6 +75,7 @@ fn what_is_sent_by_whom_is_told_in_words() {
     let sets = [
         "load.keys={users=1000,zipf=1.1,header=\"x-user\",cookies=true}",
         "load.keepalive={new_connection_each_time=true}",
+        "load.hedge={after=\"50ms\"}",
         "load.retry={attempts=3,budget=0.2,on=[\"connect\",\"reset\"]}",
     ];
     let read = read(&Input {

@@ -4,6 +4,7 @@
 //! It waits on epoll with nanoseconds, so the pace is as even as the system can wake a thread, without a timer for each
 //! request and without spinning but for the last few microseconds.
 
+mod hedge;
 mod wire;
 
 use std::collections::VecDeque;
@@ -89,6 +90,8 @@ struct Generator {
     closed: Vec<usize>,
     /// Released, and waiting for a connection.
     waiting: VecDeque<Job>,
+    /// When the request on a connection is sent a second time, in order of time.
+    hedges: VecDeque<(Instant, usize, u64)>,
     /// When the request on a connection is given up, in order of time.
     deadlines: VecDeque<(Instant, usize, u64)>,
     busy: usize,
@@ -120,6 +123,7 @@ impl Generator {
             idle: Vec::new(),
             closed: Vec::new(),
             waiting: VecDeque::new(),
+            hedges: VecDeque::new(),
             deadlines: VecDeque::new(),
             busy: 0,
             ended: 0,
@@ -142,6 +146,7 @@ impl Generator {
         loop {
             self.look_at_stop();
             self.release_due();
+            self.hedge_due();
             self.give_up_overdue();
             let now = self.clock.now();
             if self.is_over(now) {
@@ -197,6 +202,7 @@ impl Generator {
     fn wait(&mut self, now: Instant, events: &mut Vec<epoll::Event>) -> io::Result<()> {
         let nap = now + NAP;
         let next = self.pacer.due().map_or(nap, |due| due.min(nap));
+        let next = self.hedges.front().map_or(next, |(due, ..)| (*due).min(next));
         let next = self.deadlines.front().map_or(next, |(deadline, ..)| (*deadline).min(next));
         let next = self.waiting.front().map_or(next, |job| (job.waits + self.load.timeout).min(next));
         let mut left = next.since(now);
@@ -219,7 +225,7 @@ impl Generator {
         self.aborted = Some(now);
         self.drain_until = Some(now + self.load.timeout);
         while let Some(job) = self.waiting.pop_front() {
-            self.finish(&job, job.unsent(), None, now);
+            self.give_up_waiting(&job, now);
         }
         while let Some(due) = self.pacer.abandon() {
             self.begun += 1;
@@ -247,26 +253,32 @@ impl Generator {
             && job.waits + self.load.timeout <= now
         {
             self.waiting.pop_front();
-            self.finish(&job, job.unsent(), None, now);
+            self.give_up_waiting(&job, now);
         }
     }
 
     /// The time to drain is over.
     fn end_leftovers(&mut self, now: Instant) {
         while let Some(job) = self.waiting.pop_front() {
-            self.finish(&job, job.unsent(), None, now);
+            self.give_up_waiting(&job, now);
         }
         for number in 0..self.connections.len() {
             if let Some(job) = self.connections[number].job.take() {
                 let was_sent = job.on_wire.is_some();
                 let ending = if was_sent { Ending::Dropped(Cause::Censored) } else { job.unsent() };
-                self.finish(&job, ending, None, now);
+                if !self.lives_on(&job, ending) {
+                    self.finish(&job, ending, None, now);
+                }
             }
         }
     }
 
     /// An attempt has ended, and with it its request, unless that is sent again.
     fn end(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
+        if self.lives_on(job, ending) {
+            self.reporter.report(Observation::Retried { request: job.index, at: done, ending });
+            return;
+        }
         let failure = wire::failure(ending).filter(|_| self.aborted.is_none());
         if failure.is_some_and(|failure| self.retries.again(job.attempt, failure)) {
             self.reporter.report(Observation::Retried { request: job.index, at: done, ending });

@@ -45,6 +45,9 @@ impl Generator {
         connection.job = Some(job);
         self.busy += 1;
         self.deadlines.push_back((job.until, number, job.index));
+        if let Some(after) = self.load.hedge.filter(|_| !job.hedged) {
+            self.hedges.push_back((now + after, number, job.index));
+        }
         true
     }
 
@@ -90,7 +93,7 @@ impl Generator {
     }
 
     /// Closes a connection that has no request; whoever waits gets a new one.
-    fn close(&mut self, number: usize) {
+    pub(super) fn close(&mut self, number: usize) {
         self.connections[number].close();
         self.idle.retain(|&idle| idle != number);
         while let Some(job) = self.waiting.pop_front() {
