@@ -1,5 +1,6 @@
-//! Files that a scenario names. `[gateway] config`: the entities come from decK files instead of sections. What is wrong with them is told at that key,
-//! with the name of the file; targets stand there too, for whoever has something to say about them.
+//! Files that a scenario names. `[gateway] config`: the entities come from decK files instead of sections. What is wrong
+//! with them is told at that key, with the name of the file; targets stand there too, for whoever has something to say about
+//! them.
 
 use std::cell::RefCell;
 use std::path::Path;

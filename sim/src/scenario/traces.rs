@@ -1,9 +1,8 @@
 //! Traces in files of their own: `{ trace = "latencies.txt" }`, one duration on each line. They take the place of their names
 //! before the scenario is read, so that its resolved text, and with it its hash, has them too.
 
-use std::path::Path;
-
 use super::Input;
+use super::files::File;
 use super::mistakes::Mistakes;
 use super::node::{Node, Table, Value};
 use crate::plan::parse_duration;
@@ -33,12 +32,11 @@ pub(super) fn lay(table: &mut Table, input: &Input, mistakes: &Mistakes) {
 
 fn lay_form(form: &mut Table, input: &Input, mistakes: &Mistakes) {
     for (key, node) in &mut form.entries {
-        if let (Value::Text(name), "trace") = (&node.value, key.name.as_str()) {
-            let lines = lines(name, input).unwrap_or_else(|(message, label)| {
-                mistakes.note(&node.place, message, label, "paths begin at the scenario's folder");
-                // Something that is right, so that nothing else is told.
-                vec!["1ms".to_owned()]
-            });
+        if key.name == "trace" && matches!(node.value, Value::Text(_)) {
+            let lines = File::read(node, "trace", input, mistakes)
+                .and_then(|file| lines(&file.text).map_err(|why| note(node, why, mistakes)).ok());
+            // Else something that is right, so that nothing more is told.
+            let lines = lines.unwrap_or_else(|| vec!["1ms".to_owned()]);
             let place = &node.place;
             let item = |line| Node { value: Value::Text(line), place: place.clone() };
             node.value = Value::List(lines.into_iter().map(item).collect());
@@ -46,11 +44,17 @@ fn lay_form(form: &mut Table, input: &Input, mistakes: &Mistakes) {
     }
 }
 
+fn note(node: &Node, (message, label): (String, &str), mistakes: &Mistakes) {
+    mistakes.note(
+        &node.place,
+        message,
+        label,
+        "each line of the file is a time such as 4ms; # begins a remark",
+    );
+}
+
 /// The durations of a file; else what is wrong, at length and in a word.
-fn lines(name: &str, input: &Input) -> Result<Vec<String>, (String, &'static str)> {
-    let folder = Path::new(&input.path).parent().unwrap_or(Path::new(""));
-    let text =
-        (input.surroundings.file)(&folder.join(name)).map_err(|why| (why, "not a file that can be read"))?;
+fn lines(text: &str) -> Result<Vec<String>, (String, &'static str)> {
     let lines = text.lines().map(str::trim).enumerate();
     let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
     if lines.len() > LINES_MAX {
