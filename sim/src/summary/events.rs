@@ -1,14 +1,12 @@
-//! What happened, in order of time: steps, switches, phases, warnings.
+//! What happened, in order of time: steps, switches, phases, faults, warnings.
 
-use gateway_core::time::Instant;
-
-use super::Event;
 use super::tables::ms;
+use super::{Event, FaultSpan};
 use crate::measure::{Measured, MeasuredSwitch};
 use crate::plan::Plan;
 use crate::words;
 
-pub(super) fn events(plan: &Plan, measured: &Measured) -> Vec<Event> {
+pub(super) fn events(plan: &Plan, measured: &Measured, faults: &[FaultSpan]) -> Vec<Event> {
     let mut events: Vec<Event> = measured
         .phases
         .iter()
@@ -31,22 +29,17 @@ pub(super) fn events(plan: &Plan, measured: &Measured) -> Vec<Event> {
         };
         events.push(event(ms(at), "warning", format!("the run was stopped by a signal{steps}")));
     }
-    events.extend(faults(plan, measured.conditions.aborted_at));
+    events.extend(faults.iter().flat_map(of_fault));
     events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
     events
 }
 
-/// The beginning and end of each fault, as far as the run went.
-fn faults(plan: &Plan, aborted_at: Option<Instant>) -> Vec<Event> {
-    let end = aborted_at.unwrap_or(Instant::ZERO + plan.load.duration());
-    let faults = plan.picked_faults();
-    let events = faults.all().iter().flat_map(|fault| {
-        let names: Vec<_> = fault.mocks.iter().map(|&mock| plan.mocks[mock].name.as_str()).collect();
-        let names = names.join(", ");
-        [(fault.from, "begins"), (fault.until, "is over")]
-            .map(|(at, what)| (at, format!("{} {what}: {names}", fault.kind)))
-    });
-    events.filter(|(at, _)| *at <= end).map(|(at, text)| event(ms(at), "fault", text)).collect()
+fn of_fault(fault: &FaultSpan) -> impl Iterator<Item = Event> {
+    let moments = [(Some(fault.from_ms), "begins"), (fault.until_ms, "is over")];
+    let (kind, targets) = (fault.kind.clone(), fault.targets.join(", "));
+    moments
+        .into_iter()
+        .filter_map(move |(at, what)| Some(event(at?, "fault", format!("{kind} {what}: {targets}"))))
 }
 
 fn of_switch(at: usize, switch: &MeasuredSwitch) -> Vec<Event> {

@@ -10,6 +10,7 @@ mod selection;
 
 mod accuracy;
 mod events;
+mod faults;
 mod series;
 mod tables;
 
@@ -17,6 +18,8 @@ mod sentence;
 mod thresholds;
 mod validity;
 mod verdict;
+
+use gateway_core::time::Instant;
 
 use crate::measure::Measured;
 use crate::plan::Plan;
@@ -38,6 +41,8 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
     let requests = ledger::whole(measured);
     let switches = tables::switches(plan, measured);
     let weights = tables::weights(plan, measured);
+    let end = measured.conditions.aborted_at.unwrap_or(Instant::ZERO + plan.load.duration());
+    let faults = faults::faults(plan, end);
     let thresholds = thresholds::evaluate(plan, measured, &switches, &weights);
     let evidence = verdict::Evidence {
         measured,
@@ -59,13 +64,14 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         slowest: tables::slowest(plan, measured),
         cpu_us_per_request: series::cpu_per_request(measured),
         series: series::series(plan, measured),
-        events: events::events(plan, measured),
+        events: events::events(plan, measured, &faults),
         environment: facts.environment,
         volatile: facts.volatile,
         validity,
         requests,
         weights,
         switches,
+        faults,
     }
 }
 

@@ -44,7 +44,10 @@ pub struct Summary {
     pub cpu_us_per_request: CpuPerRequest,
     /// The run over time, in equal bins.
     pub series: Series,
-    /// Steps, switches, warnings, in order of time.
+    /// What went wrong at the targets because the scenario said so, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSpan>,
+    /// Steps, switches, faults, warnings, in order of time.
     pub events: Vec<Event>,
     /// Where and how it ran.
     pub environment: Environment,
@@ -479,12 +482,25 @@ pub struct Series {
     pub cpu: Vec<CpuPerRequest>,
 }
 
+/// A fault of the scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultSpan {
+    /// When it began.
+    pub from_ms: f64,
+    /// When it was over; nothing when it was on to the end.
+    pub until_ms: Option<f64>,
+    /// What it was, with what it says: `latency_x 20`.
+    pub kind: String,
+    /// Names of the mocks it hit.
+    pub targets: Vec<String>,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
     pub t_ms: f64,
-    /// `step`, `switch`, `phase`, `warning`.
+    /// `step`, `switch`, `phase`, `fault`, `warning`.
     pub kind: String,
     /// In words.
     pub text: String,

@@ -1,6 +1,7 @@
-//! The panels over one time axis: who serves, throughput, response time, drops, weights, in flight, lag. Each marks all
-//! switches and shades the warm-up.
+//! The panels over one time axis: who serves, what went wrong, throughput, response time, drops, weights, in flight, lag.
+//! Each marks all switches and shades the warm-up.
 
+mod faults;
 mod latency;
 mod traffic;
 mod weights;
@@ -50,6 +51,9 @@ pub(crate) fn timeline(summary: &Summary, id: usize) -> Vec<Figure> {
         weights::accuracy,
         traffic::in_flight,
     ];
+    if !summary.faults.is_empty() {
+        panels.insert(1, faults::faults);
+    }
     // What makes a run invalid is looked at first.
     if invalid {
         panels.insert(1, latency::lag);

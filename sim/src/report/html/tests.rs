@@ -3,7 +3,7 @@
 
 use super::page;
 use crate::report::sample::summary;
-use crate::summary::{Outcome, Summary};
+use crate::summary::{FaultSpan, Outcome, Summary};
 
 /// Elements that were opened and not closed, or closed and not opened, in order.
 fn unbalanced(page: &str) -> Vec<String> {
@@ -142,4 +142,24 @@ fn many_targets_are_grouped_and_one_is_enough() {
     let mut one = summary();
     one.targets.truncate(1);
     assert_well_formed(&page(&one));
+}
+
+#[test]
+fn faults_have_a_band_each_as_far_as_there_is_room() {
+    assert!(!page(&summary()).contains("What went wrong"), "nothing did");
+    let fault = |n: u32| FaultSpan {
+        from_ms: f64::from(n) * 3000.0,
+        until_ms: (n > 0).then(|| f64::from(n) * 3000.0 + 500.0),
+        kind: format!("errors {n}"),
+        targets: vec!["<blue-1>".to_owned(), "blue-2".to_owned()],
+    };
+    let page = page(&Summary { faults: (0..8).map(fault).collect(), ..summary() });
+    assert_well_formed(&page);
+    let panel = page.split("What went wrong").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(
+        panel.contains("errors 0 at &lt;blue-1&gt; and blue-2 from 0.0 to 30.0 s, errors 1 at"),
+        "{panel}"
+    );
+    assert_eq!(panel.matches("2 targets").count(), 6);
+    assert!(panel.contains("2 more under Events"), "{panel}");
 }
