@@ -41,6 +41,8 @@ pub struct Measured {
     pub response: Times,
     /// Lag of all released requests.
     pub lag: Times,
+    /// Client wait of all requests that were put on the wire.
+    pub client_wait: Times,
     /// Requests released before the end of the planned time.
     pub released_in_time: u64,
     /// Requests dropped: which, when.
@@ -280,6 +282,7 @@ impl Measured {
             bins: recorder.bins,
             response: recorder.overall,
             lag: recorder.lag,
+            client_wait: recorder.client_wait,
             released_in_time: recorder.released_in_time,
             drops: recorder.samples.drops,
             slowest: recorder.slowest,

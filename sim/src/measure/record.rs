@@ -40,6 +40,11 @@ impl Record {
         self.released.since(self.intended)
     }
 
+    /// On the wire, at last, minus released: how long it waited for a connection. None when it never was on the wire.
+    pub fn client_wait(&self) -> Option<Duration> {
+        self.on_wire.map(|on_wire| on_wire.since(self.released))
+    }
+
     /// Done minus on the wire; zero when it never was on the wire.
     pub fn service_time(&self) -> Duration {
         self.on_wire.map_or(Duration::ZERO, |on_wire| self.done.since(on_wire))

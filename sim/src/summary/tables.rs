@@ -198,10 +198,7 @@ pub(super) fn slowest(plan: &Plan, measured: &Measured) -> Vec<SlowRequest> {
                 .map(|mock| mock.name.clone()),
             intended_ms: ms(record.intended),
             lag_us: us(record.lag()),
-            client_wait_us: us(record
-                .on_wire
-                .map(|on_wire| on_wire.since(record.released))
-                .unwrap_or_default()),
+            client_wait_us: us(record.client_wait().unwrap_or_default()),
             service_time_us: us(record.service_time()),
             response_time_us: us(record.response_time()),
         })

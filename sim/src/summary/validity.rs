@@ -29,6 +29,8 @@ struct Limits {
 const LAG_P50: Limits = Limits { degraded: 0.10, invalid: 0.50 };
 /// The same at the 99th percentile. A quiet small machine shows up to 20 % (4 ms of 20 ms).
 const LAG_P99: Limits = Limits { degraded: 0.40, invalid: 0.80 };
+/// Share of the median response time that the median wait for a connection explains, from where on it is told.
+const CLIENT_WAIT: f64 = 0.10;
 /// Share of requests not released within the planned time (reference/load.md, section 2).
 const LATE: Limits = Limits { degraded: 0.001, invalid: 0.01 };
 /// Wait of the generator's threads for a CPU, microseconds for each request. Twice what was measured on a quiet machine
@@ -55,6 +57,7 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
     lag(measured, &mut objections);
     machine(measured, seconds, &mut objections);
     losses(measured, &mut objections);
+    connections(plan, measured, &mut objections);
     if plan.load.is_closed() {
         // No fault of the measurement: it is what was asked for, and must be known to whoever reads the figures.
         objections.add(Trust::Valid, CLOSED.to_owned());
@@ -170,6 +173,23 @@ fn lag(measured: &Measured, objections: &mut Objections) {
                 span(measured, is_bad)
             )
         });
+    }
+}
+
+/// Whether the load's own connections were too few for it. No fault of the measurement, since a gateway that stalls keeps them
+/// busy too; but whoever takes the response time for the gateway's must know.
+fn connections(plan: &Plan, measured: &Measured, objections: &mut Objections) {
+    let (wait, response) = (measured.client_wait.quantile(0.5), measured.response.quantile(0.5));
+    if let (Some(wait), Some(response)) = (wait, response)
+        && wait > CLIENT_WAIT * response
+    {
+        let connections = words::counted(plan.load.connections as u64, "connection");
+        let (wait, response) = (words::time(wait), words::time(response));
+        let reason = format!(
+            "half of the requests waited {wait} or more for one of {connections}, of a median response time of {response}: \
+             the gateway was slow, or load.connections is too low for this load"
+        );
+        objections.add(Trust::Valid, reason);
     }
 }
 
@@ -314,6 +334,27 @@ mod tests {
                 record.done = record.done + lag;
             },
         );
+    }
+
+    #[test]
+    fn too_few_connections_are_told_and_no_fault_of_the_measurement() {
+        let busy = |wait| {
+            let mut said = play(&plan());
+            change(
+                &mut said,
+                |_| true,
+                |record: &mut Record| {
+                    record.on_wire = record.on_wire.map(|at| at + wait);
+                    record.done = record.done + wait;
+                },
+            );
+            judged(&said, quiet(&plan()))
+        };
+        let validity = busy(Duration::from_millis(700));
+        assert_eq!(validity.result, Trust::Valid);
+        let [reason] = validity.reasons.as_slice() else { panic!("{validity:?}") };
+        assert!(reason.starts_with("half of the requests waited 700"), "{reason}");
+        assert_eq!(busy(Duration::from_micros(50)).reasons, [""; 0]);
     }
 
     #[test]

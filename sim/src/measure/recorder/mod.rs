@@ -48,6 +48,7 @@ pub struct Recorder {
     pub(in crate::measure) bins: Bins,
     pub(in crate::measure) overall: Times,
     pub(in crate::measure) lag: Times,
+    pub(in crate::measure) client_wait: Times,
     pub(in crate::measure) released_in_time: u64,
     pub(in crate::measure) samples: Samples,
     pub(in crate::measure) slowest: Vec<Slow>,
@@ -133,6 +134,7 @@ impl Recorder {
             bins: Bins::new(grid, plan.mocks.len()),
             overall: Times::precise(),
             lag: Times::precise(),
+            client_wait: Times::precise(),
             released_in_time: 0,
             samples: Samples::default(),
             slowest: Vec::new(),
@@ -323,6 +325,9 @@ impl Recorder {
         if let Some(lag) = lag {
             self.lag.record(lag);
             self.released_in_time += u64::from(record.released <= self.facts.end + RATE_GRACE);
+        }
+        if let Some(wait) = record.client_wait() {
+            self.client_wait.record(wait);
         }
         self.bins.ended(record, lag);
         let is_warm = record.intended >= self.facts.warmup;
