@@ -8,8 +8,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gateway_core::config::Config;
-use gateway_core::entity::{Address, Route, Service, Target, Upstream};
+use gateway_core::config::{Change, Config};
+use gateway_core::entity::{Address, Algorithm, Route, Service, Target, Upstream};
 use gateway_core::gateway::Options;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
@@ -381,6 +381,24 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
     let measured = recorder.finish(conditions.unwrap());
     assert_eq!(measured.intended, 20);
     assert_eq!(measured.phases.iter().map(|phase| phase.intended).sum::<u64>(), 20);
+}
+
+#[test]
+fn live_a_user_with_cookies_stays_where_the_first_answer_came_from() {
+    let mut plan = plan(1.0, 1);
+    let (id, blue) = plan.gateway.config.upstream_named("blue").unwrap();
+    let sticky = Upstream { algorithm: Algorithm::StickySessions, ..blue.clone() };
+    plan.gateway.config.change(Change::UpdateUpstream(id, sticky)).unwrap();
+    // One after the other, so that each has what the answer before it brought.
+    let (think, duration) = (Latency::Constant(Duration::from_millis(1)), Duration::from_secs(20));
+    plan.load.shape = Shape::Closed(ClosedLoop { vus: 1, think, duration, most: 30 });
+    let mut targets = |cookies| {
+        plan.load.users.cookies = cookies;
+        let (seen, _) = run(&plan);
+        assert_eq!(seen.answered(), 30);
+        seen.records.iter().filter_map(|record| record.target).collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!((targets(true), targets(false)), (1, 2));
 }
 
 #[test]
