@@ -143,11 +143,10 @@ async fn a_body_that_is_no_body_ends_in_400_and_nothing_behind_it_is_served() {
         let head = "POST /shop HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
         let answer = gate.until_close(format!("{head}{chunks}{HIDDEN}").as_bytes()).await;
         assert_eq!((status(&answer), answer.matches("HTTP/1.1").count()), (400, 1), "{chunks:?}: {answer}");
-        assert!(
-            !target.seen().contains("/hidden") && !target.seen().contains("0\r\n\r\n"),
-            "{}",
-            target.seen()
-        );
+        let seen = target.seen();
+        // The head may end in the same bytes as a last chunk: the request's id is a number drawn anew for each.
+        let (_, body) = seen.split_once("\r\n\r\n").unwrap_or_default();
+        assert!(!seen.contains("/hidden") && !body.contains("0\r\n\r\n"), "{seen}");
     }
 }
 
