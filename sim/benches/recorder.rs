@@ -15,6 +15,7 @@ use sim::load::{Load, RequestMix, RequestTemplate};
 use sim::measure::{Ending, Observation, Pick, Record, Recorder};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
+use sim::rollout::Rollout;
 
 /// Requests per second, and seconds: so many requests are recorded by one recorder.
 const RATE: u64 = 5_000;
@@ -57,6 +58,7 @@ fn plan() -> Plan {
         },
         mocks,
         steps: vec![],
+        rollout: Rollout::default(),
         faults: vec![],
         thresholds: vec![],
     }

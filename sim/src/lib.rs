@@ -6,6 +6,8 @@ pub mod words;
 
 pub mod load;
 pub mod mock;
+pub mod rollout;
+
 pub mod plan;
 
 pub mod measure;

@@ -11,7 +11,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["words", "stats", "markup"],
     &["mock"],
-    &["load"],
+    &["load", "rollout"],
     &["plan"],
     &["measure"],
     &["scenario", "engine"],

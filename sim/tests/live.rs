@@ -21,7 +21,8 @@ use sim::load::{
 };
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
-use sim::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
+use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
+use sim::rollout::{Action, Rollout, Step, When};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -66,6 +67,7 @@ fn plan(rate: f64, ms: u64) -> Plan {
         },
         mocks,
         steps: vec![],
+        rollout: Rollout::default(),
         faults: vec![],
         thresholds: vec![],
     }
@@ -89,7 +91,7 @@ fn get(path: &str) -> RequestTemplate {
 fn to(host: &str, ms: u64) -> Step {
     let action =
         Action::SetHost { service: ServiceId(0), service_name: "example-service".into(), host: host.into() };
-    Step { at: Duration::from_millis(ms), action, line: 0 }
+    Step { when: When::At(Duration::from_millis(ms)), action, line: 0 }
 }
 
 /// Everything a run said, by kind.
@@ -208,7 +210,7 @@ fn live_a_switch_drops_nothing_and_every_request_is_in_one_book() {
     for (step, moments) in seen.steps.iter().enumerate() {
         let (applied, acked) = (moments.applied.unwrap(), moments.acked.unwrap());
         assert_eq!(moments.step, step);
-        assert!(Instant::ZERO + plan.steps[step].at <= moments.requested);
+        assert!(Instant::ZERO + plan.steps[step].at().unwrap() <= moments.requested);
         assert!(moments.requested <= applied && applied <= acked);
         let new = UpstreamId(1 - step as u32);
         let stale = seen.picks.iter().filter(|pick| {

@@ -10,7 +10,8 @@ use anstyle::{AnsiColor, Style};
 use super::terminal;
 use crate::load::Load;
 use crate::measure;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
+use crate::rollout::{Action, Step};
 use crate::summary::Summary;
 use crate::words;
 
@@ -46,15 +47,13 @@ pub(super) struct Progress {
 impl Progress {
     /// The progress of `plan`; with `quiet` it says nothing.
     pub(super) fn new(plan: &Plan, quiet: bool) -> Self {
-        let is_switch = |action: &Action| match action {
-            Action::SetHost { .. } => true,
-        };
+        let is_switch = |step: &&Step| matches!(step.action, Action::SetHost { .. });
         Self {
             quiet,
             redraw: terminal::can_redraw(),
             head: format!("{}  live  seed {}\n", words::plain(&plan.name), plan.seed),
             load: plan.load.clone(),
-            switches: plan.steps.iter().filter(|step| is_switch(&step.action)).map(|step| step.at).collect(),
+            switches: plan.steps.iter().filter(is_switch).filter_map(Step::at).collect(),
             began: None,
             drawn: None,
             told: 0,

@@ -274,7 +274,7 @@ impl Measured {
         Self {
             intended: count,
             phases,
-            switches_planned: recorder.facts.plan.steps.len(),
+            switches_planned: recorder.facts.plan.switches_max(),
             switches: recorder.switches,
             weights,
             lag_ranges,

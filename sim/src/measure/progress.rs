@@ -41,7 +41,7 @@ pub struct Milestone {
 
 impl Progress {
     pub(super) fn new(recorder: &Recorder) -> Self {
-        let planned = recorder.facts.plan.steps.len();
+        let planned = recorder.facts.plan.switches_max();
         let milestones: Vec<Milestone> = recorder
             .phases
             .starts()

@@ -18,7 +18,8 @@ use gateway_core::weight::Weight;
 use super::{Conditions, CpuSample, Ending, Measured, Observation, Pick, Record, Recorder, StepMoments};
 use crate::load::{Load, RequestMix, RequestTemplate, Schedule};
 use crate::mock::{Behaviour, Latency, Respond};
-use crate::plan::{Action, GatewayPlan, MockPlan, Plan, Source, Step};
+use crate::plan::{GatewayPlan, MockPlan, Plan, Source};
+use crate::rollout::{Action, Rollout, Step, When};
 
 /// No socket is opened here.
 const ANY: std::net::SocketAddr =
@@ -56,7 +57,7 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
     let service = config.add_service(Service::new("example-service", "blue")).unwrap();
     config.add_route(Route { paths: vec!["/".into()], ..Route::new("r", service) }).unwrap();
     let step = |&(ms, host): &(u64, &str)| Step {
-        at: Duration::from_millis(ms),
+        when: When::At(Duration::from_millis(ms)),
         action: Action::SetHost { service, service_name: "example-service".into(), host: host.to_owned() },
         line: 1,
     };
@@ -74,6 +75,7 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
         },
         mocks,
         steps: switches.iter().map(step).collect(),
+        rollout: Rollout::default(),
         faults: vec![],
         thresholds: Vec::new(),
     }
@@ -109,12 +111,14 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
     let mut steps = plan.steps.iter().enumerate().peekable();
     for (index, intended) in Schedule::new(&plan.load, plan.seed) {
         let now = intended + LAG + WIRE + TO_PICK;
-        while let Some((step, requested)) =
-            steps.peek().map(|(at, step)| (*at, Instant::ZERO + step.at)).filter(|(_, at)| *at + APPLY <= now)
+        while let Some((step, requested)) = steps
+            .peek()
+            .and_then(|(at, step)| Some((*at, Instant::ZERO + step.at()?)))
+            .filter(|(_, at)| *at + APPLY <= now)
         {
             let applied = requested + APPLY;
             finish(&gateway, &mut under_way, &mut attempts, applied, &mut said);
-            let Action::SetHost { service, host, .. } = &plan.steps[step].action;
+            let Action::SetHost { service, host, .. } = &plan.steps[step].action else { unreachable!() };
             gateway.apply(Change::SetHost(*service, host.to_owned()), applied).unwrap();
             let acked = applied + ACK;
             let moments = StepMoments { step, requested, acked: Some(acked), applied: Some(applied) };

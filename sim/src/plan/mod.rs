@@ -9,14 +9,15 @@ pub use duration::{DurationError, parse_duration};
 pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use gateway_core::config::Config;
 use gateway_core::gateway::Options;
-use gateway_core::id::{ServiceId, UpstreamId};
+use gateway_core::id::{TargetId, UpstreamId};
+use rustc_hash::FxHashMap;
 
 use crate::load::Load;
 use crate::mock::{Behaviour, Fault, Faults};
+use crate::rollout::{Action, Machine, Rollout, Step};
 
 /// One run, ready to go.
 #[derive(Clone, Debug)]
@@ -35,8 +36,10 @@ pub struct Plan {
     pub gateway: GatewayPlan,
     /// One mock for each target name, in the order the file names them. Reports list targets in this order.
     pub mocks: Vec<MockPlan>,
-    /// What happens during the run, in order of time.
+    /// What happens during the run, one after the other.
     pub steps: Vec<Step>,
+    /// What is known of the rollout they make up.
+    pub rollout: Rollout,
     /// What goes wrong meanwhile, as the file lists it.
     pub faults: Vec<Fault>,
     /// What must hold.
@@ -48,6 +51,33 @@ impl Plan {
     pub fn picked_faults(&self) -> Faults {
         let names: Vec<_> = self.mocks.iter().map(|mock| mock.name.as_str()).collect();
         Faults::new(&self.faults, &names, self.seed)
+    }
+
+    /// What leads through the steps.
+    pub fn machine(&self) -> Machine {
+        Machine::new(&self.steps, &self.rollout, self.mocks_of_targets(), self.mocks.len())
+    }
+
+    /// The action of a step: those of the way back follow the plan's.
+    pub fn action(&self, step: usize) -> Option<&Action> {
+        let way_back = || self.rollout.way_back.get(step - self.steps.len());
+        self.steps.get(step).map_or_else(way_back, |step| Some(&step.action))
+    }
+
+    /// How many switches of a Service's host there may be: with several, their phases are numbered.
+    pub fn switches_max(&self) -> usize {
+        let planned = self.steps.iter().map(|step| &step.action);
+        planned
+            .chain(&self.rollout.way_back)
+            .filter(|action| matches!(action, Action::SetHost { .. }))
+            .count()
+    }
+
+    /// The mock behind each target.
+    pub fn mocks_of_targets(&self) -> FxHashMap<TargetId, u32> {
+        let mock = |name: &str| self.mocks.iter().position(|mock| mock.name == name);
+        let targets = self.gateway.config.targets();
+        targets.filter_map(|(id, target)| Some((id, mock(&target.target.to_string())? as u32))).collect()
     }
 }
 
@@ -94,29 +124,4 @@ pub struct MockPlan {
     pub version: String,
     /// How it answers.
     pub behaviour: Behaviour,
-}
-
-/// One thing that happens during a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// When it starts, after the start of the run.
-    pub at: Duration,
-    /// What it does.
-    pub action: Action,
-    /// Line in the scenario file, from 1.
-    pub line: usize,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Points a Service at another host: the blue-green switch.
-    SetHost {
-        /// The Service.
-        service: ServiceId,
-        /// Its name, for the Admin API and for reports.
-        service_name: String,
-        /// The new host.
-        host: String,
-    },
 }

@@ -8,7 +8,8 @@ use gateway_core::gateway::{Balancing, Options};
 use super::origins;
 use crate::load::{ClosedLoop, Load, Schedule, Shape};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::Plan;
+use crate::rollout::{self, Action, Step};
 use crate::words;
 
 /// Columns of a setting's path that are kept aligned, and of its value that are shown.
@@ -18,7 +19,8 @@ const VALUE_WIDTH_MAX: usize = 40;
 /// `ok (18,000 requests, 2 switches, 30 s)`
 pub fn describe(plan: &Plan) -> String {
     let requests = requests(plan);
-    let switches = match plan.steps.len() {
+    let is_switch = |step: &&Step| matches!(step.action, Action::SetHost { .. });
+    let switches = match plan.steps.iter().filter(is_switch).count() {
         1 => "1 switch".to_owned(),
         n => format!("{n} switches"),
     };
@@ -86,7 +88,7 @@ pub fn dry_run(plan: &Plan) -> String {
         out.push_str("  no steps\n");
     }
     for step in &plan.steps {
-        let _ = writeln!(out, "  {:>8}  {}", seconds(step.at), call(step));
+        self::step(&mut out, step);
     }
     faults(&mut out, plan);
     if !plan.thresholds.is_empty() {
@@ -257,15 +259,23 @@ fn respond(respond: Respond) -> String {
     }
 }
 
-/// The call of the Admin API that a step stands for.
-fn call(step: &Step) -> String {
-    match &step.action {
-        Action::SetHost { service_name, host, .. } => {
-            format!(
-                "PATCH /services/{}  {{\"host\": \"{}\"}}",
-                words::plain(service_name),
-                words::plain(host)
-            )
+/// A step: what it does, and the calls of the Admin API that it stands for.
+fn step(out: &mut String, step: &Step) {
+    let when = step.at().map_or_else(|| "then".to_owned(), seconds);
+    let verb = step.action.in_words();
+    let lines: Vec<_> = rollout::calls(&step.action).iter().map(ToString::to_string).collect();
+    match lines.as_slice() {
+        [] => {
+            let _ = writeln!(out, "  {when:>8}  {verb}");
+        }
+        [only] => {
+            let _ = writeln!(out, "  {when:>8}  {}", words::plain(only));
+        }
+        lines => {
+            let _ = writeln!(out, "  {when:>8}  {verb}");
+            for line in lines {
+                let _ = writeln!(out, "            {}", words::plain(line));
+            }
         }
     }
 }

@@ -53,6 +53,7 @@ use self::node::Table;
 use self::reader::{Section, Shape};
 use crate::load::Load;
 use crate::plan::{Plan, Source};
+use crate::rollout::Rollout;
 
 /// Every default, commented: what `sim` reads and what people can read.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -159,6 +160,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
         gateway: gateway?,
         mocks,
         steps,
+        rollout: Rollout::default(),
         faults,
         thresholds,
     })

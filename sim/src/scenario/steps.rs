@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::gateway::Entities;
 use super::reader::{Section, Shape};
 use super::services;
-use crate::plan::{Action, Step};
+use crate::rollout::{Action, Step, When};
 use crate::words;
 
 const SHAPE: Shape = Shape {
@@ -51,13 +51,15 @@ pub(super) fn read(
     let sections = root.sections("steps", &SHAPE);
     let mut previous = Duration::ZERO;
     for (number, section) in sections.iter().enumerate() {
-        // A step without a time follows the one above it at once.
-        let at = if section.has("at") { section.duration("at") } else { Some(previous) };
-        if let Some(at) = at.filter(|&at| is_in_time(section, at, previous, duration)) {
+        // A step without a time follows the one above it as soon as that is over.
+        let when = if section.has("at") { section.duration("at").map(When::At) } else { Some(When::Then) };
+        if let Some(When::At(at)) = when
+            && is_in_time(section, at, previous, duration)
+        {
             previous = at;
         }
-        if let Some((action, at)) = action(section, number + 1, entities).zip(at) {
-            steps.push(Step { at, action, line: section.place.line(file) });
+        if let Some((action, when)) = action(section, number + 1, entities).zip(when) {
+            steps.push(Step { when, action, line: section.place.line(file) });
         }
     }
     let switches = sections.iter().filter(|section| section.has("set_host")).count();

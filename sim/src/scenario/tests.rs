@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::load::Schedule;
 use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
+use crate::rollout::Step;
 
 mod load;
 
@@ -50,7 +51,7 @@ fn the_shipped_scenario_is_what_it_says() {
     let ms = Duration::from_millis;
     assert_eq!(plan.mocks[0].behaviour.latency, Latency::LogNormal { p50: ms(4), p99: ms(20) });
     assert_eq!(plan.mocks[0].behaviour.respond, Respond::Anything);
-    let steps: Vec<_> = plan.steps.iter().map(|step| (step.at.as_secs(), step.line)).collect();
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.at().unwrap().as_secs(), step.line)).collect();
     assert_eq!(steps, [(10, 40), (20, 44)]);
     assert_eq!(plan.thresholds.len(), 8);
     assert!(plan.thresholds.iter().all(|threshold| threshold.line > 47));
@@ -78,7 +79,7 @@ fn flags_change_the_plan_and_the_resolved_text_and_its_hash() {
     let sets =
         ["load.rate=5000", "load.arrivals=poisson", "steps[0].at=5s", "upstreams[0].targets[1].weight=25"];
     let changed = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &sets) }).unwrap();
-    assert_eq!((changed.seed, changed.steps[0].at.as_secs(), changed.mocks[1].weight), (7, 5, 25));
+    assert_eq!((changed.seed, changed.steps[0].at().unwrap().as_secs(), changed.mocks[1].weight), (7, 5, 25));
     assert!(changed.source.resolved.contains("rate = 5000") && changed.source.resolved.contains("seed = 7"));
     assert_ne!(plain.source.sha256, changed.source.sha256);
     let again = read(&input(&changed.source.resolved, &[])).unwrap();
@@ -466,7 +467,7 @@ fn a_byte_order_mark_and_windows_line_ends_move_nothing() {
 #[test]
 fn a_step_without_a_time_follows_the_one_above_it() {
     let plan = read(&input(&with("at       = \"20s\"", ""), &[])).unwrap();
-    assert_eq!(plan.steps.iter().map(|step| step.at.as_secs()).collect::<Vec<_>>(), [10, 10]);
+    assert_eq!(plan.steps.iter().map(Step::at).collect::<Vec<_>>(), [Some(Duration::from_secs(10)), None]);
 }
 
 #[test]
@@ -570,7 +571,7 @@ fn a_plan_can_be_told_in_words() {
     let plan = read(&input(BLUE_GREEN, &[])).unwrap();
     assert_eq!(describe(&plan), "ok (18,000 requests, 2 switches, 30 s)");
     let told = dry_run(&plan);
-    assert!(told.contains("10 s  PATCH /services/example-service  {\"host\": \"green\"}"), "{told}");
+    assert!(told.contains("10 s  PATCH /services/example-service  {\"host\":\"green\"}"), "{told}");
     let plan = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &["load.rate=50"]) }).unwrap();
     insta::assert_snapshot!("dry_run", dry_run(&plan));
 }

@@ -21,7 +21,7 @@ pub(super) fn events(plan: &Plan, measured: &Measured, faults: &[FaultSpan]) -> 
         measured.warnings.iter().map(|warning| event(ms(warning.at), "warning", warning.text.clone())),
     );
     if let Some(at) = measured.conditions.aborted_at {
-        let never = plan.steps.len() - measured.switches.len();
+        let never = plan.steps.len().saturating_sub(measured.switches.len());
         let steps = if never > 0 {
             format!(", {} never carried out", words::counted(never as u64, "step"))
         } else {

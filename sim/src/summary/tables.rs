@@ -11,7 +11,8 @@ use super::{
 };
 use crate::load::{RequestIds, Schedule};
 use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, PhaseKind};
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
+use crate::rollout::Action;
 use crate::stats;
 
 pub(super) fn scenario(plan: &Plan) -> ScenarioFacts {
@@ -51,8 +52,9 @@ pub(super) fn serving(plan: &Plan, measured: &Measured, kind: PhaseKind) -> Opti
             measured.switches.get(at).map(|switch| switch.to.clone())
         }
         PhaseKind::Warmup | PhaseKind::Before => {
-            let switched = plan.steps.first().map(|step| match &step.action {
-                Action::SetHost { service, .. } => *service,
+            let switched = plan.steps.iter().find_map(|step| match &step.action {
+                Action::SetHost { service, .. } => Some(*service),
+                _ => None,
             });
             let config = &plan.gateway.config;
             let first = config.services().next().map(|(id, _)| id);

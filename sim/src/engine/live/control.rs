@@ -1,4 +1,5 @@
-//! Carries out the plan's steps at their times, the way a user would: by a call of the Admin API over HTTP.
+//! Drives the rollout's machine in real time, and carries out its orders the way a user would: by calls of the Admin API over
+//! HTTP. Decides nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,25 +23,27 @@ use tokio::task::LocalSet;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::measure::{Observation, StepMoments};
-use crate::plan::{Action, Step};
+use crate::rollout::{AdminCall, Machine, Order, Output, Seen, Task};
 
 /// How long a call of the Admin API may take before the step counts as failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two reports of the thread.
+/// Between two reports of the thread, and so the latest that it learns of what the gateway did.
 const FLUSH: Duration = Duration::from_millis(10);
 
 /// What the thread is given.
 pub(super) struct Start {
-    pub(super) steps: Vec<Step>,
+    pub(super) machine: Machine,
     pub(super) admin: SocketAddr,
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
     /// What the gateway has put in force, in order.
     pub(super) applied: Receiver<Applied>,
+    /// What the gateway's workers did.
+    pub(super) seen: Receiver<Seen>,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
-/// Carries out all steps, then waits to be told to stop.
+/// Goes through all steps, then waits to be told to stop.
 pub(super) fn run(start: Start) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async move {
@@ -50,10 +53,11 @@ pub(super) fn run(start: Start) -> io::Result<()> {
             clock: start.clock,
             reporter: start.reporter,
             applied: start.applied,
+            seen: start.seen,
         };
         tokio::select! {
             rang = control.alarm.run() => rang,
-            () = control.carry_out(&start.steps) => Ok(()),
+            () = control.drive(start.machine) => Ok(()),
             _ = start.stop => Ok(()),
         }
     })
@@ -65,28 +69,46 @@ struct Control {
     clock: Clock,
     reporter: Reporter,
     applied: Receiver<Applied>,
+    seen: Receiver<Seen>,
 }
 
 impl Control {
-    async fn carry_out(&self, steps: &[Step]) {
-        for (number, step) in steps.iter().enumerate() {
-            self.idle_until(Instant::ZERO + step.at).await;
-            let requested = self.clock.now();
-            // Whatever happens while the step is under way must be reported behind it.
-            self.reporter.flush_until(requested);
-            let ok =
-                matches!(tokio::time::timeout(CALL_TIMEOUT, self.call(&step.action)).await, Ok(Ok(true)));
-            let acked = ok.then(|| self.clock.now());
-            let applied = self.tell_epochs().filter(|_| ok);
-            self.reporter.report(Observation::Stepped(StepMoments {
-                step: number,
-                requested,
-                acked,
-                applied,
-            }));
-            self.reporter.flush();
+    /// Never ends: what the gateway does by itself is told to the end of the run.
+    async fn drive(&self, mut machine: Machine) {
+        loop {
+            self.seen.try_iter().for_each(|seen| machine.observe(seen));
+            let now = self.clock.now();
+            match machine.poll(now) {
+                Some(Output::Order(order)) => self.carry_out(order, &mut machine).await,
+                Some(Output::Mark(_)) => {}
+                None => self.idle_until(machine.next_time().min(now + FLUSH)).await,
+            }
         }
-        self.idle_until(Instant::MAX).await;
+    }
+
+    async fn carry_out(&self, order: Order, machine: &mut Machine) {
+        let ok = match order.task {
+            Task::Admin(calls) => self.change(order.step, &calls).await,
+            // No step that is read so far asks for them.
+            Task::Start(_) | Task::AwaitReady(_) | Task::Stop(_) => false,
+        };
+        machine.acked(order.id, self.clock.now(), ok);
+    }
+
+    /// Whether all calls of a step succeeded.
+    async fn change(&self, step: usize, calls: &[AdminCall]) -> bool {
+        let requested = self.clock.now();
+        // Whatever happens while the step is under way must be reported behind it.
+        self.reporter.flush_until(requested);
+        let mut ok = true;
+        for call in calls {
+            ok = ok && matches!(tokio::time::timeout(CALL_TIMEOUT, self.call(call)).await, Ok(Ok(true)));
+        }
+        let acked = ok.then(|| self.clock.now());
+        let applied = self.tell_epochs().filter(|_| ok);
+        self.reporter.report(Observation::Stepped(StepMoments { step, requested, acked, applied }));
+        self.reporter.flush();
+        ok
     }
 
     /// Tells of the epochs that began since this was called last; when the last change that somebody asked for was put in
@@ -106,23 +128,18 @@ impl Control {
 
     /// Waits, and says meanwhile that nothing has happened.
     async fn idle_until(&self, until: Instant) {
-        loop {
-            let now = self.clock.now();
-            if now >= until {
-                return;
-            }
-            // A change of health may come at any time; nobody waits for what it was.
-            self.tell_epochs();
-            self.reporter.flush();
-            self.alarm.wait_until(until.min(now + FLUSH)).await;
-        }
+        // A change of health may come at any time; nobody waits for what it was.
+        self.tell_epochs();
+        self.reporter.flush();
+        self.alarm.wait_until(until).await;
     }
 
     /// Whether the call succeeded. Each call has a connection of its own, as curl's.
-    async fn call(&self, action: &Action) -> Result<bool, Box<dyn std::error::Error>> {
-        let Action::SetHost { service_name, host, .. } = action;
-        let body = serde_json::json!({ "host": host }).to_string();
-        let request = Request::patch(format!("/services/{}", segment(service_name)))
+    async fn call(&self, call: &AdminCall) -> Result<bool, Box<dyn std::error::Error>> {
+        let body = call.body.as_ref().map_or_else(String::new, ToString::to_string);
+        let request = Request::builder()
+            .method(call.method)
+            .uri(&call.path)
             .header(HOST, self.admin.to_string())
             .header(CONTENT_TYPE, "application/json")
             .body(Full::<bytes::Bytes>::from(body))?;
@@ -136,9 +153,4 @@ impl Control {
         serving.abort();
         Ok(ok)
     }
-}
-
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

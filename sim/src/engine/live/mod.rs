@@ -40,6 +40,7 @@ use super::EngineError;
 use crate::load::{RequestIds, Schedule};
 use crate::measure::{Conditions, CpuSample, Observation};
 use crate::plan::Plan;
+use crate::rollout::Seen;
 
 /// The listener is asked for news this often at least.
 const LISTEN: Duration = Duration::from_millis(20);
@@ -159,6 +160,7 @@ impl Parts {
         })?);
 
         let (on_applied, applied) = mpsc::channel();
+        let (on_seen, seen) = mpsc::channel();
         let settings = Settings {
             proxy: plan.gateway.proxy_listen,
             admin: plan.gateway.admin_listen,
@@ -175,19 +177,20 @@ impl Parts {
             ..Settings::default()
         };
         let gateway = Arc::new(Gateway::with(plan.gateway.config.clone(), plan.gateway.options));
-        let hooks = hooks(reporters, ids.clone(), on_applied);
+        let hooks = hooks(reporters, ids.clone(), on_applied, on_seen);
         let shell = parts.shell.insert(Shell::start(gateway, settings, clock.clone(), hooks)?);
         let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
 
         let streams = connect_all(proxy, plan.load.connections)?;
-        let (steps, control_clock) = (plan.steps.clone(), clock.clone());
+        let (machine, control_clock) = (plan.machine(), clock.clone());
         parts.others.push(spawn("control", move |stop| {
             control::run(control::Start {
-                steps,
+                machine,
                 admin,
                 clock: control_clock,
                 reporter: for_control,
                 applied,
+                seen,
                 stop,
             })
         })?);
@@ -235,13 +238,18 @@ impl Drop for Parts {
 }
 
 /// Who the gateway tells what: each worker's observer takes one of `reporters`.
-fn hooks(reporters: Vec<Reporter>, ids: RequestIds, on_applied: mpsc::Sender<Applied>) -> Hooks {
+fn hooks(
+    reporters: Vec<Reporter>,
+    ids: RequestIds,
+    on_applied: mpsc::Sender<Applied>,
+    on_seen: mpsc::Sender<Seen>,
+) -> Hooks {
     let reporters = Mutex::new(reporters);
     Hooks {
         observer: Arc::new(move |_| {
             let mut reporters = reporters.lock().expect("nobody panics while holding it");
             let reporter = reporters.pop().expect("one reporter for each worker");
-            Rc::new(WorkerObserver::start(reporter, ids.clone())) as Rc<dyn Observer>
+            Rc::new(WorkerObserver::start(reporter, ids.clone(), on_seen.clone())) as Rc<dyn Observer>
         }),
         // Once the run is over nobody asks what was applied.
         on_applied: Arc::new(move |applied: &Applied| {

@@ -1,6 +1,7 @@
 //! What a gateway worker tells about its attempts, on its own thread.
 
 use std::rc::Rc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use gateway_core::gateway::Attempt;
@@ -12,6 +13,7 @@ use hyper::HeaderMap;
 use super::report::Reporter;
 use crate::load::{RequestIds, ids};
 use crate::measure::{Observation, Pick};
+use crate::rollout::Seen;
 
 /// Between two reports of a worker that sees little.
 const FLUSH: Duration = Duration::from_millis(10);
@@ -22,14 +24,16 @@ const FOREIGN: u64 = u64::MAX;
 pub(super) struct WorkerObserver {
     reporter: Rc<Reporter>,
     ids: RequestIds,
+    /// The rollout's machine is told too.
+    seen: Sender<Seen>,
 }
 
 impl WorkerObserver {
     /// An observer that reports until its worker ends. Made on the worker's thread.
-    pub(super) fn start(reporter: Reporter, ids: RequestIds) -> Self {
+    pub(super) fn start(reporter: Reporter, ids: RequestIds, seen: Sender<Seen>) -> Self {
         let reporter = Rc::new(reporter);
         tokio::task::spawn_local(flush(Rc::clone(&reporter)));
-        Self { reporter, ids }
+        Self { reporter, ids, seen }
     }
 }
 
@@ -49,6 +53,8 @@ impl Observer for WorkerObserver {
 
     fn picked(&self, request: u64, attempt: &Attempt) {
         if request != FOREIGN {
+            // Once the run is over nobody asks.
+            let _ = self.seen.send(Seen::Picked { target: attempt.target });
             self.reporter.report(Observation::Picked(Pick::of(request, attempt)));
         }
     }
@@ -56,6 +62,7 @@ impl Observer for WorkerObserver {
     fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) {
         if request != FOREIGN {
             let (upstream, target) = (attempt.upstream, attempt.target);
+            let _ = self.seen.send(Seen::Finished { target });
             self.reporter.report(Observation::Finished { at, upstream, target, outcome });
         }
     }

@@ -23,6 +23,7 @@ use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
 use crate::plan::Plan;
+use crate::rollout::{self, Step};
 
 /// Observations held back while a step is carried out, and records while a switch is open. Beyond that they are counted
 /// as if the step had not been applied yet, the switch as if it were over, and the report says so. 25 MB each.
@@ -92,7 +93,9 @@ pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) warmup: Instant,
     pub(in crate::measure) end: Instant,
     /// The mock of each target, by the target's id.
-    mocks: BTreeMap<TargetId, u32>,
+    mocks: FxHashMap<TargetId, u32>,
+    /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
+    holds: bool,
 }
 
 /// A request that was picked and has not ended.
@@ -197,7 +200,8 @@ impl Recorder {
     }
 
     fn must_wait(&self, at: Instant) -> bool {
-        self.facts.plan.steps.get(self.next_step).is_some_and(|step| at >= Instant::ZERO + step.at)
+        let due = self.facts.plan.steps.get(self.next_step).and_then(Step::at);
+        self.facts.holds && due.is_some_and(|due| at >= Instant::ZERO + due)
     }
 
     fn hold(&mut self, seen: Observation) {
@@ -391,16 +395,13 @@ impl Recorder {
 
 impl RunFacts {
     fn new(plan: &Plan) -> Self {
-        let config = &plan.gateway.config;
-        let mock = |name: &str| plan.mocks.iter().position(|mock| mock.name == name);
+        let is_awaited = |step: &Step| step.at().is_some() && !rollout::calls(&step.action).is_empty();
         Self {
             count: Schedule::new(&plan.load, plan.seed).total(),
             warmup: Instant::ZERO + plan.load.warmup,
             end: Instant::ZERO + plan.load.duration(),
-            mocks: config
-                .targets()
-                .filter_map(|(id, target)| Some((id, mock(&target.target.to_string())? as u32)))
-                .collect(),
+            mocks: plan.mocks_of_targets(),
+            holds: plan.steps.iter().all(is_awaited) && plan.rollout.way_back.is_empty(),
             plan: plan.clone(),
         }
     }

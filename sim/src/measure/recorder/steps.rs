@@ -10,16 +10,16 @@ use super::{Recorder, SETTLE, moment};
 use crate::measure::StepMoments;
 use crate::measure::histogram::Intended;
 use crate::measure::switches::MeasuredSwitch;
-use crate::plan::Action;
+use crate::rollout::Action;
 
 impl Recorder {
     pub(super) fn stepped(&mut self, moments: StepMoments) {
         if let Some(step) = self.steps.get_mut(moments.step) {
             *step = Some(moments);
         }
-        if moments.step < self.next_step {
-            // Given up waiting for: it takes effect from here on.
-            self.carry_out(moments);
+        if moments.step < self.next_step || !self.facts.holds {
+            // Given up waiting for, or never waited for: it takes effect from here on.
+            return self.carry_out(moments);
         }
         while let Some(Some(moments)) = self.steps.get(self.next_step).copied() {
             self.next_step += 1;
@@ -37,9 +37,11 @@ impl Recorder {
     }
 
     fn carry_out(&mut self, moments: StepMoments) {
-        let Some(step) = self.facts.plan.steps.get(moments.step) else { return };
-        let Action::SetHost { service, service_name, host } = step.action.clone();
-        self.switch(moments, service, service_name, host);
+        if let Some(Action::SetHost { service, service_name, host }) =
+            self.facts.plan.action(moments.step).cloned()
+        {
+            self.switch(moments, service, service_name, host);
+        }
     }
 
     fn switch(&mut self, moments: StepMoments, service: ServiceId, service_name: String, to: String) {

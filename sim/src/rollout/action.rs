@@ -1,0 +1,174 @@
+//! Steps: when each begins and what it does. Every name and number in them is resolved, so that carrying one out needs
+//! nothing else.
+
+use std::time::Duration;
+
+use gateway_core::id::ServiceId;
+use serde_json::{Map, Value};
+
+use crate::words;
+
+/// One thing that happens during a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// When it begins.
+    pub when: When,
+    /// What it does.
+    pub action: Action,
+    /// Line in the scenario file, from 1.
+    pub line: usize,
+}
+
+/// When a step begins: never before the one above it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// So long after the start of the run.
+    At(Duration),
+    /// As soon as the one above it is over.
+    Then,
+}
+
+impl Step {
+    /// The moment it is planned for, after the start of the run.
+    pub fn at(&self) -> Option<Duration> {
+        match self.when {
+            When::At(at) => Some(at),
+            When::Then => None,
+        }
+    }
+}
+
+/// What a step does. The closed list: whoever adds a verb adds it here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Points a Service at another host: the blue-green switch.
+    SetHost {
+        /// The Service.
+        service: ServiceId,
+        /// Its name, for the Admin API and for reports.
+        service_name: String,
+        /// The new host.
+        host: String,
+    },
+    /// Divides requests between two versions that share an Upstream, by the weights of their targets. Kong changes one
+    /// target with each call, so the share moves there in as many steps; the order keeps it between the old and the new one.
+    SetWeight {
+        /// The canary's share, 0 to 1.
+        share: f64,
+        /// Each target's weight, in the order of the calls.
+        weights: Vec<TargetWeight>,
+    },
+    /// Gives one target another weight.
+    SetTarget(TargetWeight),
+    /// Sends requests with a header to a version, or takes that Route away again.
+    SetHeaderRoute(HeaderRoute),
+    /// Any change of an entity, as the Admin API takes it.
+    Patch {
+        /// `/upstreams/green`
+        path: String,
+        /// The fields to change.
+        body: Map<String, Value>,
+    },
+    /// Starts the processes of these mocks.
+    Start(Vec<u32>),
+    /// Waits until these mocks accept connections.
+    WaitReady {
+        /// Which.
+        mocks: Vec<u32>,
+        /// The rollout has failed when it takes longer.
+        at_most: Duration,
+    },
+    /// Takes targets out of rotation, and waits until none of their requests is under way.
+    Drain {
+        /// Which.
+        mocks: Vec<u32>,
+        /// Weight 0 for each, wherever it is listed.
+        weights: Vec<TargetWeight>,
+        /// Longer is not waited.
+        at_most: Duration,
+    },
+    /// Ends the processes of these mocks: connections are reset, new ones refused.
+    Stop(Vec<u32>),
+    /// Lets time pass.
+    Pause(Duration),
+    /// The new version has won: from here on it is the stable one.
+    Promote,
+    /// Back to how it was.
+    Abort,
+}
+
+impl Action {
+    /// The verb as scenarios write it.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::SetHost { .. } => "set_host",
+            Self::SetWeight { .. } => "set_weight",
+            Self::SetTarget(_) => "set_target",
+            Self::SetHeaderRoute(_) => "set_header_route",
+            Self::Patch { .. } => "patch",
+            Self::Start(_) => "start",
+            Self::WaitReady { .. } => "wait_ready",
+            Self::Drain { .. } => "drain",
+            Self::Stop(_) => "stop",
+            Self::Pause(_) => "pause",
+            Self::Promote => "promote",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+impl Action {
+    /// In a few words, for people; scenarios' own text in it is not escaped.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::SetHost { service_name, host, .. } => format!("set_host {service_name} -> {host}"),
+            Self::SetWeight { share, .. } => format!("set_weight {}", words::share(*share)),
+            Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
+            Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
+                format!("set_header_route {name}: {} = {} -> {}", to.header, to.values.join(" or "), to.host)
+            }
+            Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
+            Self::Patch { path, .. } => format!("patch {path}"),
+            Self::Pause(pause) => format!("pause {}", words::time(pause.as_secs_f64() * 1e6)),
+            Self::WaitReady { at_most, .. } | Self::Drain { at_most, .. } => {
+                format!("{}, at most {}", self.verb(), words::time(at_most.as_secs_f64() * 1e6))
+            }
+            Self::Start(_) | Self::Stop(_) | Self::Promote | Self::Abort => self.verb().to_owned(),
+        }
+    }
+}
+
+/// A target's weight in an Upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetWeight {
+    /// The Upstream's name.
+    pub upstream: String,
+    /// `httpbin.org:80`
+    pub target: String,
+    /// 0 to 65535.
+    pub weight: u16,
+}
+
+/// A Route that only requests with a header take, in front of the Service's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeaderRoute {
+    /// The Route's name.
+    pub name: String,
+    /// Where it leads and whom; `None` takes the Route away.
+    pub to: Option<HeaderMatch>,
+}
+
+/// Which requests a header route takes, and where to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeaderMatch {
+    /// The header's name.
+    pub header: String,
+    /// One of these values.
+    pub values: Vec<String>,
+    /// The fields it shares with the Route it stands in front of: `paths`, `methods`, `strip_path`, ...
+    pub route: Map<String, Value>,
+    /// The name of the Service it leads to.
+    pub service: String,
+    /// The host of that Service: the version's Upstream.
+    pub host: String,
+}

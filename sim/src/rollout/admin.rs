@@ -1,0 +1,129 @@
+//! Each action as the calls of the Admin API that it stands for: what a person with curl or decK would send. Sent over HTTP by
+//! the live engine, handed to `gateway_core::admin` by the model, printed by `--dry-run --format deck`.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::action::{Action, HeaderMatch, HeaderRoute, TargetWeight};
+
+/// One call of the Admin API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdminCall {
+    /// Upper case.
+    pub method: &'static str,
+    /// Percent-encoded, from the first `/`.
+    pub path: String,
+    /// JSON; `None` for a call without a body.
+    pub body: Option<Value>,
+}
+
+impl fmt::Display for AdminCall {
+    /// `PATCH /services/shop  {"host":"green"}`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        self.body.as_ref().map_or(Ok(()), |body| write!(f, "  {body}"))
+    }
+}
+
+impl AdminCall {
+    fn patch(path: String, body: Value) -> Self {
+        Self { method: "PATCH", path, body: Some(body) }
+    }
+}
+
+/// The calls that `action` stands for, in the order they are made; none for what is not the gateway's business.
+pub fn calls(action: &Action) -> Vec<AdminCall> {
+    match action {
+        Action::SetHost { service_name, host, .. } => {
+            vec![AdminCall::patch(format!("/services/{}", segment(service_name)), json!({ "host": host }))]
+        }
+        Action::SetWeight { weights, .. } | Action::Drain { weights, .. } => {
+            weights.iter().map(set_target).collect()
+        }
+        Action::SetTarget(weight) => vec![set_target(weight)],
+        Action::SetHeaderRoute(route) => header_route(route),
+        Action::Patch { path, body } => vec![AdminCall::patch(path.clone(), Value::Object(body.clone()))],
+        Action::Start(_)
+        | Action::WaitReady { .. }
+        | Action::Stop(_)
+        | Action::Pause(_)
+        | Action::Promote
+        | Action::Abort => Vec::new(),
+    }
+}
+
+fn set_target(weight: &TargetWeight) -> AdminCall {
+    let path = format!("/upstreams/{}/targets/{}", segment(&weight.upstream), segment(&weight.target));
+    AdminCall::patch(path, json!({ "weight": weight.weight }))
+}
+
+fn header_route(route: &HeaderRoute) -> Vec<AdminCall> {
+    let path = format!("/routes/{}", segment(&route.name));
+    let Some(HeaderMatch { header, values, route, service, host }) = &route.to else {
+        return vec![AdminCall { method: "DELETE", path, body: None }];
+    };
+    let mut fields = route.clone();
+    fields.insert("headers".to_owned(), json!({ header.as_str(): values }));
+    fields.insert("service".to_owned(), json!({ "name": service }));
+    let put = |path, body| AdminCall { method: "PUT", path, body: Some(body) };
+    vec![
+        put(format!("/services/{}", segment(service)), json!({ "host": host })),
+        put(path, Value::Object(fields)),
+    ]
+}
+
+/// What stands for itself in a segment of a path (RFC 3986).
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
+/// A name as one segment of a path.
+fn segment(name: &str) -> String {
+    utf8_percent_encode(name, PLAIN).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::id::ServiceId;
+
+    fn written(action: &Action) -> Vec<String> {
+        calls(action).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_verb_is_the_call_a_person_would_send() {
+        let host =
+            Action::SetHost { service: ServiceId(0), service_name: "a b".into(), host: "green".into() };
+        assert_eq!(written(&host), [r#"PATCH /services/a%20b  {"host":"green"}"#]);
+        let weight =
+            |target: &str, weight| TargetWeight { upstream: "u".into(), target: target.into(), weight };
+        let weights =
+            Action::SetWeight { share: 0.05, weights: vec![weight("v2:80", 5), weight("v1:80", 95)] };
+        let expected = [
+            r#"PATCH /upstreams/u/targets/v2:80  {"weight":5}"#,
+            r#"PATCH /upstreams/u/targets/v1:80  {"weight":95}"#,
+        ];
+        assert_eq!(written(&weights), expected);
+        assert!(written(&Action::Promote).is_empty());
+    }
+
+    #[test]
+    fn a_header_route_is_a_service_and_a_route_and_goes_as_a_route() {
+        let to = HeaderMatch {
+            header: "x-tester".into(),
+            values: vec!["yes".into()],
+            route: json!({ "paths": ["/"] }).as_object().cloned().unwrap_or_default(),
+            service: "shop-canary".into(),
+            host: "canary".into(),
+        };
+        let set = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: Some(to) });
+        let expected = [
+            r#"PUT /services/shop-canary  {"host":"canary"}"#,
+            r#"PUT /routes/testers  {"headers":{"x-tester":["yes"]},"paths":["/"],"service":{"name":"shop-canary"}}"#,
+        ];
+        assert_eq!(written(&set), expected);
+        let unset = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: None });
+        assert_eq!(written(&unset), ["DELETE /routes/testers"]);
+    }
+}

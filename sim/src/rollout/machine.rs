@@ -1,0 +1,264 @@
+//! The machine: which step is under way, what it waits for, what comes next, and the way back.
+
+use std::collections::VecDeque;
+
+use gateway_core::id::TargetId;
+use gateway_core::time::Instant;
+use rustc_hash::FxHashMap;
+
+use super::action::{Action, Step};
+use super::admin;
+use super::output::{Mark, MarkKind, Order, OrderId, Output, Task};
+
+/// What is known of a rollout beside its steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollout {
+    /// What an `abort` does, in this order: everything that leads to the new version is taken away. Empty when there is no way
+    /// back; a step that fails then is just a step that failed, and the next one comes.
+    pub way_back: Vec<Action>,
+}
+
+/// What the gateway did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// It picked a target.
+    Picked {
+        /// The target.
+        target: TargetId,
+    },
+    /// It was done with an attempt.
+    Finished {
+        /// The target.
+        target: TargetId,
+    },
+}
+
+/// Goes through the steps of one run.
+#[derive(Debug)]
+pub struct Machine {
+    steps: Vec<Step>,
+    way_back: Vec<Action>,
+    /// The mock behind each target.
+    mocks: FxHashMap<TargetId, u32>,
+    /// Attempts under way at each mock.
+    in_flight: Vec<i64>,
+    /// The step that is under way or comes next; those of the way back follow the plan's.
+    step: usize,
+    state: State,
+    is_going_back: bool,
+    /// Why the rollout is to be given up as soon as the calls under way are acknowledged.
+    abort: Option<String>,
+    /// No step begins earlier: when the one before it was over.
+    earliest: Instant,
+    orders: u32,
+    out: VecDeque<Output>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The moment of the next step.
+    Next,
+    /// The acknowledgement of an order, until this moment.
+    Ordered(OrderId, Instant),
+    /// Attempts under way at the mocks of a drain, until this moment.
+    Draining(Instant),
+    /// This moment.
+    Until(Instant),
+    /// Nothing.
+    Over,
+}
+
+impl Machine {
+    /// At the beginning of a run. `mocks` says which of so many mocks each target is.
+    pub fn new(
+        steps: &[Step],
+        rollout: &Rollout,
+        mocks: FxHashMap<TargetId, u32>,
+        mocks_count: usize,
+    ) -> Self {
+        Self {
+            steps: steps.to_vec(),
+            way_back: rollout.way_back.clone(),
+            mocks,
+            in_flight: vec![0; mocks_count],
+            step: 0,
+            state: State::Next,
+            is_going_back: false,
+            abort: None,
+            earliest: Instant::ZERO,
+            orders: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// When [`poll`](Self::poll) has something to say at the latest; [`Instant::MAX`] when only an acknowledgement or an
+    /// observation can change that. Changed by all other methods.
+    pub fn next_time(&self) -> Instant {
+        if !self.out.is_empty() {
+            return Instant::ZERO;
+        }
+        match self.state {
+            State::Next => self.due().unwrap_or(Instant::ZERO),
+            State::Ordered(_, until) | State::Draining(until) | State::Until(until) => until,
+            State::Over => Instant::MAX,
+        }
+    }
+
+    /// What is to be done or told now; to be asked again until there is nothing.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        while self.out.is_empty() && self.advance(now) {}
+        self.out.pop_front()
+    }
+
+    /// An order was carried out (`ok`), or could not be.
+    pub fn acked(&mut self, order: OrderId, now: Instant, ok: bool) {
+        let State::Ordered(waited, _) = self.state else { return };
+        if waited != order {
+            return;
+        }
+        if let Some(why) = self.abort.take() {
+            self.mark(now, MarkKind::Over);
+            return self.go_back(why, now);
+        }
+        match self.action() {
+            _ if !ok => self.fail("it was refused", now),
+            Some(Action::Drain { at_most, .. }) => self.state = State::Draining(now + *at_most),
+            _ => self.end_step(now),
+        }
+    }
+
+    /// Something was seen at the gateway.
+    pub fn observe(&mut self, seen: Seen) {
+        let (target, change) = match seen {
+            Seen::Picked { target } => (target, 1),
+            Seen::Finished { target } => (target, -1),
+        };
+        if let Some(&mock) = self.mocks.get(&target)
+            && let Some(in_flight) = self.in_flight.get_mut(mock as usize)
+        {
+            *in_flight += change;
+        }
+    }
+
+    /// Gives the rollout up, for this reason: what is under way is left, and the way back begins.
+    pub fn abort(&mut self, why: String, now: Instant) {
+        if self.is_going_back || self.way_back.is_empty() {
+            return;
+        }
+        let calls_are_under_way = matches!(self.state, State::Ordered(..))
+            && self.action().is_some_and(|a| !admin::calls(a).is_empty());
+        if calls_are_under_way {
+            self.abort = Some(why);
+        } else {
+            self.go_back(why, now);
+        }
+    }
+
+    /// The action of the step that is under way or comes next.
+    fn action(&self) -> Option<&Action> {
+        match self.step.checked_sub(self.steps.len()) {
+            None => Some(&self.steps[self.step].action),
+            Some(at) => self.way_back.get(at).filter(|_| self.is_going_back),
+        }
+    }
+
+    /// When the next step begins; `None` when there is none.
+    fn due(&self) -> Option<Instant> {
+        self.action()?;
+        let planned =
+            self.steps.get(self.step).and_then(Step::at).map_or(Instant::ZERO, |at| Instant::ZERO + at);
+        Some(planned.max(self.earliest))
+    }
+
+    /// Goes on as far as time alone allows; whether anything has changed.
+    fn advance(&mut self, now: Instant) -> bool {
+        match self.state {
+            State::Next => match self.due() {
+                Some(due) if due <= now => self.begin_step(now),
+                Some(_) => return false,
+                None => self.end(now),
+            },
+            State::Ordered(_, until) if until <= now => self.fail("it took too long", now),
+            State::Draining(until) if until <= now || self.is_drained() => self.end_step(now),
+            State::Until(until) if until <= now => self.end_step(until),
+            _ => return false,
+        }
+        true
+    }
+
+    fn begin_step(&mut self, now: Instant) {
+        self.mark(now, MarkKind::Began);
+        let Some(action) = self.action().cloned() else { return };
+        let calls = admin::calls(&action);
+        match action {
+            Action::Start(mocks) => self.order(Task::Start(mocks), Instant::MAX),
+            Action::WaitReady { mocks, at_most } => self.order(Task::AwaitReady(mocks), now + at_most),
+            Action::Stop(mocks) => self.order(Task::Stop(mocks), Instant::MAX),
+            Action::Drain { at_most, .. } if calls.is_empty() => self.state = State::Draining(now + at_most),
+            Action::Pause(pause) => self.state = State::Until(now + pause),
+            Action::Promote => {
+                self.mark(now, MarkKind::Promoted);
+                self.end_step(now);
+            }
+            Action::Abort => {
+                self.end_step(now);
+                self.go_back("the steps say so".to_owned(), now);
+            }
+            _ => self.order(Task::Admin(calls), Instant::MAX),
+        }
+    }
+
+    fn order(&mut self, task: Task, until: Instant) {
+        let id = OrderId(self.orders);
+        self.orders += 1;
+        self.state = State::Ordered(id, until);
+        self.out.push_back(Output::Order(Order { id, step: self.step, task }));
+    }
+
+    fn end_step(&mut self, now: Instant) {
+        self.mark(now, MarkKind::Over);
+        self.next_step(now);
+    }
+
+    fn fail(&mut self, why: &str, now: Instant) {
+        self.mark(now, MarkKind::Failed(why.to_owned()));
+        let can_go_back = !self.is_going_back && !self.way_back.is_empty();
+        let verb = self.action().map_or("", Action::verb);
+        let why = format!("step {} ({verb}) failed: {why}", self.step + 1);
+        if can_go_back { self.go_back(why, now) } else { self.next_step(now) }
+    }
+
+    fn next_step(&mut self, now: Instant) {
+        self.step += 1;
+        self.earliest = now;
+        self.state = State::Next;
+    }
+
+    fn go_back(&mut self, why: String, now: Instant) {
+        self.out.push_back(Output::Mark(Mark { at: now, step: None, kind: MarkKind::Aborted(why) }));
+        self.is_going_back = true;
+        self.step = self.steps.len();
+        self.earliest = now;
+        self.state = State::Next;
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.state = State::Over;
+        if self.is_going_back {
+            self.out.push_back(Output::Mark(Mark { at: now, step: None, kind: MarkKind::RolledBack }));
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        let Some(Action::Drain { mocks, .. }) = self.action() else { return true };
+        mocks.iter().all(|&mock| self.in_flight.get(mock as usize).is_none_or(|&n| n <= 0))
+    }
+
+    fn mark(&mut self, at: Instant, kind: MarkKind) {
+        self.out.push_back(Output::Mark(Mark { at, step: Some(self.step), kind }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use gateway_core::id::ServiceId;
+
+use super::*;
+use crate::rollout::{TargetWeight, When};
+
+fn ms(ms: u64) -> Instant {
+    Instant::from_millis(ms)
+}
+
+fn host(host: &str) -> Action {
+    Action::SetHost { service: ServiceId(0), service_name: "shop".into(), host: host.into() }
+}
+
+fn step(when: When, action: Action) -> Step {
+    Step { when, action, line: 1 }
+}
+
+fn at(ms: u64, action: Action) -> Step {
+    step(When::At(Duration::from_millis(ms)), action)
+}
+
+fn machine(steps: &[Step], way_back: &[Action]) -> Machine {
+    let rollout = Rollout { way_back: way_back.to_vec() };
+    Machine::new(steps, &rollout, [(TargetId(7), 0)].into_iter().collect(), 1)
+}
+
+/// Everything it says at `now`, orders acknowledged at once: `0 set_host` for an order of step 0, else the mark.
+fn told(machine: &mut Machine, now: Instant, ok: bool) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(output) = machine.poll(now) {
+        match output {
+            Output::Order(order) => {
+                told.push(format!("{} ordered", order.step));
+                machine.acked(order.id, now, ok);
+            }
+            Output::Mark(Mark { step: Some(step), kind, .. }) => told.push(format!("{step} {kind:?}")),
+            Output::Mark(Mark { kind, .. }) => told.push(format!("{kind:?}")),
+        }
+    }
+    told
+}
+
+#[test]
+fn steps_come_at_their_times_and_in_their_order() {
+    let pause = Action::Pause(Duration::from_millis(5));
+    let mut machine =
+        machine(&[at(10, host("green")), step(When::Then, pause), step(When::Then, Action::Promote)], &[]);
+    assert_eq!((machine.next_time(), told(&mut machine, ms(9), true)), (ms(10), vec![]));
+    assert_eq!(told(&mut machine, ms(11), true), ["0 Began", "0 ordered", "0 Over", "1 Began"]);
+    assert_eq!((machine.next_time(), told(&mut machine, ms(15), true)), (ms(16), vec![]));
+    assert_eq!(told(&mut machine, ms(16), true), ["1 Over", "2 Began", "2 Promoted", "2 Over"]);
+    assert_eq!(machine.next_time(), Instant::MAX);
+}
+
+#[test]
+fn a_step_waits_for_the_acknowledgement_of_the_one_before() {
+    let mut machine = machine(&[at(1, host("green")), at(2, host("blue"))], &[]);
+    let order = loop {
+        if let Some(Output::Order(order)) = machine.poll(ms(1)) {
+            break order;
+        }
+    };
+    assert_eq!((machine.poll(ms(50)), machine.next_time()), (None, Instant::MAX));
+    machine.acked(order.id, ms(60), true);
+    assert_eq!(told(&mut machine, ms(60), true), ["0 Over", "1 Began", "1 ordered", "1 Over"]);
+}
+
+#[test]
+fn what_fails_is_followed_by_the_next_step_or_by_the_way_back() {
+    let steps = [at(1, host("green")), at(2, host("blue"))];
+    let refused = "Failed(\"it was refused\")";
+    let expected = ["0 Began", "0 ordered", &format!("0 {refused}")];
+    assert_eq!(told(&mut machine(&steps, &[]), ms(1), false), expected);
+    let mut with_way_back = machine(&steps, &[host("blue")]);
+    let told = told(&mut with_way_back, ms(1), false);
+    assert_eq!(told[..3], expected);
+    assert_eq!(told[3], "Aborted(\"step 1 (set_host) failed: it was refused\")");
+    assert_eq!(told[4..], ["2 Began", "2 ordered", &format!("2 {refused}"), "RolledBack"]);
+}
+
+#[test]
+fn an_abort_interrupts_a_pause_but_never_a_call() {
+    let pause = Action::Pause(Duration::from_secs(9));
+    let mut machine = machine(&[at(0, pause)], &[host("blue")]);
+    assert_eq!(told(&mut machine, ms(1), true), ["0 Began"]);
+    machine.abort("too many errors".into(), ms(2));
+    let expected = ["Aborted(\"too many errors\")", "1 Began", "1 ordered", "1 Over", "RolledBack"];
+    assert_eq!(told(&mut machine, ms(2), true), expected);
+    // Twice is once.
+    machine.abort("again".into(), ms(3));
+    assert_eq!(told(&mut machine, ms(3), true), [""; 0]);
+
+    let mut calling = self::machine(&[at(0, host("green"))], &[host("blue")]);
+    let order = loop {
+        if let Some(Output::Order(order)) = calling.poll(ms(1)) {
+            break order;
+        }
+    };
+    calling.abort("too many errors".into(), ms(2));
+    assert_eq!(calling.poll(ms(2)), None);
+    calling.acked(order.id, ms(3), true);
+    assert_eq!(told(&mut calling, ms(3), true)[..2], ["0 Over", "Aborted(\"too many errors\")"]);
+}
+
+#[test]
+fn a_drain_is_over_when_nothing_is_under_way_or_its_time_is() {
+    let drain = || Action::Drain {
+        mocks: vec![0],
+        weights: vec![TargetWeight { upstream: "u".into(), target: "t:80".into(), weight: 0 }],
+        at_most: Duration::from_millis(10),
+    };
+    let mut empties = machine(&[at(5, drain())], &[]);
+    empties.observe(Seen::Picked { target: TargetId(7) });
+    assert_eq!(told(&mut empties, ms(5), true), ["0 Began", "0 ordered"]);
+    empties.observe(Seen::Finished { target: TargetId(7) });
+    assert_eq!(told(&mut empties, ms(6), true), ["0 Over"]);
+    let mut stays = machine(&[at(5, drain())], &[]);
+    stays.observe(Seen::Picked { target: TargetId(7) });
+    assert_eq!(told(&mut stays, ms(5), true).len(), 2);
+    assert_eq!((stays.next_time(), told(&mut stays, ms(15), true)), (ms(15), vec!["0 Over".to_owned()]));
+}

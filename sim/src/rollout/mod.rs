@@ -1,0 +1,21 @@
+//! What happens during a run, and what comes next: steps as a closed list, each as the calls of the Admin API it stands for,
+//! and the machine that both engines drive through them. Pure: time, acknowledgements and what the gateway did are handed in;
+//! orders and marks come out. Reading steps is left to `scenario`, carrying them out to the engines.
+//!
+//! ```text
+//! next_time()              when to come back at the latest
+//! poll(now) -> Output      an order to carry out, or a mark for the report; again until there is none
+//! acked(order, now, ok)    an order was carried out, or failed
+//! observe(seen)            the gateway picked a target, or was done with an attempt, or began an epoch
+//! ```
+
+mod action;
+mod admin;
+
+mod machine;
+mod output;
+
+pub use action::{Action, HeaderMatch, HeaderRoute, Step, TargetWeight, When};
+pub use admin::{AdminCall, calls};
+pub use machine::{Machine, Rollout, Seen};
+pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
