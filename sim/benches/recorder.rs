@@ -11,7 +11,7 @@ use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
-use sim::load::{Load, RequestMix, RequestTemplate};
+use sim::load::{Load, RequestMix, RequestTemplate, Stream};
 use sim::measure::{Ending, Observation, Pick, Record, Recorder};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
@@ -48,7 +48,7 @@ fn plan() -> Plan {
         load: Load {
             connections: 64,
             max_in_flight: 1000,
-            ..Load::constant(RATE as f64, Duration::from_secs(SECONDS), requests)
+            ..Load::of(vec![Stream::constant(RATE as f64, Duration::from_secs(SECONDS), requests)])
         },
         gateway: GatewayPlan {
             config,

@@ -16,8 +16,8 @@ use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
 use sim::load::{
-    Arrivals, ClosedLoop, Curve, Failure, Load, Pattern, RequestMix, RequestTemplate, Retry, Schedule, Shape,
-    Stage, Trace, Users,
+    Arrivals, ClosedLoop, Curve, Failure, Load, Numbering, Pattern, RequestMix, RequestTemplate, Retry,
+    Schedule, Shape, Stage, Stream, Trace, Users,
 };
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
@@ -52,12 +52,14 @@ fn plan(rate: f64, ms: u64) -> Plan {
         load: Load {
             connections: 16,
             max_in_flight: 1000,
-            timeout: Duration::from_secs(10),
-            ..Load::constant(
-                rate,
-                Duration::from_millis(ms),
-                RequestMix::new(vec![get("/anything")]).unwrap(),
-            )
+            ..Load::of(vec![Stream {
+                timeout: Duration::from_secs(10),
+                ..Stream::constant(
+                    rate,
+                    Duration::from_millis(ms),
+                    RequestMix::new(vec![get("/anything")]).unwrap(),
+                )
+            }])
         },
         gateway: GatewayPlan {
             config,
@@ -161,8 +163,8 @@ fn run_until(plan: &Plan, stop: &AtomicBool, watch: impl Fn(&Seen)) -> (Seen, Co
         watch(&seen);
     })
     .unwrap();
-    let scheduled = Schedule::new(&plan.load, plan.seed).total();
-    let count = if plan.load.is_closed() { seen.records.len() as u64 } else { scheduled };
+    let scheduled = plan.load.total();
+    let count = if plan.load.has_closed_loop() { seen.records.len() as u64 } else { scheduled };
     assert!(count <= scheduled);
     let indices: BTreeSet<_> = seen.records.iter().map(|record| record.index).collect();
     assert_eq!(seen.records.len() as u64, count, "each request ends once");
@@ -255,7 +257,7 @@ fn live_what_is_too_much_in_flight_is_dropped_at_its_time() {
 #[test]
 fn live_answers_that_take_too_long_are_dropped_and_new_connections_made() {
     let mut plan = plan(100.0, 300);
-    plan.load.timeout = Duration::from_millis(100);
+    plan.load.streams[0].timeout = Duration::from_millis(100);
     plan.load.connections = 2;
     // Blue's second target, a third of the requests, never answers in time.
     plan.mocks[1].behaviour.latency = Latency::Constant(Duration::from_secs(30));
@@ -269,7 +271,7 @@ fn live_answers_that_take_too_long_are_dropped_and_new_connections_made() {
 #[test]
 fn live_the_gateways_own_answers_are_drops_by_their_name() {
     let mut plan = plan(100.0, 300);
-    plan.load.requests = RequestMix::new(vec![get("/elsewhere")]).unwrap();
+    plan.load.streams[0].requests = RequestMix::new(vec![get("/elsewhere")]).unwrap();
     assert_eq!(run(&plan).0.dropped(), BTreeMap::from([("no_route", 30)]));
 
     let mut plan = self::plan(100.0, 300);
@@ -290,7 +292,7 @@ fn live_bodies_methods_and_headers_reach_the_target() {
         body: vec![b'x'; 300_000].into(),
         ..get("/anything/deep?x=1")
     };
-    plan.load.requests =
+    plan.load.streams[0].requests =
         RequestMix::new(vec![post, RequestTemplate { method: "HEAD".into(), ..get("/anything") }]).unwrap();
     for mock in &mut plan.mocks {
         mock.behaviour.respond = Respond::Echo;
@@ -321,7 +323,7 @@ fn live_a_port_that_is_taken_is_named_and_nothing_keeps_running() {
 #[test]
 fn live_poisson_arrivals_are_sent_too() {
     let mut plan = plan(300.0, 300);
-    plan.load.arrivals = Arrivals::Poisson;
+    plan.load.streams[0].arrivals = Arrivals::Poisson;
     assert_eq!(run(&plan).0.answered(), 90);
 }
 
@@ -329,11 +331,12 @@ fn live_poisson_arrivals_are_sent_too() {
 fn live_a_ramp_and_a_trace_are_sent_as_they_are() {
     let mut plan = plan(1.0, 1);
     let stage = |rate, ms| Stage { rate, length: Duration::from_millis(ms) };
-    plan.load.shape = Shape::Rate(Curve::ramp(0.0, &[stage(400.0, 200), stage(400.0, 100), stage(0.0, 100)]));
+    plan.load.streams[0].shape =
+        Shape::Rate(Curve::ramp(0.0, &[stage(400.0, 200), stage(400.0, 100), stage(0.0, 100)]));
     assert_eq!(run(&plan).0.answered(), 100);
 
     let trace = Trace::parse("a.csv", "0.2\n0.1\n0.1\n0.15\n").unwrap();
-    plan.load.shape = Shape::Trace(trace);
+    plan.load.streams[0].shape = Shape::Trace(trace);
     let (seen, _) = run(&plan);
     let mut intended: Vec<_> = seen.records.iter().map(|record| record.intended).collect();
     intended.sort_unstable();
@@ -346,9 +349,9 @@ fn live_a_mix_of_many_users_is_sent_on_kept_and_on_new_connections() {
     let path = Pattern::parse("/anything/${user}?n=${index}").unwrap();
     let body = Pattern::parse("{\"seed\": ${seed}, \"nonce\": \"${random}\"}").unwrap();
     let post = RequestTemplate { method: "POST".into(), path, body, weight: 3, ..get("/") };
-    plan.load.requests = RequestMix::new(vec![get("/anything"), post]).unwrap();
-    plan.load.users = Users::new(20, Some(1.0));
-    (plan.load.users.header, plan.load.users.cookies) = (Some("x-user".into()), true);
+    plan.load.streams[0].requests = RequestMix::new(vec![get("/anything"), post]).unwrap();
+    plan.load.streams[0].users = Users::new(20, Some(1.0));
+    (plan.load.streams[0].users.header, plan.load.streams[0].users.cookies) = (Some("x-user".into()), true);
     for most in [None, Some(10), Some(1)] {
         plan.load.requests_per_connection = most;
         let (seen, _) = run(&plan);
@@ -361,7 +364,7 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
     let mut plan = plan(1.0, 1);
     let think = Latency::Constant(Duration::from_millis(2));
     let closed = ClosedLoop { vus: 8, think, duration: Duration::from_millis(300), most: 10_000 };
-    plan.load.shape = Shape::Closed(closed.clone());
+    plan.load.streams[0].shape = Shape::Closed(closed.clone());
     let (seen, _) = run(&plan);
     assert!(seen.answered() >= 8 && seen.dropped().is_empty());
     let mut moments: Vec<_> =
@@ -373,7 +376,7 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
         assert!(under_way <= 8);
     }
 
-    plan.load.shape = Shape::Closed(ClosedLoop { most: 20, ..closed });
+    plan.load.streams[0].shape = Shape::Closed(ClosedLoop { most: 20, ..closed });
     let mut recorder = Recorder::new(&plan);
     let conditions = live::run(&plan, &AtomicBool::new(false), &mut |batch| {
         for seen in batch {
@@ -393,9 +396,9 @@ fn live_a_user_with_cookies_stays_where_the_first_answer_came_from() {
     plan.gateway.config.change(Change::UpdateUpstream(id, sticky)).unwrap();
     // One after the other, so that each has what the answer before it brought.
     let (think, duration) = (Latency::Constant(Duration::from_millis(1)), Duration::from_secs(20));
-    plan.load.shape = Shape::Closed(ClosedLoop { vus: 1, think, duration, most: 30 });
+    plan.load.streams[0].shape = Shape::Closed(ClosedLoop { vus: 1, think, duration, most: 30 });
     let mut targets = |cookies| {
-        plan.load.users.cookies = cookies;
+        plan.load.streams[0].users.cookies = cookies;
         let (seen, _) = run(&plan);
         assert_eq!(seen.answered(), 30);
         seen.records.iter().filter_map(|record| record.target).collect::<BTreeSet<_>>().len()
@@ -408,8 +411,8 @@ fn live_what_fails_is_sent_again_with_its_id_and_the_books_see_it_twice() {
     // Aim: an attempt that times out is followed by others of the same request, and its target has served it all the same.
     // Method: nobody ever answers in time, so that each request is sent as often as it may.
     let mut plan = plan(50.0, 200);
-    plan.load.timeout = Duration::from_millis(100);
-    plan.load.retry = Some(Retry { attempts: 3, budget: 9.0, on: vec![Failure::Timeout] });
+    plan.load.streams[0].timeout = Duration::from_millis(100);
+    plan.load.streams[0].retry = Some(Retry { attempts: 3, budget: 9.0, on: vec![Failure::Timeout] });
     for mock in &mut plan.mocks {
         mock.behaviour.latency = Latency::Constant(Duration::from_secs(30));
     }
@@ -431,7 +434,7 @@ fn live_a_gateway_without_targets_is_asked_again_within_the_budget() {
     let mut plan = plan(500.0, 200);
     plan.gateway.config.add_upstream(Upstream::new("empty")).unwrap();
     plan.steps = vec![to("empty", 0)];
-    plan.load.retry = Some(Retry { attempts: 2, budget: 0.1, on: vec![Failure::Gateway] });
+    plan.load.streams[0].retry = Some(Retry { attempts: 2, budget: 0.1, on: vec![Failure::Gateway] });
     let (seen, _) = run(&plan);
     let refused = seen.dropped()["gateway_503_no_target"];
     assert_eq!(seen.answered() + refused, 100);
@@ -444,8 +447,8 @@ fn live_a_second_attempt_answers_where_the_first_is_slow() {
     // Aim: the first answer counts, the request ends once, and both targets have served it. Method: blue's second target, a
     // third of the requests, never answers in time; two thirds of the second attempts go to the first.
     let mut plan = plan(100.0, 300);
-    plan.load.hedge = Some(Duration::from_millis(150));
-    plan.load.timeout = Duration::from_secs(1);
+    plan.load.streams[0].hedge = Some(Duration::from_millis(150));
+    plan.load.streams[0].timeout = Duration::from_secs(1);
     plan.mocks[1].behaviour.latency = Latency::Constant(Duration::from_secs(30));
     let (seen, _) = run(&plan);
     assert!(seen.hedged.len() >= 10, "{:?}", seen.hedged);
@@ -457,4 +460,47 @@ fn live_a_second_attempt_answers_where_the_first_is_slow() {
     assert!(rescued.count() >= 1);
     let twice = |request: &u64| seen.served.iter().filter(|(served, _)| served == request).count() == 2;
     assert!(seen.hedged.iter().any(twice), "in two books");
+}
+
+#[test]
+fn live_streams_share_connections_and_keep_their_own_pace_time_and_requests() {
+    // Aim: several loads at once, each as it says, none in the way of another. Method: targets that take 300 ms, for one
+    // stream that waits for them, one that does not, and one that sends when it was answered.
+    let mut plan = plan(100.0, 400);
+    for mock in &mut plan.mocks {
+        mock.behaviour.latency = Latency::Constant(Duration::from_millis(300));
+    }
+    plan.load.connections = 100;
+    let patient = plan.load.streams.remove(0);
+    let mix = RequestMix::new(vec![RequestTemplate { method: "PUT".into(), ..get("/anything") }]).unwrap();
+    let (think, duration) = (Latency::Constant(Duration::ZERO), Duration::from_millis(400));
+    plan.load.streams = vec![
+        Stream { name: "patient".into(), ..patient.clone() },
+        Stream {
+            name: "hasty".into(),
+            arrivals: Arrivals::Poisson,
+            timeout: Duration::from_millis(50),
+            ..Stream::constant(50.0, duration, mix)
+        },
+        Stream {
+            name: "users".into(),
+            shape: Shape::Closed(ClosedLoop { vus: 3, think, duration, most: 1000 }),
+            ..patient
+        },
+    ];
+    let (seen, _) = run(&plan);
+    let numbering = Numbering::new(&plan.load, plan.seed);
+    let mut ends: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+    for record in &seen.records {
+        let ending = if let Ending::Dropped(cause) = record.ending { cause.as_str() } else { "answered" };
+        *ends.entry((numbering.stream(record.index), ending)).or_default() += 1;
+    }
+    let users = ends.remove(&(2, "answered")).unwrap();
+    assert!((3..=6).contains(&users), "each of three once, and again if there was time: {users}");
+    assert_eq!(ends, BTreeMap::from([((0, "answered"), 40), ((1, "response_timeout"), 20)]));
+    let scheduled: BTreeMap<_, _> =
+        Schedule::new(&plan.load, plan.seed).map(|arrival| (arrival.index, arrival.intended)).collect();
+    let open = seen.records.iter().filter(|record| numbering.stream(record.index) < 2);
+    assert!(open.clone().all(|record| scheduled[&record.index] == record.intended));
+    assert_eq!(open.count(), scheduled.len());
 }

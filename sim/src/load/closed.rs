@@ -9,7 +9,6 @@ use std::time::Duration;
 use gateway_core::rng::{self, Rng};
 use gateway_core::time::Instant;
 
-use super::pacer::Due;
 use crate::mock::Latency;
 
 /// A closed loop.
@@ -25,10 +24,21 @@ pub struct ClosedLoop {
     pub most: u64,
 }
 
+/// The request of a user who is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Which of the loop's, from 0.
+    pub(super) nth: u64,
+    /// When the user was ready.
+    pub(super) intended: Instant,
+    /// Who it is.
+    pub(super) vu: u32,
+}
+
 /// Whose turn it is: the users of a closed loop as they go. The k-th think time of a user is the same in every run of a
 /// seed; who is ready when depends on the answers.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     plan: ClosedLoop,
     /// When each user who thinks is ready; the lower number first at the same time.
     ready: BinaryHeap<Reverse<(Instant, u32)>>,
@@ -40,7 +50,7 @@ pub struct Turns {
 
 impl Turns {
     /// Everybody thinks.
-    pub fn new(plan: ClosedLoop, seed: u64) -> Self {
+    pub(super) fn new(plan: ClosedLoop, seed: u64) -> Self {
         let vus = plan.vus;
         let thinks = (0..vus).map(|vu| rng::stream(seed, "load/think", vu.into())).collect();
         let mut turns = Self { plan, ready: BinaryHeap::new(), thinks, next: 0, stopped: false };
@@ -50,28 +60,23 @@ impl Turns {
         turns
     }
 
-    /// How many requests have begun.
-    pub fn begun(&self) -> u64 {
-        self.next
-    }
-
     /// When the next user is ready, if one thinks.
-    pub fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         let is_open = !self.stopped && self.next < self.plan.most;
         self.ready.peek().filter(|_| is_open).map(|Reverse((at, _))| *at)
     }
 
     /// The request of a user who is ready.
-    pub fn take(&mut self, now: Instant) -> Option<Due> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Turn> {
         self.due().filter(|at| *at <= now)?;
         let Reverse((intended, vu)) = self.ready.pop()?;
-        let index = self.next;
+        let nth = self.next;
         self.next += 1;
-        Some(Due { index, intended, vu })
+        Some(Turn { nth, intended, vu })
     }
 
     /// The request of a user has ended: it thinks, and sends again unless the time is over then.
-    pub fn ended(&mut self, vu: u32, at: Instant) {
+    pub(super) fn ended(&mut self, vu: u32, at: Instant) {
         let ready = at + self.plan.think.draw(&mut self.thinks[vu as usize]);
         if ready < Instant::ZERO + self.plan.duration {
             self.ready.push(Reverse((ready, vu)));
@@ -79,12 +84,12 @@ impl Turns {
     }
 
     /// Nobody sends any more.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.stopped = true;
     }
 
     /// Whether nobody will be ready again, whatever ends.
-    pub fn is_over(&self, now: Instant) -> bool {
+    pub(super) fn is_over(&self, now: Instant) -> bool {
         let nobody_can =
             self.stopped || self.next >= self.plan.most || now >= Instant::ZERO + self.plan.duration;
         nobody_can && self.due().is_none()
@@ -103,7 +108,7 @@ mod tests {
                 under_way.peek().map_or(Instant::MAX, |Reverse((at, _)): &Reverse<(Instant, u32)>| *at);
             let due = turns.due().unwrap_or(Instant::MAX);
             if due.min(done) == Instant::MAX {
-                assert!(turns.is_over(Instant::MAX) && turns.begun() == all.len() as u64);
+                assert!(turns.is_over(Instant::MAX) && turns.next == all.len() as u64);
                 return all;
             }
             if done <= due {
@@ -112,7 +117,7 @@ mod tests {
             } else {
                 let next = turns.take(due).unwrap();
                 under_way.push(Reverse((next.intended + answer, next.vu)));
-                all.push((next.index, next.vu, next.intended.as_nanos() / 1_000_000));
+                all.push((next.nth, next.vu, next.intended.as_nanos() / 1_000_000));
             }
         }
     }

@@ -1,41 +1,45 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
 
+mod stream;
+
 mod closed;
-mod cookies;
 mod curve;
+mod moments;
+mod trace;
+
+mod cookies;
 pub mod ids;
-mod pacer;
 mod pattern;
 mod requests;
 mod retry;
-mod schedule;
-mod trace;
 mod users;
+
+mod numbering;
+mod pacer;
+mod schedule;
 
 pub use closed::ClosedLoop;
 pub use cookies::Cookies;
 pub use curve::{Curve, Stage};
 pub use ids::RequestIds;
-pub use pacer::{Due, Pacer};
+pub use numbering::Numbering;
+pub use pacer::Pacer;
 pub use pattern::{Pattern, Piece, Value};
 pub use requests::{RequestMix, RequestTemplate};
 pub use retry::{Failure, Retries, Retry};
-pub use schedule::Schedule;
+pub use schedule::{Arrival, Schedule};
+pub use stream::{ONLY, Shape, Stream};
 pub use trace::Trace;
 pub use users::Users;
 
 use std::time::Duration;
 
-use crate::words;
-
-/// The load of a run.
+/// The load of a run: streams that share connections.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// How much arrives, and for how long.
-    pub shape: Shape,
-    /// How the arrivals of a rate are spread.
-    pub arrivals: Arrivals,
+    /// What arrives, at least one stream, each with a name of its own.
+    pub streams: Vec<Stream>,
     /// The first part of it, left out of every latency.
     pub warmup: Duration,
     /// Client connections, at least 1; opened before the start.
@@ -45,28 +49,6 @@ pub struct Load {
     pub requests_per_connection: Option<u64>,
     /// Requests that may be released and unfinished at once; one more is dropped as `overflow`.
     pub max_in_flight: usize,
-    /// How long after it was put on the wire a request may take before it is dropped as `response_timeout`;
-    /// also how long the drain at the end may take.
-    pub timeout: Duration,
-    /// What is sent.
-    pub requests: RequestMix,
-    /// Who sends it.
-    pub users: Users,
-    /// What is sent again.
-    pub retry: Option<Retry>,
-    /// How long after it was put on the wire a request without an answer is sent a second time; the first answer counts.
-    pub hedge: Option<Duration>,
-}
-
-/// How much arrives at which time.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
-    /// Requests per second, constant or in stages.
-    Rate(Curve),
-    /// As recorded.
-    Trace(Trace),
-    /// As answers come.
-    Closed(ClosedLoop),
 }
 
 /// How arrivals are spread over time.
@@ -81,63 +63,56 @@ pub enum Arrivals {
 }
 
 impl Load {
-    /// The plainest load: `rate` for `duration`, even, on one connection, one at a time. What differs is set beside it.
-    pub fn constant(rate: f64, duration: Duration, requests: RequestMix) -> Self {
+    /// These streams on one connection, one request at a time. What differs is set beside it.
+    pub fn of(streams: Vec<Stream>) -> Self {
         Self {
-            shape: Shape::Rate(Curve::constant(rate, duration)),
-            arrivals: Arrivals::Even,
+            streams,
             warmup: Duration::ZERO,
             connections: 1,
             requests_per_connection: None,
             max_in_flight: 1,
-            timeout: Duration::from_secs(5),
-            requests,
-            users: Users::new(1, None),
-            retry: None,
-            hedge: None,
         }
+    }
+
+    /// How many requests it holds; of closed loops, the most there may be.
+    pub fn total(&self) -> u64 {
+        self.streams.iter().map(Stream::total).fold(0, u64::saturating_add)
     }
 
     /// How long requests are released.
     pub fn duration(&self) -> Duration {
-        match &self.shape {
-            Shape::Rate(curve) => curve.duration(),
-            Shape::Trace(trace) => trace.duration(),
-            Shape::Closed(plan) => plan.duration,
-        }
+        self.streams.iter().map(Stream::duration).max().unwrap_or_default()
     }
 
-    /// Requests per second that are to come at a moment: of a trace, on average; of a closed loop, nobody knows.
+    /// How long a request may take, of whichever stream; so long takes the drain at the end, at most.
+    pub fn timeout(&self) -> Duration {
+        self.streams.iter().map(|stream| stream.timeout).max().unwrap_or_default()
+    }
+
+    /// Requests per second that are to come at a moment. Nobody knows where requests wait for answers.
     pub fn rate_at(&self, at: Duration) -> Option<f64> {
-        match &self.shape {
-            Shape::Rate(curve) => Some(curve.rate_at(at)),
-            Shape::Trace(trace) => Some(trace.total() as f64 / trace.duration().as_secs_f64()),
-            Shape::Closed(_) => None,
-        }
+        self.streams.iter().map(|stream| stream.rate_at(at)).sum()
     }
 
-    /// Whether requests wait for answers.
-    pub fn is_closed(&self) -> bool {
-        matches!(self.shape, Shape::Closed(_))
+    /// Whether requests of some stream wait for answers.
+    pub fn has_closed_loop(&self) -> bool {
+        self.streams.iter().any(Stream::is_closed)
     }
 
-    /// The load in words, as reports show it: `600 per second, open loop, 30 s`.
+    /// All kinds of requests, each with the number of its stream, in file order: what [`Arrival::kind`] counts.
+    pub fn templates(&self) -> impl Iterator<Item = (usize, &RequestTemplate)> {
+        let streams = self.streams.iter().enumerate();
+        streams.flat_map(|(at, stream)| stream.requests.templates().iter().map(move |kind| (at, kind)))
+    }
+
+    /// The load in words, as reports show it: `600 per second, open loop, 30s`.
     pub fn in_words(&self) -> String {
-        let spread = match self.arrivals {
-            Arrivals::Poisson => "Poisson arrivals, ",
-            Arrivals::Even => "",
-        };
-        let shape = match &self.shape {
-            Shape::Rate(curve) => format!("{}, {spread}open loop", curve.in_words()),
-            Shape::Trace(trace) => {
-                format!(
-                    "{} of {}, open loop",
-                    words::counted(trace.total(), "arrival"),
-                    words::plain(trace.name())
-                )
+        match self.streams.as_slice() {
+            [only] => only.in_words(),
+            streams => {
+                let named = |stream: &Stream| format!("{}: {}", stream.name, stream.in_words());
+                streams.iter().map(named).collect::<Vec<_>>().join("; ")
             }
-            Shape::Closed(plan) => format!("{}, closed loop", words::counted(plan.vus.into(), "user")),
-        };
-        format!("{shape}, {}", humantime::format_duration(self.duration()))
+        }
     }
 }

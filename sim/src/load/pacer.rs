@@ -1,28 +1,24 @@
-//! What is due next, for an engine: the schedule of an open loop, or the turns of a closed one. An engine asks, waits, sends,
-//! and tells what has ended; it need not know which of both it carries out.
+//! What is due next, for an engine: the schedules of open loops and the turns of closed ones, all streams together. An engine
+//! asks, waits, sends, and tells what has ended; it need not know what it carries out.
 
 use std::iter::Peekable;
 
 use gateway_core::time::Instant;
 
 use super::closed::Turns;
-use super::{Load, Schedule, Shape};
-
-/// A request that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// Which, from 0.
-    pub index: u64,
-    /// When.
-    pub intended: Instant,
-    /// Whose turn it is in a closed loop; 0 in an open one.
-    pub vu: u32,
-}
+use super::moments::Moments;
+use super::{Arrival, Load, Numbering, Shape, numbering};
 
 /// The requests of a run as they come due.
-pub enum Pacer {
+pub struct Pacer {
+    numbering: Numbering,
+    streams: Vec<Pace>,
+}
+
+/// The requests of one stream.
+enum Pace {
     /// Whatever happens.
-    Open(Peekable<Schedule>),
+    Open(Peekable<Moments>),
     /// As answers come.
     Closed(Turns),
 }
@@ -30,54 +26,114 @@ pub enum Pacer {
 impl Pacer {
     /// The requests of `load` under `seed`.
     pub fn new(load: &Load, seed: u64) -> Self {
-        match &load.shape {
-            Shape::Closed(plan) => Self::Closed(Turns::new(plan.clone(), seed)),
-            Shape::Rate(_) | Shape::Trace(_) => Self::Open(Schedule::new(load, seed).peekable()),
-        }
+        let pace = |stream: &super::Stream| match &stream.shape {
+            Shape::Closed(plan) => Pace::Closed(Turns::new(plan.clone(), numbering::seed_of(stream, seed))),
+            Shape::Rate(_) | Shape::Trace(_) => Pace::Open(Moments::new(stream, seed).peekable()),
+        };
+        Self { numbering: Numbering::new(load, seed), streams: load.streams.iter().map(pace).collect() }
     }
 
     /// When the next request is due; `None` when there is none, or none before another ends.
     pub fn due(&mut self) -> Option<Instant> {
-        match self {
-            Self::Open(schedule) => schedule.peek().map(|(_, intended)| *intended),
-            Self::Closed(turns) => turns.due(),
-        }
+        self.next().map(|(due, _)| due)
     }
 
     /// The next request, if it is due.
-    pub fn take(&mut self, now: Instant) -> Option<Due> {
-        match self {
-            Self::Open(schedule) => {
-                let (index, intended) = schedule.next_if(|(_, intended)| *intended <= now)?;
-                Some(Due { index, intended, vu: 0 })
-            }
-            Self::Closed(turns) => turns.take(now),
-        }
+    pub fn take(&mut self, now: Instant) -> Option<Arrival> {
+        let (_, stream) = self.next().filter(|(due, _)| *due <= now)?;
+        let (nth, intended, vu) = match &mut self.streams[stream] {
+            Pace::Open(moments) => moments.next().map(|(nth, intended)| (nth, intended, 0))?,
+            Pace::Closed(turns) => turns.take(now).map(|turn| (turn.nth, turn.intended, turn.vu))?,
+        };
+        Some(self.numbering.arrival(stream, nth, intended, vu))
     }
 
     /// A request has ended.
-    pub fn ended(&mut self, vu: u32, at: Instant) {
-        if let Self::Closed(turns) = self {
+    pub fn ended(&mut self, stream: usize, vu: u32, at: Instant) {
+        if let Pace::Closed(turns) = &mut self.streams[stream] {
             turns.ended(vu, at);
         }
     }
 
     /// Whether nothing will come due any more.
     pub fn is_over(&mut self, now: Instant) -> bool {
-        match self {
-            Self::Open(schedule) => schedule.peek().is_none(),
-            Self::Closed(turns) => turns.is_over(now),
-        }
+        self.streams.iter_mut().all(|stream| match stream {
+            Pace::Open(moments) => moments.peek().is_none(),
+            Pace::Closed(turns) => turns.is_over(now),
+        })
     }
 
     /// Ends it early. A request that an open loop still intends, until there is none; a closed loop intends none.
-    pub fn abandon(&mut self) -> Option<Due> {
-        match self {
-            Self::Open(_) => self.take(Instant::MAX),
-            Self::Closed(turns) => {
+    pub fn abandon(&mut self) -> Option<Arrival> {
+        for stream in &mut self.streams {
+            if let Pace::Closed(turns) = stream {
                 turns.stop();
-                None
             }
         }
+        self.take(Instant::MAX)
+    }
+
+    /// When the next request is due, and of which stream: the first in the file at the same time.
+    fn next(&mut self) -> Option<(Instant, usize)> {
+        let due = |stream: &mut Pace| match stream {
+            Pace::Open(moments) => moments.peek().map(|(_, intended)| *intended),
+            Pace::Closed(turns) => turns.due(),
+        };
+        self.streams.iter_mut().enumerate().filter_map(|(at, stream)| Some((due(stream)?, at))).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::{ClosedLoop, RequestMix, RequestTemplate, Schedule, Stream};
+    use crate::mock::Latency;
+
+    fn open(name: &str, rate: f64) -> Stream {
+        let mix = RequestMix::new(vec![RequestTemplate::get("/")]).unwrap();
+        Stream { name: name.into(), ..Stream::constant(rate, Duration::from_secs(1), mix) }
+    }
+
+    fn closed() -> Stream {
+        let think = Latency::Constant(Duration::from_millis(400));
+        let plan = ClosedLoop { vus: 1, think, duration: Duration::from_secs(1), most: 50 };
+        Stream { shape: Shape::Closed(plan), ..open("closed", 1.0) }
+    }
+
+    #[test]
+    fn open_loops_come_due_as_their_schedule_says() {
+        let load = Load::of(vec![open("a", 30.0), open("b", 20.0)]);
+        let mut pacer = Pacer::new(&load, 42);
+        for arrival in Schedule::new(&load, 42) {
+            assert_eq!(pacer.due(), Some(arrival.intended));
+            assert_eq!(pacer.take(arrival.intended), Some(arrival));
+        }
+        assert!(pacer.is_over(Instant::ZERO) && pacer.take(Instant::MAX).is_none());
+    }
+
+    #[test]
+    fn an_answer_is_told_to_the_stream_it_belongs_to() {
+        let mut pacer = Pacer::new(&Load::of(vec![closed(), open("b", 1.0)]), 42);
+        let at = |ms| Instant::from_millis(ms);
+        let first = pacer.take(at(400)).unwrap();
+        assert_eq!((first.index, first.stream), (0, 0));
+        let second = pacer.take(at(500)).unwrap();
+        assert_eq!((second.index, second.stream, second.intended), (50, 1, at(500)));
+        assert!(pacer.due().is_none() && !pacer.is_over(at(500)), "the user waits for its answer");
+        pacer.ended(second.stream, second.vu, at(510));
+        assert!(pacer.due().is_none());
+        pacer.ended(first.stream, first.vu, at(520));
+        assert_eq!(pacer.due(), Some(at(920)));
+    }
+
+    #[test]
+    fn what_an_open_loop_still_intends_is_told_when_it_is_abandoned() {
+        let mut pacer = Pacer::new(&Load::of(vec![closed(), open("b", 3.0)]), 42);
+        pacer.take(Instant::from_millis(200)).unwrap();
+        let left: Vec<_> = std::iter::from_fn(|| pacer.abandon()).map(|arrival| arrival.index).collect();
+        assert_eq!(left, [51, 52]);
+        assert!(pacer.is_over(Instant::ZERO));
     }
 }

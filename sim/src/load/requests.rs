@@ -1,5 +1,7 @@
 //! What is sent: templates and their weights. Which template request `k` uses is drawn from the seed, never cycled.
 
+use std::sync::Arc;
+
 use gateway_core::rng;
 
 use super::Pattern;
@@ -7,6 +9,8 @@ use super::Pattern;
 /// One kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTemplate {
+    /// What it is called, if the scenario calls it something.
+    pub name: Option<String>,
     /// Upper case.
     pub method: String,
     /// Starts with `/`; may hold a query.
@@ -22,14 +26,27 @@ pub struct RequestTemplate {
 impl RequestTemplate {
     /// A plain GET of `path`.
     pub fn get(path: &str) -> Self {
-        Self { method: "GET".to_owned(), path: path.into(), headers: vec![], body: "".into(), weight: 1 }
+        Self {
+            name: None,
+            method: "GET".to_owned(),
+            path: path.into(),
+            headers: vec![],
+            body: "".into(),
+            weight: 1,
+        }
+    }
+
+    /// What tables and thresholds call it: its name, else method and path.
+    pub fn title(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("{} {}", self.method, self.path))
     }
 }
 
 /// A weighted mix of request kinds; never empty.
 #[derive(Clone, Debug)]
 pub struct RequestMix {
-    templates: Vec<RequestTemplate>,
+    /// Shared: a plan is copied, a body may be long.
+    templates: Arc<[RequestTemplate]>,
     /// Running sums of weights.
     until: Vec<u64>,
 }
@@ -52,7 +69,7 @@ impl RequestMix {
             sum += u64::from(template.weight);
             until.push(sum);
         }
-        Ok(Self { templates, until })
+        Ok(Self { templates: templates.into(), until })
     }
 
     /// All kinds, in file order.

@@ -251,9 +251,12 @@ impl Measured {
         recorder.bins.finish();
         let mut phases = phases_of(&recorder);
         let plan = &recorder.facts.plan;
-        let (scheduled, closed) = (Schedule::new(&plan.load, plan.seed), recorder.intended.take());
+        let scheduled = Schedule::new(&plan.load, plan.seed).map(|arrival| (arrival.index, arrival.intended));
+        let closed = std::mem::take(&mut recorder.intended).into_iter().enumerate();
+        let numbering = &recorder.facts.numbering;
+        let closed = closed.flat_map(|(stream, moments)| (numbering.first(stream)..).zip(moments));
         let mut count = 0;
-        for (index, intended) in scheduled.chain((0..).zip(closed.into_iter().flatten())) {
+        for (index, intended) in scheduled.chain(closed) {
             let entry = recorder.books.entry(index);
             assert!(entry.ended, "request {index} has no end");
             recorder.bins.intend(intended);

@@ -16,7 +16,7 @@ use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 
 use super::{Conditions, CpuSample, Ending, Measured, Observation, Pick, Record, Recorder, StepMoments};
-use crate::load::{Load, RequestMix, RequestTemplate, Schedule};
+use crate::load::{Arrival, Load, RequestMix, RequestTemplate, Schedule, Stream};
 use crate::mock::{Behaviour, Latency, Respond};
 use crate::plan::{GatewayPlan, MockPlan, Plan, Source};
 use crate::rollout::{Action, Rollout, Step, When};
@@ -87,7 +87,7 @@ fn load(rate: f64, seconds: u64) -> Load {
         warmup: Duration::from_secs(seconds) / 10,
         connections: 64,
         max_in_flight: 10_000,
-        ..Load::constant(rate, Duration::from_secs(seconds), requests)
+        ..Load::of(vec![Stream::constant(rate, Duration::from_secs(seconds), requests)])
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
     let mut under_way: BinaryHeap<Reverse<(Instant, u64)>> = BinaryHeap::new();
     let mut attempts: Vec<Option<(Attempt, Instant)>> = Vec::new();
     let mut steps = plan.steps.iter().enumerate().peekable();
-    for (index, intended) in Schedule::new(&plan.load, plan.seed) {
+    for Arrival { index, intended, .. } in Schedule::new(&plan.load, plan.seed) {
         let now = intended + LAG + WIRE + TO_PICK;
         while let Some((step, requested)) = steps
             .peek()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gateway_core::gateway::{Balancing, Options};
 
 use super::origins;
-use crate::load::{ClosedLoop, Load, Schedule, Shape};
+use crate::load::{ClosedLoop, Shape, Stream};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
 use crate::plan::Plan;
 use crate::rollout::{self, Action, Step};
@@ -29,8 +29,8 @@ pub fn describe(plan: &Plan) -> String {
 
 /// `18,000 requests`
 fn requests(plan: &Plan) -> String {
-    let requests = words::counted(Schedule::new(&plan.load, plan.seed).total(), "request");
-    if plan.load.is_closed() { format!("at most {requests}") } else { requests }
+    let requests = words::counted(plan.load.total(), "request");
+    if plan.load.has_closed_loop() { format!("at most {requests}") } else { requests }
 }
 
 fn seconds(time: Duration) -> String {
@@ -41,35 +41,30 @@ fn seconds(time: Duration) -> String {
 pub fn dry_run(plan: &Plan) -> String {
     let mut out = format!("{}  live  seed {}\n\n", words::plain(&plan.name), plan.seed);
     let load = &plan.load;
-    let _ = writeln!(out, "  load      {}: {}", load.in_words(), requests(plan));
+    let in_words = match load.streams.len() {
+        1 => load.in_words(),
+        n => format!("{n} streams"),
+    };
+    let _ = writeln!(out, "  load      {in_words}: {}", requests(plan));
     let _ = writeln!(
         out,
-        "            {} left out as warm-up, {}, at most {} in flight, timeout {}",
+        "            {} left out as warm-up, {}, at most {} in flight",
         seconds(load.warmup),
         words::counted(load.connections as u64, "connection"),
-        words::count(load.max_in_flight as u64),
-        seconds(load.timeout)
+        words::count(load.max_in_flight as u64)
     );
-    if let Shape::Closed(ClosedLoop { think, .. }) = &load.shape {
-        let think = latency(think);
-        let _ = writeln!(
-            out,
-            "            think time {think}; what is slow is asked less often (coordinated omission)"
-        );
+    match load.requests_per_connection {
+        None => {}
+        Some(1) => out.push_str("            a new connection for each request\n"),
+        Some(n) => {
+            let _ = writeln!(out, "            a new connection after {} requests", words::count(n));
+        }
     }
-    senders(&mut out, load);
-    let templates = load.requests.templates();
-    for request in templates {
-        let share = match templates.len() {
-            1 => String::new(),
-            _ => format!("  {}", words::share(load.requests.share(request))),
-        };
-        let _ = writeln!(
-            out,
-            "            {} {}{share}",
-            request.method,
-            words::plain(&request.path.to_string())
-        );
+    for of in &load.streams {
+        if load.streams.len() > 1 {
+            let _ = writeln!(out, "  stream    {}: {}", of.name, of.in_words());
+        }
+        stream(&mut out, of);
     }
     let _ = writeln!(
         out,
@@ -106,16 +101,40 @@ pub fn dry_run(plan: &Plan) -> String {
     out
 }
 
-/// Who sends, and on what connections, where that is not one user on connections that stay.
-fn senders(out: &mut String, load: &Load) {
-    let users = &load.users;
+/// What a stream sends, and what its clients do.
+fn stream(out: &mut String, stream: &Stream) {
+    let _ = writeln!(out, "            timeout {}", seconds(stream.timeout));
+    if let Shape::Closed(ClosedLoop { think, .. }) = &stream.shape {
+        let think = latency(think);
+        let _ = writeln!(
+            out,
+            "            think time {think}; what is slow is asked less often (coordinated omission)"
+        );
+    }
+    senders(out, stream);
+    let templates = stream.requests.templates();
+    for request in templates {
+        let share = match templates.len() {
+            1 => String::new(),
+            _ => format!("  {}", words::share(stream.requests.share(request))),
+        };
+        let name =
+            request.name.as_deref().map_or_else(String::new, |name| format!("  ({})", words::plain(name)));
+        let path = request.path.to_string();
+        let _ = writeln!(out, "            {} {}{name}{share}", request.method, words::plain(&path));
+    }
+}
+
+/// Who sends, where that is not one user, and what is sent again.
+fn senders(out: &mut String, stream: &Stream) {
+    let users = &stream.users;
     if users.count() > 1 {
         let key =
             users.header.as_deref().map_or_else(String::new, |name| format!(", each with its `{name}`"));
         let cookies = if users.cookies { ", keeping cookies" } else { "" };
         let _ = writeln!(out, "            {}{key}{cookies}", words::counted(users.count(), "user"));
     }
-    if let Some(retry) = &load.retry {
+    if let Some(retry) = &stream.retry {
         let on: Vec<_> = retry.on.iter().map(|failure| failure.as_str()).collect();
         let _ = writeln!(
             out,
@@ -125,16 +144,9 @@ fn senders(out: &mut String, load: &Load) {
             words::percent(retry.budget, 0)
         );
     }
-    if let Some(after) = load.hedge {
+    if let Some(after) = stream.hedge {
         let _ =
             writeln!(out, "            a second attempt after {}; the first answer counts", seconds(after));
-    }
-    match load.requests_per_connection {
-        None => {}
-        Some(1) => out.push_str("            a new connection for each request\n"),
-        Some(n) => {
-            let _ = writeln!(out, "            a new connection after {} requests", words::count(n));
-        }
     }
 }
 

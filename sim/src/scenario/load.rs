@@ -1,8 +1,9 @@
-//! `[load]`.
+//! `[load]`: what its streams share. Without `[[load.streams]]` it is one stream itself.
 
+use super::Input;
 use super::reader::{Section, Shape as Keys};
-use super::{Input, arrivals, requests, retry, users};
-use crate::load::{Load, Schedule, Shape};
+use super::{streams, users};
+use crate::load::{Load, Shape};
 
 const SHAPE: Keys = Keys {
     what: "the load",
@@ -25,8 +26,9 @@ const SHAPE: Keys = Keys {
         "keys",
         "retry",
         "hedge",
+        "streams",
     ],
-    later: &["streams"],
+    later: &[],
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
@@ -42,46 +44,20 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
         }
         return None;
     };
-    let arrivals = arrivals::read(&section, input, identity);
     let warmup = section.duration("warmup");
     let connections = section.integer("connections", 1, CONNECTIONS_MAX);
     let max_in_flight = section.integer("max_in_flight", 1, IN_FLIGHT_MAX);
-    let timeout = section.some_time("timeout");
-    let requests = requests::read(&section, input, identity);
     let requests_per_connection = users::requests_per_connection(&section);
-    let users = users::read(&section);
-    let (retry, hedge) = (retry::read(&section), retry::hedge(&section));
-    let (shape, arrivals) = arrivals?;
+    let streams = streams::read(&section, input, identity);
     let load = Load {
-        shape,
-        arrivals,
+        streams: streams?,
         warmup: warmup?,
         connections: connections? as usize,
         requests_per_connection: requests_per_connection?,
         max_in_flight: max_in_flight? as usize,
-        timeout: timeout?,
-        requests: requests?,
-        users: users?,
-        retry: retry?,
-        hedge: hedge?,
     };
     check_whole(&section, &load);
-    check_fields(&section, &load);
     Some(load)
-}
-
-/// Header fields that the load writes for each user are not written by its requests too.
-fn check_fields(section: &Section<'_>, load: &Load) {
-    let cookie = Some("cookie").filter(|_| load.users.cookies);
-    for name in load.users.header.as_deref().into_iter().chain(cookie) {
-        let requests = load.requests.templates().iter();
-        if requests.flat_map(|request| &request.headers).any(|(own, _)| own.eq_ignore_ascii_case(name)) {
-            let message = format!("the header field `{name}` is written for each user");
-            let (label, help) =
-                ("a request has one of its own", "leave it out of the headers, or of the keys");
-            section.mistakes.note(section.place_of("keys"), message, label, help);
-        }
-    }
 }
 
 /// What the keys of a load say together.
@@ -89,21 +65,22 @@ fn check_whole(section: &Section<'_>, load: &Load) {
     let note = |key: &str, message: &str, label: &str, help: &str| {
         section.mistakes.note(section.place_of(key), message, label, help);
     };
-    let size = ["stages", "trace"].into_iter().find(|key| section.has(key)).unwrap_or("rate");
-    let total = Schedule::new(load, 0).total();
-    if total > COUNT_MAX {
+    let keys = ["streams", "stages", "trace", "vus", "rate"];
+    let size = keys.into_iter().find(|key| section.has(key)).unwrap_or("rate");
+    let vus: u64 = load.streams.iter().map(vus).sum();
+    if load.total() > COUNT_MAX {
         let help = "lower the rate or the duration, or say when to `stop_after`";
         note(size, "the load is more than a billion requests", "too many with this duration", help);
-    } else if total == 0 {
-        let help = "raise the rate or the duration";
-        note(size, "the load is not a single request", "less than one with this duration", help);
-    } else if let Shape::Closed(plan) = &load.shape
-        && plan.vus as usize > load.connections.min(load.max_in_flight)
-    {
+    } else if vus > load.connections.min(load.max_in_flight) as u64 {
         let help = "raise `connections`, and `max_in_flight`, to the number of users";
-        note("vus", "there are more users than connections", "each needs one of its own", help);
+        note(size, "there are more users than connections", "each needs one of its own", help);
     } else if load.warmup >= load.duration() {
         let help = "the warm-up is the first part of the duration";
         note("warmup", "the warm-up is as long as the load", "nothing is left to measure", help);
     }
+}
+
+/// How many of a stream's users wait for answers.
+fn vus(stream: &crate::load::Stream) -> u64 {
+    if let Shape::Closed(plan) = &stream.shape { plan.vus.into() } else { 0 }
 }

@@ -26,6 +26,7 @@ mod requests;
 mod retry;
 mod services;
 mod steps;
+mod streams;
 mod thresholds;
 mod traces;
 mod upstreams;

@@ -93,6 +93,11 @@ impl<'a> Section<'a> {
         section
     }
 
+    /// The same with the entries of `table`, and what `other` has behind its own.
+    pub(super) fn over<'b>(&'b self, table: &'b Table, other: &'b Section<'_>) -> Section<'b> {
+        Section { table, defaults: other.defaults, ..*self }
+    }
+
     /// The value `node` of `name` as a section of its own, `{ .. }`.
     pub(super) fn inline(&self, name: &str, node: &'a Node, shape: &'static Shape) -> Option<Self> {
         let Value::Table(table) = &node.value else {

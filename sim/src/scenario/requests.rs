@@ -13,13 +13,14 @@ use crate::words;
 
 const REQUEST: Shape = Shape {
     what: "a request",
-    keys: &["method", "path", "headers", "body", "body_file", "body_size", "weight"],
+    keys: &["name", "method", "path", "headers", "body", "body_file", "body_size", "weight"],
     later: &[],
 };
 /// The keys that say what a body is.
 const BODIES: [&str; 3] = ["body", "body_file", "body_size"];
 /// Largest body, bytes: as large as a file may be.
 const BODY_MAX: u64 = 16 << 20;
+const NAME_MAX: usize = 64;
 const WEIGHT_MAX: i64 = 1_000_000;
 /// Header fields that frame or number a request: the load generator writes them itself.
 const OWN_FIELDS: [&str; 7] =
@@ -67,12 +68,32 @@ fn request(
     let body = body(section, &pattern, input, identity);
     let weight = section.integer("weight", 1, WEIGHT_MAX);
     Some(RequestTemplate {
+        name: section.own("name").map_or(Some(None), |_| name(section).map(Some))?,
         method: method?.to_owned(),
         path: path?,
         headers: headers?,
         body: body?,
         weight: weight? as u32,
     })
+}
+
+/// What thresholds and tables call it.
+fn name(section: &Section<'_>) -> Option<String> {
+    let name = section.text("name")?;
+    if !name.is_empty()
+        && name.len() <= NAME_MAX
+        && name.chars().all(|c| !c.is_control() && !",{}".contains(c))
+    {
+        return Some(name.to_owned());
+    }
+    let help = format!("use at most {NAME_MAX} characters, and no comma or brace");
+    section.mistakes.note(
+        section.place_of("name"),
+        "the name of a request stands in thresholds",
+        "cannot be one",
+        help,
+    );
+    None
 }
 
 /// A text with places for what differs from request to request.

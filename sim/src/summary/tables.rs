@@ -9,7 +9,7 @@ use super::{
     Latency, LatencyCost, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow, WeightTarget,
     accuracy, latency, ledger,
 };
-use crate::load::{RequestIds, Schedule};
+use crate::load::RequestIds;
 use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, PhaseKind};
 use crate::plan::Plan;
 use crate::rollout::Action;
@@ -37,7 +37,7 @@ pub(super) fn ms(at: Instant) -> f64 {
 
 /// The id of a request, as its header carries it: `42-06003`.
 pub(super) fn request_id(plan: &Plan, index: u64) -> String {
-    RequestIds::new(plan.seed, Schedule::new(&plan.load, plan.seed).total()).id(index)
+    RequestIds::new(plan.seed, plan.load.total()).id(index)
 }
 
 pub(super) fn samples(plan: &Plan, measured: &Measured) -> BTreeMap<String, Vec<String>> {

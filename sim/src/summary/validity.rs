@@ -58,7 +58,7 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
     machine(measured, seconds, &mut objections);
     losses(measured, &mut objections);
     connections(plan, measured, &mut objections);
-    if plan.load.is_closed() {
+    if plan.load.has_closed_loop() {
         // No fault of the measurement: it is what was asked for, and must be known to whoever reads the figures.
         objections.add(Trust::Valid, CLOSED.to_owned());
     }
@@ -306,7 +306,7 @@ mod tests {
         // the recorder of a closed one.
         let said = play(&plan());
         let mut closed = plan();
-        closed.load.shape = Shape::Closed(ClosedLoop {
+        closed.load.streams[0].shape = Shape::Closed(ClosedLoop {
             vus: 9,
             think: Latency::Constant(Duration::ZERO),
             duration: closed.load.duration(),

@@ -9,18 +9,13 @@ use gateway_core::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::answer::AnswerReader;
-use crate::load::Due;
+use crate::load::Arrival;
 use crate::measure::{Cause, Ending};
 
 /// A request that has been released and not yet ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
-    pub(super) index: u64,
-    /// Whose it is in a closed loop.
-    pub(super) vu: u32,
-    /// Which template.
-    pub(super) kind: usize,
-    pub(super) intended: Instant,
+    pub(super) arrival: Arrival,
     pub(super) released: Instant,
     /// Which attempt, from 1, and how the last one failed.
     pub(super) attempt: u32,
@@ -37,13 +32,9 @@ pub(super) struct Job {
 
 impl Job {
     /// A request that was just released.
-    pub(super) fn new(due: Due, kind: usize, released: Instant) -> Self {
-        let Due { index, intended, vu } = due;
+    pub(super) fn new(arrival: Arrival, released: Instant) -> Self {
         Self {
-            index,
-            vu,
-            kind,
-            intended,
+            arrival,
             released,
             attempt: 1,
             failed: None,

@@ -37,7 +37,7 @@ use self::machine::{JitterProbe, Machine};
 use self::observer::WorkerObserver;
 use self::report::{Collector, Reporter, channel};
 use super::EngineError;
-use crate::load::{RequestIds, Schedule};
+use crate::load::RequestIds;
 use crate::measure::{Conditions, CpuSample, Observation};
 use crate::plan::Plan;
 use crate::rollout::Seen;
@@ -126,7 +126,7 @@ impl Parts {
     /// Starts everything, the generator last.
     fn start(plan: &Plan) -> Result<(Self, Collector), EngineError> {
         let clock = Clock::stopped();
-        let ids = RequestIds::new(plan.seed, Schedule::new(&plan.load, plan.seed).total());
+        let ids = RequestIds::new(plan.seed, plan.load.total());
         let workers = plan.gateway.options.workers;
         let (mut reporters, collector) = channel(workers + 3, &clock);
         let mut reporter = || reporters.pop().expect("one reporter for each thread that reports");

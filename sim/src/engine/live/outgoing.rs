@@ -2,16 +2,17 @@
 //! when and where.
 
 use super::template::{Setting, Template};
-use crate::load::{Cookies, Load, RequestIds};
+use crate::load::{Arrival, Cookies, Load, RequestIds, RequestTemplate};
 
 /// The requests of a run, ready to be written.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    load: Load,
-    seed: u64,
+    /// In the order of [`Load::templates`].
     templates: Vec<Template>,
-    /// Kept for each user, where users keep them.
-    cookies: Option<Cookies>,
+    /// What the draws of a run come from.
+    seed: u64,
+    /// For each stream, kept for each user, where users keep them.
+    cookies: Vec<Option<Cookies>>,
     /// A request with its cookies.
     buffer: Vec<u8>,
 }
@@ -19,26 +20,30 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// The requests of `load`, sent to `host`.
     pub(super) fn new(load: &Load, host: &str, ids: &RequestIds, seed: u64) -> Self {
-        let setting = Setting { load, host, ids, seed };
-        let templates = load.requests.templates().iter();
+        let template = |(stream, request): (usize, &RequestTemplate)| {
+            let users = &load.streams[stream].users;
+            let closes = load.requests_per_connection == Some(1);
+            Template::new(request, Setting { users, closes, host, ids, seed })
+        };
+        let cookies =
+            |stream: &crate::load::Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count()));
         Self {
-            templates: templates.map(|request| Template::new(request, setting)).collect(),
-            cookies: load.users.cookies.then(|| Cookies::new(load.users.count())),
-            load: load.clone(),
+            templates: load.templates().map(template).collect(),
             seed,
+            cookies: load.streams.iter().map(cookies).collect(),
             buffer: Vec::new(),
         }
     }
 
-    /// The bytes of request `index`, which is of this kind.
-    pub(super) fn bytes(&mut self, kind: usize, index: u64) -> &[u8] {
-        let user = self.load.users.user(self.seed, index);
-        let template = &mut self.templates[kind];
-        let cookies = self.cookies.as_ref().map_or(&[][..], |cookies| cookies.of(user));
+    /// The bytes of a request.
+    pub(super) fn bytes(&mut self, arrival: &Arrival) -> &[u8] {
+        let template = &mut self.templates[arrival.kind];
+        let cookies = self.cookies[arrival.stream].as_ref();
+        let cookies = cookies.map_or(&[][..], |cookies| cookies.of(arrival.user));
         if cookies.is_empty() {
-            return template.bytes(index, user, self.seed);
+            return template.bytes(arrival.index, arrival.user, self.seed);
         }
-        template.bytes(index, user, self.seed);
+        template.bytes(arrival.index, arrival.user, self.seed);
         template.with_cookies(cookies, &mut self.buffer);
         &self.buffer
     }
@@ -48,11 +53,10 @@ impl Outgoing {
         self.templates[kind].to_head
     }
 
-    /// Request `index` was answered with these `Set-Cookie`s.
-    pub(super) fn learn<'a>(&mut self, index: u64, set_cookies: impl Iterator<Item = &'a [u8]>) {
-        if let Some(cookies) = &mut self.cookies {
-            let user = self.load.users.user(self.seed, index);
-            set_cookies.for_each(|cookie| cookies.set(user, cookie));
+    /// A request was answered with these `Set-Cookie`s.
+    pub(super) fn learn<'a>(&mut self, arrival: &Arrival, set_cookies: impl Iterator<Item = &'a [u8]>) {
+        if let Some(cookies) = &mut self.cookies[arrival.stream] {
+            set_cookies.for_each(|cookie| cookies.set(arrival.user, cookie));
         }
     }
 }

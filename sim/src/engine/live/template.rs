@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gateway_core::rng;
 
-use crate::load::{Load, Pattern, Piece, RequestIds, RequestTemplate, Value, ids};
+use crate::load::{Pattern, Piece, RequestIds, RequestTemplate, Users, Value, ids};
 
 /// The bytes of one kind of request.
 #[derive(Clone, Debug)]
@@ -22,7 +22,9 @@ pub(super) struct Template {
 /// Where a template of a run is sent, and by whom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting<'a> {
-    pub(super) load: &'a Load,
+    pub(super) users: &'a Users,
+    /// Whether each request is the last of its connection.
+    pub(super) closes: bool,
     /// The gateway.
     pub(super) host: &'a str,
     pub(super) ids: &'a RequestIds,
@@ -44,10 +46,10 @@ impl Template {
         for (name, value) in &request.headers {
             template.field(name, value, setting);
         }
-        if let Some(name) = setting.load.users.header.as_deref().filter(|name| !says(name)) {
+        if let Some(name) = setting.users.header.as_deref().filter(|name| !says(name)) {
             template.field(name, &Value::User.into(), setting);
         }
-        if setting.load.requests_per_connection == Some(1) {
+        if setting.closes {
             template.field("connection", &"close".into(), setting);
         }
         if !request.body.is_empty() {
@@ -100,7 +102,7 @@ impl Template {
         self.bytes.extend_from_slice(line.as_bytes());
     }
 
-    fn pattern(&mut self, pattern: &Pattern, Setting { load, ids, seed, .. }: Setting<'_>) {
+    fn pattern(&mut self, pattern: &Pattern, Setting { users, ids, seed, .. }: Setting<'_>) {
         for piece in pattern.pieces() {
             let (value, width) = match piece {
                 Piece::Bytes(bytes) => {
@@ -112,7 +114,7 @@ impl Template {
                     continue;
                 }
                 Piece::Place(value @ Value::Index) => (*value, ids.width()),
-                Piece::Place(value @ Value::User) => (*value, load.users.width()),
+                Piece::Place(value @ Value::User) => (*value, users.width()),
                 Piece::Place(value @ Value::Random) => (*value, 16),
             };
             let place = self.bytes.len()..self.bytes.len() + width;
@@ -131,17 +133,11 @@ fn hex(mut number: u64, digits: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::load::{RequestMix, Users};
 
-    fn template(request: &RequestTemplate, change: impl FnOnce(&mut Load)) -> Template {
-        let requests = RequestMix::new(vec![request.clone()]).unwrap();
-        let mut load = Load::constant(600.0, Duration::from_secs(30), requests);
-        change(&mut load);
+    fn template(request: &RequestTemplate, users: &Users, closes: bool) -> Template {
         let ids = RequestIds::new(42, 18_000);
-        Template::new(request, Setting { load: &load, host: "localhost", ids: &ids, seed: 42 })
+        Template::new(request, Setting { users, closes, host: "localhost", ids: &ids, seed: 42 })
     }
 
     #[test]
@@ -152,7 +148,7 @@ mod tests {
             body: "order".into(),
             ..RequestTemplate::get("/anything?x=1")
         };
-        let mut template = template(&request, |_| {});
+        let mut template = template(&request, &Users::new(1, None), false);
         assert_eq!(
             String::from_utf8_lossy(template.bytes(6003, 0, 42)),
             "POST /anything?x=1 HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\ncontent-length: 5\r\n\
@@ -169,11 +165,9 @@ mod tests {
             body: Pattern::parse("${random}").unwrap(),
             ..RequestTemplate::get("/")
         };
-        let mut template = template(&request, |load| {
-            load.users = Users::new(1000, None);
-            load.users.header = Some("x-user".into());
-            load.requests_per_connection = Some(1);
-        });
+        let mut users = Users::new(1000, None);
+        users.header = Some("x-user".into());
+        let mut template = template(&request, &users, true);
         template.bytes(1, 999, 42);
         template.bytes(3, 7, 42);
         let mut buffer = Vec::new();

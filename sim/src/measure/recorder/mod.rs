@@ -11,7 +11,7 @@ use gateway_core::id::{ServiceId, TargetId, UpstreamId};
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
-use crate::load::Schedule;
+use crate::load::Numbering;
 use crate::measure::books::Books;
 use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
@@ -41,8 +41,8 @@ pub struct Recorder {
     pub(in crate::measure) phases: Phases,
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
     pub(in crate::measure) books: Books,
-    /// When each request was intended, in a closed loop: no schedule says so.
-    pub(in crate::measure) intended: Option<Vec<Instant>>,
+    /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
+    pub(in crate::measure) intended: Vec<Vec<Instant>>,
     pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
     pub(in crate::measure) targets: Vec<TargetTally>,
     pub(in crate::measure) weights: Weights,
@@ -88,6 +88,7 @@ pub struct Recorder {
 /// What a recorder must know of its plan.
 pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) plan: Plan,
+    pub(in crate::measure) numbering: Numbering,
     /// Requests of the schedule; in a closed loop the most there may be.
     pub(in crate::measure) count: u64,
     pub(in crate::measure) warmup: Instant,
@@ -130,7 +131,7 @@ impl Recorder {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
             books: Books::new(facts.count),
-            intended: plan.load.is_closed().then(Vec::new),
+            intended: vec![Vec::new(); plan.load.streams.len()],
             cells: BTreeMap::new(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             weights: Weights::new(config, grid),
@@ -287,10 +288,13 @@ impl Recorder {
         assert!(record.index < self.facts.count, "request {} is none of the schedule", record.index);
         let answered = matches!(record.ending, Ending::Answered(_));
         self.books.end(record.index, answered);
-        if let Some(intended) = &mut self.intended {
+        let stream = self.facts.numbering.stream(record.index);
+        if self.facts.plan.load.streams[stream].is_closed() {
+            let (moments, nth) =
+                (&mut self.intended[stream], record.index - self.facts.numbering.first(stream));
             // A gap is found at the end: its request has none.
-            intended.resize(intended.len().max(record.index as usize + 1), record.intended);
-            intended[record.index as usize] = record.intended;
+            moments.resize(moments.len().max(nth as usize + 1), record.intended);
+            moments[nth as usize] = record.intended;
         }
         let open = self.open.remove(&record.index);
         if let Some(open) = open {
@@ -397,7 +401,8 @@ impl RunFacts {
     fn new(plan: &Plan) -> Self {
         let is_awaited = |step: &Step| step.at().is_some() && !rollout::calls(&step.action).is_empty();
         Self {
-            count: Schedule::new(&plan.load, plan.seed).total(),
+            count: plan.load.total(),
+            numbering: Numbering::new(&plan.load, plan.seed),
             warmup: Instant::ZERO + plan.load.warmup,
             end: Instant::ZERO + plan.load.duration(),
             mocks: plan.mocks_of_targets(),

@@ -98,7 +98,7 @@ impl Recorder {
         let under_way = self.open_at.get(&old).copied().unwrap_or(0);
         // Until then a worker may not have learnt of it.
         let settled = SETTLE + self.facts.plan.gateway.options.sync_interval.unwrap_or_default();
-        let longest = self.facts.plan.load.timeout + settled;
+        let longest = self.facts.plan.load.timeout() + settled;
         let is_full = self.pending.len() >= self.held_max;
         if is_full && under_way > 0 {
             self.warn(format!(

@@ -41,11 +41,7 @@ fn every_shape_of_a_load_is_read() {
         (&format!("{trace}stop_after = 1"), "1 arrival of arrivals.csv, open loop, 501ms", 1),
     ] {
         let plan = read(&arriving(keys)).unwrap();
-        assert_eq!(
-            (plan.load.in_words().as_str(), Schedule::new(&plan.load, 1).total()),
-            (load, total),
-            "{keys}"
-        );
+        assert_eq!((plan.load.in_words().as_str(), plan.load.total()), (load, total), "{keys}");
     }
     let plan = read(&arriving(trace)).unwrap();
     assert!(plan.source.resolved.contains("# arrivals.csv: sha256 "), "{}", plan.source.resolved);
@@ -86,7 +82,48 @@ fn what_is_sent_by_whom_is_told_in_words() {
     let plan = read.unwrap();
     insta::assert_snapshot!("senders", load_of(&dry_run(&plan)));
     let load = plan.load;
-    assert_eq!((load.users.count(), load.requests_per_connection), (1000, Some(1)));
-    let bodies: Vec<_> = load.requests.templates().iter().map(|kind| kind.body.to_string().len()).collect();
+    assert_eq!((load.streams[0].users.count(), load.requests_per_connection), (1000, Some(1)));
+    let bodies: Vec<_> = load.templates().map(|(_, kind)| kind.body.to_string().len()).collect();
     assert_eq!(bodies, [0, 12, 2048]);
+}
+
+#[test]
+fn streams_are_laid_over_the_load() {
+    // Aim: what a stream leaves out is the load's, but for what goes with another executor. Method: one of each.
+    let mut input = arriving("rate = 60\nduration = \"10s\"\nwarmup = \"1s\"");
+    input.text = input.text.replacen(
+        "path   = \"/anything\"",
+        "path = \"/anything\"\n[[load.streams]]\nname = \"browse\"\n[[load.streams]]\nname = \"checkout\"\nrate = 5\n\
+         timeout = \"2s\"\nretry = { attempts = 2, budget = 0.1, on = [\"reset\"] }\n[[load.streams.requests]]\n\
+         name = \"pay\"\nmethod = \"POST\"\npath = \"/pay\"\n[[load.streams]]\nname = \"crawl\"\n\
+         executor = \"constant-vus\"\nvus = 3\nstop_after = 100",
+        1,
+    );
+    let plan = read(&input).unwrap();
+    insta::assert_snapshot!("streams", load_of(&dry_run(&plan)));
+    assert_eq!(describe(&plan), "ok (at most 750 requests, 0 switches, 10 s)");
+}
+
+#[test]
+fn mistakes_in_streams_are_told_once_and_where_they_stand() {
+    let base = "rate = 60\nduration = \"10s\"\ntimeout = \"0s\"";
+    for (streams, said) in [
+        ("", &["`timeout` is zero"][..]),
+        ("[[load.streams]]\nrate = 5", &["`timeout` is zero", "a stream needs `name`"]),
+        (
+            "[[load.streams]]\nname = \"a\"\n[[load.streams]]\nname = \"a\"\nconnections = 3",
+            &["`timeout` is zero", "two streams have the same name", "unknown key `connections`"],
+        ),
+        (
+            "[[load.streams]]\nname = \"load\"",
+            &["`timeout` is zero", "the name of a stream stands in tables and thresholds"],
+        ),
+    ] {
+        let mut input = arriving(base);
+        input.text =
+            input.text.replacen("path   = \"/anything\"", &format!("path = \"/anything\"\n{streams}"), 1);
+        let mistakes = read(&input).unwrap_err();
+        let messages: Vec<_> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
+        assert_eq!(messages, said, "{streams}");
+    }
 }

@@ -5,27 +5,32 @@ use gateway_core::time::Instant;
 
 use super::super::connection::Job;
 use super::Generator;
+use super::queues::Alarm;
+use crate::load::Arrival;
 use crate::measure::{Ending, Observation};
 
 /// Where the other attempt of a request is.
 enum Other {
     /// On this connection.
     On(usize),
-    /// At this place among those that wait for a connection.
-    Waiting(usize),
+    /// Among those that wait for a connection.
+    Waiting,
 }
 
 impl Generator {
     /// Sends again what has been on the wire for long enough, as far as there is room.
     pub(super) fn hedge_due(&mut self) {
         let now = self.clock.now();
-        while let Some(&(at, number, index)) = self.hedges.front()
-            && at <= now
-        {
-            self.hedges.pop_front();
+        loop {
+            let connections = &self.connections;
+            let matters = |alarm: &Alarm| {
+                connections[alarm.number]
+                    .job
+                    .is_some_and(|job| job.arrival.index == alarm.index && !job.hedged)
+            };
+            let Some(Alarm { number, index, .. }) = self.hedges.due(now, matters) else { return };
             let is_full = self.busy + self.waiting.len() >= self.load.max_in_flight;
-            let job = self.connections[number].job.as_mut();
-            let Some(job) = job.filter(|job| job.index == index && !job.hedged && !is_full) else { continue };
+            let Some(job) = self.connections[number].job.as_mut().filter(|_| !is_full) else { continue };
             job.hedged = true;
             let second = job.hedge(now);
             self.reporter.report(Observation::Hedged { request: index, at: now });
@@ -38,7 +43,7 @@ impl Generator {
         if !job.hedged {
             return false;
         }
-        let Some(other) = self.other(job.index) else { return false };
+        let Some(other) = self.other(&job.arrival) else { return false };
         let is_answer = matches!(ending, Ending::Answered(_));
         match other {
             Other::On(number) if is_answer => {
@@ -46,8 +51,8 @@ impl Generator {
                 self.busy -= 1;
                 self.close(number);
             }
-            Other::Waiting(at) if is_answer => drop(self.waiting.remove(at)),
-            Other::On(_) | Other::Waiting(_) => {}
+            Other::Waiting if is_answer => self.waiting.remove(job.arrival.stream, job.arrival.index),
+            Other::On(_) | Other::Waiting => {}
         }
         !is_answer
     }
@@ -60,9 +65,10 @@ impl Generator {
         }
     }
 
-    fn other(&self, index: u64) -> Option<Other> {
-        let on = self.connections.iter().position(|on| on.job.is_some_and(|job| job.index == index));
-        let waiting = || self.waiting.iter().position(|job| job.index == index);
-        on.map(Other::On).or_else(|| waiting().map(Other::Waiting))
+    fn other(&self, of: &Arrival) -> Option<Other> {
+        let on =
+            self.connections.iter().position(|on| on.job.is_some_and(|job| job.arrival.index == of.index));
+        let waits = || self.waiting.has(of.stream, of.index).then_some(Other::Waiting);
+        on.map(Other::On).or_else(waits)
     }
 }

@@ -5,9 +5,9 @@
 //! request and without spinning but for the last few microseconds.
 
 mod hedge;
+mod queues;
 mod wire;
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU64;
@@ -20,6 +20,7 @@ use gateway_core::time::Instant;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 
+use self::queues::{Alarm, Alarms, Waiting};
 use super::connection::{Connection, Job};
 use super::machine;
 use super::outgoing::Outgoing;
@@ -79,21 +80,21 @@ struct Generator {
     poll: OwnedFd,
     gateway: SocketAddr,
     load: Load,
-    seed: u64,
     pacer: Pacer,
     outgoing: Outgoing,
-    retries: Retries,
+    /// Of each stream.
+    retries: Vec<Retries>,
     connections: Vec<Connection>,
     /// Connections that may be idle, the last one used on top.
     idle: Vec<usize>,
     /// Places without a connection.
     closed: Vec<usize>,
     /// Released, and waiting for a connection.
-    waiting: VecDeque<Job>,
-    /// When the request on a connection is sent a second time, in order of time.
-    hedges: VecDeque<(Instant, usize, u64)>,
-    /// When the request on a connection is given up, in order of time.
-    deadlines: VecDeque<(Instant, usize, u64)>,
+    waiting: Waiting,
+    /// When the request on a connection is sent a second time.
+    hedges: Alarms,
+    /// When the request on a connection is given up.
+    deadlines: Alarms,
     busy: usize,
     begun: u64,
     ended: u64,
@@ -108,23 +109,23 @@ impl Generator {
     fn new(start: Start) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let host = start.gateway.to_string();
+        let streams = &start.load.streams;
         let mut generator = Self {
             clock: start.clock,
             reporter: start.reporter,
             stop: start.stop,
             poll,
             gateway: start.gateway,
-            seed: start.seed,
-            retries: Retries::new(start.load.retry.clone()),
+            retries: streams.iter().map(|stream| Retries::new(stream.retry.clone())).collect(),
             pacer: Pacer::new(&start.load, start.seed),
             begun: 0,
             outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
             connections: Vec::with_capacity(start.streams.len()),
             idle: Vec::new(),
             closed: Vec::new(),
-            waiting: VecDeque::new(),
-            hedges: VecDeque::new(),
-            deadlines: VecDeque::new(),
+            waiting: Waiting::new(streams.iter().map(|stream| stream.timeout).collect()),
+            hedges: Alarms::new(streams.len()),
+            deadlines: Alarms::new(streams.len()),
             busy: 0,
             ended: 0,
             aborted: None,
@@ -173,38 +174,35 @@ impl Generator {
     fn release_due(&mut self) {
         for _ in 0..RELEASES {
             let now = self.clock.now();
-            let Some(due) = self.pacer.take(now) else {
+            let Some(arrival) = self.pacer.take(now) else {
                 break;
             };
             self.begun += 1;
-            let kind = self.load.requests.kind(self.seed, due.index);
-            let job = Job::new(due, kind, now);
+            let job = Job::new(arrival, now);
             if self.busy + self.waiting.len() >= self.load.max_in_flight {
-                let job = Job { released: due.intended, ..job };
+                let job = Job { released: arrival.intended, ..job };
                 self.finish(&job, Ending::Dropped(Cause::Overflow), None, now);
             } else {
-                self.retries.begin();
+                self.retries[arrival.stream].begin();
                 self.assign(job);
             }
         }
         let now = self.clock.now();
         if self.drain_until.is_none() && self.pacer.is_over(now) {
-            self.drain_until = Some(now + self.load.timeout);
+            self.drain_until = Some(now + self.load.timeout());
         }
     }
 
     fn is_over(&self, now: Instant) -> bool {
-        let idle = self.busy == 0 && self.waiting.is_empty();
+        let idle = self.busy == 0 && self.waiting.len() == 0;
         self.drain_until.is_some_and(|until| idle || now >= until)
     }
 
     /// Until the next release, the next deadline, or for a nap; or until something arrives.
     fn wait(&mut self, now: Instant, events: &mut Vec<epoll::Event>) -> io::Result<()> {
         let nap = now + NAP;
-        let next = self.pacer.due().map_or(nap, |due| due.min(nap));
-        let next = self.hedges.front().map_or(next, |(due, ..)| (*due).min(next));
-        let next = self.deadlines.front().map_or(next, |(deadline, ..)| (*deadline).min(next));
-        let next = self.waiting.front().map_or(next, |job| (job.waits + self.load.timeout).min(next));
+        let due = [self.pacer.due(), self.hedges.next(), self.deadlines.next(), self.waiting.next()];
+        let next = due.into_iter().flatten().min().map_or(nap, |due| due.min(nap));
         let mut left = next.since(now);
         if left < SPIN {
             left = Duration::ZERO;
@@ -223,43 +221,41 @@ impl Generator {
         }
         let now = self.clock.now();
         self.aborted = Some(now);
-        self.drain_until = Some(now + self.load.timeout);
-        while let Some(job) = self.waiting.pop_front() {
+        self.drain_until = Some(now + self.load.timeout());
+        while let Some(job) = self.waiting.pop() {
             self.give_up_waiting(&job, now);
         }
-        while let Some(due) = self.pacer.abandon() {
+        while let Some(arrival) = self.pacer.abandon() {
             self.begun += 1;
-            let job = Job::new(due, 0, due.intended);
-            self.finish(&job, job.unsent(), None, now.max(due.intended));
+            let job = Job::new(arrival, arrival.intended);
+            self.finish(&job, job.unsent(), None, now.max(arrival.intended));
         }
     }
 
     /// Requests whose time is over.
     fn give_up_overdue(&mut self) {
         let now = self.clock.now();
-        while let Some(&(deadline, number, index)) = self.deadlines.front() {
-            let job = self.connections[number].job.filter(|job| (job.index, job.until) == (index, deadline));
-            if job.is_some() && deadline > now {
-                break;
-            }
-            self.deadlines.pop_front();
-            if let Some(job) = job {
-                let cause =
-                    if job.on_wire.is_some() { Cause::ResponseTimeout } else { Cause::ConnectTimeout };
-                self.drop_connection(number, cause);
-            }
+        loop {
+            let connections = &self.connections;
+            let matters = |alarm: &Alarm| {
+                let job = connections[alarm.number].job;
+                job.is_some_and(|job| (job.arrival.index, job.until) == (alarm.index, alarm.at))
+            };
+            let Some(Alarm { number, .. }) = self.deadlines.due(now, matters) else { break };
+            let was_sent = connections[number].job.is_some_and(|job| job.on_wire.is_some());
+            self.drop_connection(
+                number,
+                if was_sent { Cause::ResponseTimeout } else { Cause::ConnectTimeout },
+            );
         }
-        while let Some(&job) = self.waiting.front()
-            && job.waits + self.load.timeout <= now
-        {
-            self.waiting.pop_front();
+        while let Some(job) = self.waiting.overdue(now) {
             self.give_up_waiting(&job, now);
         }
     }
 
     /// The time to drain is over.
     fn end_leftovers(&mut self, now: Instant) {
-        while let Some(job) = self.waiting.pop_front() {
+        while let Some(job) = self.waiting.pop() {
             self.give_up_waiting(&job, now);
         }
         for number in 0..self.connections.len() {
@@ -276,12 +272,12 @@ impl Generator {
     /// An attempt has ended, and with it its request, unless that is sent again.
     fn end(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
         if self.lives_on(job, ending) {
-            self.reporter.report(Observation::Retried { request: job.index, at: done, ending });
+            self.reporter.report(Observation::Retried { request: job.arrival.index, at: done, ending });
             return;
         }
         let failure = wire::failure(ending).filter(|_| self.aborted.is_none());
-        if failure.is_some_and(|failure| self.retries.again(job.attempt, failure)) {
-            self.reporter.report(Observation::Retried { request: job.index, at: done, ending });
+        if failure.is_some_and(|failure| self.retries[job.arrival.stream].again(job.attempt, failure)) {
+            self.reporter.report(Observation::Retried { request: job.arrival.index, at: done, ending });
             self.assign(job.again(ending, done));
         } else {
             self.finish(job, ending, target, done);
@@ -291,10 +287,10 @@ impl Generator {
     /// The one place where a request ends.
     fn finish(&mut self, job: &Job, ending: Ending, target: Option<u32>, done: Instant) {
         self.ended += 1;
-        self.pacer.ended(job.vu, done);
+        self.pacer.ended(job.arrival.stream, job.arrival.vu, done);
         self.reporter.report(Observation::Ended(Record {
-            index: job.index,
-            intended: job.intended,
+            index: job.arrival.index,
+            intended: job.arrival.intended,
             released: job.released,
             on_wire: job.on_wire,
             first_byte: job.first_byte,

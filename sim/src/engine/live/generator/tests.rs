@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use super::super::report::channel;
 use super::*;
-use crate::load::{RequestMix, RequestTemplate, Schedule, Users};
+use crate::load::{RequestMix, RequestTemplate, Stream, Users};
 
 /// The head of a request; empty at the end of a connection.
 fn head(stream: &mut TcpStream) -> Vec<u8> {
@@ -70,7 +70,7 @@ fn send(load: Load, gateway: SocketAddr) -> Vec<Ending> {
     stream.set_nonblocking(true).unwrap();
     let clock = Clock::stopped();
     let (mut reporters, mut collector) = channel(1, &clock);
-    let ids = RequestIds::new(1, Schedule::new(&load, 1).total());
+    let ids = RequestIds::new(1, load.total());
     run(Start {
         load,
         seed: 1,
@@ -94,11 +94,9 @@ fn send(load: Load, gateway: SocketAddr) -> Vec<Ending> {
 fn load(requests: u32, request: RequestTemplate) -> Load {
     let mix = RequestMix::new(vec![request]).unwrap();
     let rate = f64::from(requests) / 0.03;
-    Load {
-        max_in_flight: 1000,
-        timeout: Duration::from_secs(20),
-        ..Load::constant(rate, Duration::from_millis(30), mix)
-    }
+    let stream =
+        Stream { timeout: Duration::from_secs(20), ..Stream::constant(rate, Duration::from_millis(30), mix) };
+    Load { max_in_flight: 1000, ..Load::of(vec![stream]) }
 }
 
 #[test]
@@ -129,8 +127,9 @@ fn an_answer_before_a_request_is_out_ends_its_connection() {
 fn each_user_sends_its_key_and_the_cookies_it_was_given() {
     let (gateway, server) = listen();
     let mut load = load(60, RequestTemplate::get("/"));
-    load.users = Users::new(3, None);
-    (load.users.header, load.users.cookies) = (Some("x-user".into()), true);
+    let users = &mut load.streams[0].users;
+    *users = Users::new(3, None);
+    (users.header, users.cookies) = (Some("x-user".into()), true);
     assert_eq!(send(load, gateway), [Ending::Answered(200); 60]);
     TcpStream::connect(gateway).unwrap();
     let connections = server.join().unwrap();

@@ -9,6 +9,7 @@ use rustix::event::epoll;
 
 use super::super::answer::{AnswerHead, Found};
 use super::super::connection::{Job, Link, connect};
+use super::queues::Alarm;
 use super::{Generator, READ};
 use crate::load::Failure;
 use crate::measure::{Cause, Ending};
@@ -27,16 +28,17 @@ impl Generator {
         match self.closed.pop() {
             Some(number) if self.open(number, job) => {}
             Some(number) => self.closed.push(number),
-            None => self.waiting.push_back(job),
+            None => self.waiting.push(job),
         }
     }
 
     /// Whether it went out; a connection that its other end has closed takes nothing, and the request is as it was.
     fn send(&mut self, number: usize, mut job: Job) -> bool {
-        let bytes = self.outgoing.bytes(job.kind, job.index);
+        let bytes = self.outgoing.bytes(&job.arrival);
         let now = self.clock.now();
+        let stream = &self.load.streams[job.arrival.stream];
         job.on_wire = Some(now);
-        job.until = now + self.load.timeout;
+        job.until = now + stream.timeout;
         let connection = &mut self.connections[number];
         if connection.send(bytes).is_err() {
             self.close(number);
@@ -44,9 +46,10 @@ impl Generator {
         }
         connection.job = Some(job);
         self.busy += 1;
-        self.deadlines.push_back((job.until, number, job.index));
-        if let Some(after) = self.load.hedge.filter(|_| !job.hedged) {
-            self.hedges.push_back((now + after, number, job.index));
+        let alarm = |at| Alarm { at, number, index: job.arrival.index };
+        self.deadlines.push(job.arrival.stream, alarm(job.until));
+        if let Some(after) = stream.hedge.filter(|_| !job.hedged) {
+            self.hedges.push(job.arrival.stream, alarm(now + after));
         }
         true
     }
@@ -61,10 +64,11 @@ impl Generator {
             Ok(stream) => {
                 let connection = &mut self.connections[number];
                 connection.link = Link::Connecting(stream);
-                let until = self.clock.now() + self.load.timeout;
+                let until = self.clock.now() + self.load.streams[job.arrival.stream].timeout;
                 connection.job = Some(Job { until, ..job });
                 self.busy += 1;
-                self.deadlines.push_back((until, number, job.index));
+                let alarm = Alarm { at: until, number, index: job.arrival.index };
+                self.deadlines.push(job.arrival.stream, alarm);
                 true
             }
             Err(e) => {
@@ -82,7 +86,7 @@ impl Generator {
 
     /// The connection is of use again: for whoever waits longest, or for the next one.
     fn come_free(&mut self, number: usize) {
-        match self.waiting.pop_front() {
+        match self.waiting.pop() {
             Some(job) => {
                 if !self.send(number, job) {
                     self.assign(job);
@@ -96,7 +100,7 @@ impl Generator {
     pub(super) fn close(&mut self, number: usize) {
         self.connections[number].close();
         self.idle.retain(|&idle| idle != number);
-        while let Some(job) = self.waiting.pop_front() {
+        while let Some(job) = self.waiting.pop() {
             if self.open(number, job) {
                 return;
             }
@@ -181,7 +185,7 @@ impl Generator {
             self.close(number);
             return false;
         };
-        let to_head = self.outgoing.is_to_head(job.kind);
+        let to_head = self.outgoing.is_to_head(job.arrival.kind);
         match connection.reader.read(&mut connection.input, to_head) {
             Found::More => true,
             Found::Nonsense => {
@@ -193,7 +197,7 @@ impl Generator {
                     self.load.requests_per_connection.is_some_and(|most| connection.carried >= most);
                 let reusable =
                     head.keep_alive && !used_up && connection.input.is_empty() && connection.is_sent();
-                self.outgoing.learn(job.index, connection.reader.set_cookies());
+                self.outgoing.learn(&job.arrival, connection.reader.set_cookies());
                 connection.job = None;
                 self.busy -= 1;
                 self.end(&job, ending(head), head.target, now);
