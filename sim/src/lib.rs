@@ -1,5 +1,6 @@
 //! Rehearse a rollout against a real proxy, and account for every request.
 
+pub mod hdr;
 mod markup;
 pub mod stats;
 pub mod words;

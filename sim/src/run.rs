@@ -12,7 +12,7 @@ use crate::artefacts::{ArtefactError, Draft};
 use crate::engine::{EngineError, live};
 use crate::measure::{Progress, Recorder};
 use crate::plan::Plan;
-use crate::report;
+use crate::report::{self, ReportError};
 use crate::signals::Stop;
 use crate::summary::{Environment, Facts, Summary, Volatile, summarise};
 
@@ -45,9 +45,9 @@ pub enum RunError {
     /// The files could not be written.
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
-    /// The summary could not be serialised: a bug.
-    #[error("cannot write report.json: {0}")]
-    Json(#[from] serde_json::Error),
+    /// A file could not be drawn: a bug.
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }
 
 /// Runs `plan` and leaves a report. `watch` is called at least each 50 ms with a way to ask how far the run is.
@@ -83,7 +83,7 @@ pub fn run(
 
     draft.write("scenario.resolved.toml", plan.source.resolved.as_bytes())?;
     for (name, content) in report::files(&summary)? {
-        draft.write(name, &content)?;
+        draft.write(&name, &content)?;
     }
     Ok(Finished { summary, folder: draft.publish()? })
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Rooms from the bottom up.
 const FLOORS: &[&[&str]] = &[
-    &["words", "stats", "markup"],
+    &["words", "stats", "markup", "hdr"],
     &["mock"],
     &["load", "rollout"],
     &["plan"],

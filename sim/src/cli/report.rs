@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::ReportArgs;
 use super::exit::Failure;
 use super::run::show;
+use crate::artefacts;
 use crate::report;
 use crate::summary::{SCHEMA, Summary};
 
@@ -14,9 +15,7 @@ use crate::summary::{SCHEMA, Summary};
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let summary = read(&args.run.join("report.json"))?;
     for (name, content) in report::files(&summary).map_err(|e| Failure::unexpected(&e))? {
-        let path = args.run.join(name);
-        let cannot = |e| Failure::environment(&format!("cannot write {}: {e}", path.display()));
-        fs::write(&path, content).map_err(cannot)?;
+        artefacts::replace(&args.run.join(name), &content).map_err(|e| Failure::environment(&e))?;
     }
     show(&summary, &args.run, args.format)?;
     Ok(ExitCode::SUCCESS)

@@ -57,7 +57,7 @@ fn plan(args: &RunArgs) -> Result<Plan, Failure> {
 fn failure(error: &RunError) -> Failure {
     match error {
         RunError::Engine(_) | RunError::Artefact(_) => Failure::environment(error),
-        RunError::Json(_) => Failure::unexpected(error),
+        RunError::Report(_) => Failure::unexpected(error),
     }
 }
 

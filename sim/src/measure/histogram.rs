@@ -6,6 +6,7 @@ use std::time::Duration;
 use gateway_core::time;
 use hdrhistogram::Histogram;
 
+use crate::hdr;
 use crate::stats::{self, Estimate};
 
 /// Shorter durations share one bin, nanoseconds.
@@ -62,6 +63,11 @@ impl Times {
         self.max_ns = self.max_ns.max(other.max_ns);
         self.sum_ns += other.sum_ns;
         self.saturated += other.saturated;
+    }
+
+    /// The bins as text, in nanoseconds; see [`hdr`].
+    pub fn encoded(&self) -> String {
+        hdr::encode(&self.bins)
     }
 
     /// How many durations.

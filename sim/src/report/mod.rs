@@ -1,5 +1,7 @@
 //! One `Summary` to every file and to the terminal. `report.json` is the summary itself; everything else is drawn from it.
 
+mod hgrm;
+mod hlog;
 pub mod html;
 #[cfg(test)]
 mod sample;
@@ -7,20 +9,38 @@ mod text;
 
 pub use text::screen;
 
+use crate::hdr::HdrError;
 use crate::summary::Summary;
+
+/// Why a file cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The summary cannot be serialised: a bug.
+    #[error("cannot write report.json: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A histogram of the summary is damaged.
+    #[error("the report's latencies are damaged: {0}")]
+    Histogram(#[from] HdrError),
+}
 
 /// Every file that is drawn from the summary: its name and content.
 ///
 /// # Errors
-/// When the summary cannot be serialised, which would be a bug.
-pub fn files(summary: &Summary) -> Result<Vec<(&'static str, Vec<u8>)>, serde_json::Error> {
-    Ok(vec![("report.json", json(summary)?.into_bytes()), ("report.html", html::page(summary).into_bytes())])
+/// When the summary holds histograms that are none.
+pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+    let text = |name: &str, content: String| (name.to_owned(), content.into_bytes());
+    Ok(vec![
+        text("report.json", json(summary)?),
+        text("report.html", html::page(summary)),
+        ("latency.hlog".to_owned(), hlog::log(summary)?),
+        text("latency.hgrm", hgrm::text(summary)?),
+    ])
 }
 
 /// `report.json`, the same bytes as the file.
 ///
 /// # Errors
 /// When the summary cannot be serialised, which would be a bug.
-pub fn json(summary: &Summary) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(summary).map(|text| text + "\n")
+pub fn json(summary: &Summary) -> Result<String, ReportError> {
+    Ok(serde_json::to_string_pretty(summary)? + "\n")
 }

@@ -11,6 +11,7 @@ mod selection;
 mod accuracy;
 mod events;
 mod faults;
+mod histograms;
 mod series;
 mod tables;
 
@@ -64,6 +65,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         slowest: tables::slowest(plan, measured),
         cpu_us_per_request: series::cpu_per_request(measured),
         series: series::series(plan, measured),
+        histograms: histograms::histograms(plan, measured),
         events: events::events(plan, measured, &faults),
         environment: facts.environment,
         volatile: facts.volatile,

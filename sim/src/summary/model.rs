@@ -44,6 +44,9 @@ pub struct Summary {
     pub cpu_us_per_request: CpuPerRequest,
     /// The run over time, in equal bins.
     pub series: Series,
+    /// The response times of all answered requests, warm-up included.
+    #[serde(default)]
+    pub histograms: Histograms,
     /// What went wrong at the targets because the scenario said so, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpan>,
@@ -480,6 +483,29 @@ pub struct Series {
     pub lag_p99_us: Vec<Option<f64>>,
     /// Cores used by gateway, generator and targets.
     pub cpu: Vec<CpuPerRequest>,
+}
+
+/// Response times of answered requests as HDR histograms: text as [`hdr`](crate::hdr) writes it, in nanoseconds. A request
+/// is in one of the bins, in one of the phases and at one of the targets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histograms {
+    /// For each bin of `series`, at two digits; `None` when nothing of it was answered.
+    pub bins: Vec<Option<String>>,
+    /// For each phase and Upstream with answers, at three digits.
+    pub phases: Vec<PhaseHistogram>,
+    /// For each of `targets`, at two digits, warm-up left out; `None` when it answered nothing.
+    pub targets: Vec<Option<String>>,
+}
+
+/// The response times of one Upstream in one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseHistogram {
+    /// Name of the phase.
+    pub phase: String,
+    /// Name of the Upstream the requests were picked from, when there was one.
+    pub upstream: Option<String>,
+    /// The histogram.
+    pub response_time: String,
 }
 
 /// A fault of the scenario.
