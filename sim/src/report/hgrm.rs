@@ -3,9 +3,7 @@
 
 use std::fmt::Write as _;
 
-use hdrhistogram::Histogram;
-
-use crate::hdr::{self, HdrError};
+use crate::hdr::HdrError;
 use crate::summary::Summary;
 
 /// Steps for each halving.
@@ -17,7 +15,7 @@ const NS_PER_MS: f64 = 1e6;
 /// # Errors
 /// When a histogram of the report cannot be read.
 pub(super) fn text(summary: &Summary) -> Result<String, HdrError> {
-    let times = whole(summary)?;
+    let times = summary.histograms.of(|phase| phase != "warmup")?;
     let ms = |ns: u64| ns as f64 / NS_PER_MS;
     let mut out =
         format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
@@ -40,15 +38,6 @@ pub(super) fn text(summary: &Summary) -> Result<String, HdrError> {
     Ok(out)
 }
 
-/// All answered requests outside the warm-up.
-pub(super) fn whole(summary: &Summary) -> Result<Histogram<u64>, HdrError> {
-    let mut whole = Histogram::new(3).map_err(|e| HdrError::Encoding(e.to_string()))?;
-    for row in summary.histograms.phases.iter().filter(|row| row.phase != "warmup") {
-        whole.add(hdr::decode(&row.response_time)?).map_err(|e| HdrError::Encoding(e.to_string()))?;
-    }
-    Ok(whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sample::summary;
@@ -69,7 +58,10 @@ mod tests {
         assert_eq!((last.len(), last[2] as u64), (3, summary.latency_us.n));
         assert!((last[0] * 1000.0 / summary.latency_us.max.unwrap() - 1.0).abs() < 0.002, "{last:?}");
         assert!(rows[..rows.len() - 1].iter().all(|row| row.len() == 4));
-        assert!(text.contains("#[Mean    = ") && text.ends_with("SubBuckets     =         2048]\n"), "{text}");
+        assert!(
+            text.contains("#[Mean    = ") && text.ends_with("SubBuckets     =         2048]\n"),
+            "{text}"
+        );
     }
 
     #[test]

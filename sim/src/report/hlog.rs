@@ -41,7 +41,8 @@ pub(super) fn log(summary: &Summary) -> Result<Vec<u8>, HdrError> {
     if let Ok(started) = humantime::parse_rfc3339(&summary.volatile.started_at) {
         builder.with_start_time(started).with_base_time(started);
     }
-    let mut log = builder.begin_log_with(&mut file, &mut serializer).expect("a Vec takes whatever is written");
+    let mut log =
+        builder.begin_log_with(&mut file, &mut serializer).expect("a Vec takes whatever is written");
     for interval in intervals(summary) {
         let histogram = hdr::decode(interval.histogram)?;
         let (from, length) = (duration(interval.from_ms), duration(interval.length_ms));
@@ -113,14 +114,20 @@ mod tests {
         let log = log(&summary).unwrap();
         assert!(log.starts_with(b"#[Histogram log format version 1.3]\n"));
         let lines = lines(&log);
-        let sum = |is: &dyn Fn(&str) -> bool| lines.iter().filter(|line| is(&line.0)).map(|line| line.3).sum::<u64>();
+        let sum = |is: &dyn Fn(&str) -> bool| {
+            lines.iter().filter(|line| is(&line.0)).map(|line| line.3).sum::<u64>()
+        };
         assert_eq!(sum(&|tag| tag.is_empty()), summary.requests.answered);
         assert_eq!(sum(&|tag| !tag.is_empty() && !tag.starts_with("target/")), summary.requests.answered);
-        let warm: u64 = summary.phases.iter().filter(|p| p.name != "warmup").map(|p| p.requests.answered).sum();
+        let warm: u64 =
+            summary.phases.iter().filter(|p| p.name != "warmup").map(|p| p.requests.answered).sum();
         assert_eq!(sum(&|tag| tag.starts_with("target/")), warm);
         let untagged: Vec<_> = lines.iter().filter(|line| line.0.is_empty()).collect();
         assert!(untagged.windows(2).all(|w| (w[0].1 + w[0].2 - w[1].1).abs() < 1e-9), "no gaps");
-        assert!(lines.iter().any(|line| line.0 == "before/blue") && lines.iter().any(|line| line.0 == "after-1/green"));
+        assert!(
+            lines.iter().any(|line| line.0 == "before/blue")
+                && lines.iter().any(|line| line.0 == "after-1/green")
+        );
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! One `Summary` to every file and to the terminal. `report.json` is the summary itself; everything else is drawn from it.
 
+mod benchmark;
+mod events;
 mod hgrm;
 mod hlog;
 pub mod html;
+mod junit;
+mod markdown;
+mod metrics;
 #[cfg(test)]
 mod sample;
 mod text;
+mod timeseries;
 
+pub use markdown::summary as markdown;
 pub use text::screen;
 
 use crate::hdr::HdrError;
@@ -32,8 +39,16 @@ pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
     Ok(vec![
         text("report.json", json(summary)?),
         text("report.html", html::page(summary)),
+        text("summary.md", markdown(summary)),
+        text("junit.xml", junit::xml(summary)),
         ("latency.hlog".to_owned(), hlog::log(summary)?),
         text("latency.hgrm", hgrm::text(summary)?),
+        ("timeseries.csv".to_owned(), timeseries::csv(summary)),
+        text("events.ndjson", events::ndjson(summary)?),
+        text("env.json", events::env(summary)?),
+        text("metrics.txt", metrics::text(summary)),
+        text("benchmark-smaller.json", benchmark::smaller(summary)?),
+        text("benchmark-bigger.json", benchmark::bigger(summary)?),
     ])
 }
 

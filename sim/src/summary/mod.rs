@@ -2,6 +2,7 @@
 //! measurement itself judged, and a verdict. Leaves every format to `report`.
 
 mod model;
+pub use histograms::quantile;
 pub use model::*;
 
 mod latency;
