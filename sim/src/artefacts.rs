@@ -109,6 +109,7 @@ impl Drop for Draft {
 /// When it cannot be written or renamed; the old one is as it was.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), ArtefactError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hidden = folder.join(format!(".{name}.{}", std::process::id()));
     let write = || {

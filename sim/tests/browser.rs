@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::{root, sim, told};
+use support::rendered;
 
 /// Asks the page how wide it is; the answer comes back as its title.
 const PROBE: &str = "<script>addEventListener('load', () => { \
@@ -35,10 +35,7 @@ fn browse(page: &Path, width: u32) -> Option<(String, String)> {
 
 #[test]
 fn the_report_fits_a_desk_and_a_phone_and_nothing_complains() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(root().join("reports/sample/report.json"), folder.path().join("report.json")).unwrap();
-    let (code, _, stderr) = told(&sim(&["report", folder.path().to_str().unwrap()]).output().unwrap());
-    assert_eq!(code, 0, "{stderr}");
+    let folder = rendered();
     let page = folder.path().join("report.html");
     fs::write(&page, fs::read_to_string(&page).unwrap() + PROBE).unwrap();
     for width in [1280, 500] {

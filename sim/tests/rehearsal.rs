@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[expect(dead_code, reason = "shared with the tests that read reports")]
 mod support;
 
 use std::io::{BufRead, BufReader};

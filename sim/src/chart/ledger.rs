@@ -53,6 +53,7 @@ pub(crate) fn ledger(summary: &Summary, id: usize) -> Figure {
         parts.iter().map(|(count, name, ..)| format!("{} {name}", words::count(*count))).collect();
     let finding = format!("Of {} intended: {}.", words::count(requests.intended), words::list(&finding));
     Figure {
+        name: "ledger",
         title: "Ledger",
         caption: String::new(),
         svg: panel.finish(id, "Intended requests by who answered", &finding),

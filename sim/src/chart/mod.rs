@@ -1,6 +1,7 @@
 //! Charts of a [`Summary`](crate::summary::Summary) as SVG: data through plotters and a backend of our own, furniture by hand,
 //! colours by the page's style sheet. Knows nothing of the page around them.
 
+mod alone;
 mod ledger;
 mod palette;
 mod panel;
@@ -9,14 +10,32 @@ mod scale;
 mod spectrum;
 mod timeline;
 
+pub(crate) use alone::alone;
 pub(crate) use ledger::ledger;
 pub(crate) use panel::Figure;
 pub(crate) use spectrum::spectrum;
 pub(crate) use timeline::timeline;
 
 use self::palette::{Look, Palette};
+use crate::markup::Markup;
 use crate::summary::Summary;
 use crate::words;
+
+/// Colours, in light, dark and print, and the marks of every chart.
+pub(crate) const STYLE: &str = include_str!("chart.css");
+
+/// Stripes, the second cue beside green. Horizontal, because those survive stretching.
+const PATTERNS: &str = "<pattern id=\"hg\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".34\"/><rect width=\"4\" height=\"1\" class=\"fgreen\" opacity=\".3\"/></pattern>\
+<pattern id=\"hg2\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".14\"/><rect width=\"4\" height=\"1\" class=\"fgreen\" opacity=\".26\"/></pattern>\
+<pattern id=\"hs\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" height=\"5\" class=\"fgreen\"/><rect y=\"2\" width=\"5\" height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern>\
+<pattern id=\"hs2\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" height=\"5\" class=\"fgreen2\"/><rect y=\"2\" width=\"5\" height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern>";
+
+/// The patterns that the marks use, once for each page.
+pub(crate) fn patterns() -> Markup {
+    let mut out = Markup::new();
+    out.tag(PATTERNS);
+    out
+}
 
 /// Targets of one Upstream that are drawn apart; the others are drawn as one.
 const APART_MAX: usize = 5;

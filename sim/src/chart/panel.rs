@@ -30,15 +30,26 @@ struct Label {
     below: Option<String>,
 }
 
+/// A finished chart.
+#[derive(Debug)]
+pub(crate) struct Drawing {
+    /// As an element of a page.
+    pub(crate) markup: Markup,
+    /// In pixels, without what hangs below it.
+    pub(super) height: u32,
+}
+
 /// A finished chart with what stands around it.
 #[derive(Debug)]
 pub(crate) struct Figure {
+    /// What a file of it is called.
+    pub(crate) name: &'static str,
     /// What it is called.
     pub(crate) title: &'static str,
     /// Quantity and unit.
     pub(crate) caption: String,
     /// The chart.
-    pub(crate) svg: Markup,
+    pub(crate) svg: Drawing,
     /// The legend for narrow screens: colour, whether dashed, text.
     pub(crate) key: Vec<(&'static str, bool, String)>,
     /// Columns of the data table that a hover shows.
@@ -109,7 +120,7 @@ impl Panel {
     }
 
     /// The chart. `id` is its number on the page, `title` what it shows, `finding` what there is to see.
-    pub(super) fn finish(mut self, id: usize, title: &str, finding: &str) -> Markup {
+    pub(super) fn finish(mut self, id: usize, title: &str, finding: &str) -> Drawing {
         let lines = if self.labels.iter().any(|label| label.below.is_some()) { 2.0 } else { 1.0 };
         let mut places: Vec<f64> = self.labels.iter().map(|label| label.y).collect();
         scale::spread(&mut places, lines * LABEL_GAP, self.height() + 4.0);
@@ -127,7 +138,7 @@ impl Panel {
         markup!(svg, "<svg class=\"d\" viewBox=\"0 0 " (WIDTH) " " (height) "\" preserveAspectRatio=\"none\" width=\"100%\" height=\"" (height) "\" overflow=\"visible\">");
         svg.append(&self.data);
         markup!(svg, "</svg>" [self.front] "</svg>");
-        svg
+        Drawing { markup: svg, height }
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn spectrum(summary: &Summary, id: usize) -> Option<Figure> {
         })
         .collect();
     Some(Figure {
+        name: "percentiles",
         title: "Percentiles before, during and after",
         caption: String::new(),
         svg: panel.finish(

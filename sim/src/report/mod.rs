@@ -16,6 +16,7 @@ mod timeseries;
 pub use markdown::summary as markdown;
 pub use text::screen;
 
+use crate::chart;
 use crate::hdr::HdrError;
 use crate::summary::Summary;
 
@@ -36,6 +37,8 @@ pub enum ReportError {
 /// When the summary holds histograms that are none.
 pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
     let text = |name: &str, content: String| (name.to_owned(), content.into_bytes());
+    let charts =
+        chart::alone(summary).into_iter().map(|(name, svg)| text(&format!("charts/{name}.svg"), svg));
     Ok(vec![
         text("report.json", json(summary)?),
         text("report.html", html::page(summary)),
@@ -49,7 +52,10 @@ pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
         text("metrics.txt", metrics::text(summary)),
         text("benchmark-smaller.json", benchmark::smaller(summary)?),
         text("benchmark-bigger.json", benchmark::bigger(summary)?),
-    ])
+    ]
+    .into_iter()
+    .chain(charts)
+    .collect())
 }
 
 /// `report.json`, the same bytes as the file.
@@ -58,4 +64,37 @@ pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
 /// When the summary cannot be serialised, which would be a bug.
 pub fn json(summary: &Summary) -> Result<String, ReportError> {
     Ok(serde_json::to_string_pretty(summary)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{hostile, summary};
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_table_is_there_and_charts_need_nothing_else() {
+        let files = files(&summary()).unwrap();
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        insta::assert_snapshot!(names.join("\n"));
+        for (name, svg) in files.iter().filter(|(name, _)| name.starts_with("charts/")) {
+            let svg = String::from_utf8_lossy(svg).replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+            assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("<title id="), "{name}");
+            assert!(!svg.contains("://") && !svg.contains("<script") && !svg.contains("href"), "{name}");
+        }
+    }
+
+    // Aim: a report says the same however often it is drawn. Method: through report.json and back.
+    #[test]
+    fn everything_can_be_rebuilt_from_report_json() {
+        let summary = summary();
+        let again: Summary = serde_json::from_str(&json(&summary).unwrap()).unwrap();
+        assert!(files(&again).unwrap() == files(&summary).unwrap());
+    }
+
+    #[test]
+    fn no_chart_obeys_a_name() {
+        for (name, svg) in chart::alone(&hostile()) {
+            assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{name}");
+        }
+    }
 }

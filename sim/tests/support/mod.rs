@@ -51,3 +51,12 @@ pub(crate) fn assert_ledger_balances(report: &serde_json::Value) {
         assert_eq!(sum, n(&report["requests"], name), "{name} over all phases");
     }
 }
+
+/// The sample's files, drawn anew from its `report.json`.
+pub(crate) fn rendered() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("reports/sample/report.json"), folder.path().join("report.json")).unwrap();
+    let (code, _, stderr) = told(&sim(&["report", folder.path().to_str().unwrap()]).output().unwrap());
+    assert_eq!(code, 0, "{stderr}");
+    folder
+}

@@ -46,9 +46,10 @@ pub(super) fn faults(frame: &Frame<'_>, id: usize) -> Figure {
     };
     let told: Vec<_> = shown.iter().map(|fault| told(fault, frame.end)).collect();
     Figure {
+        name: "faults",
         title: "What went wrong",
         caption: format!("faults at targets, as the scenario has them{more}"),
-        svg: panel.finish(id, "Which faults were on over time", &format!("{}.", words::list(&told))),
+        svg: frame.finish(panel, id, "Which faults were on over time", &format!("{}.", words::list(&told))),
         key: Vec::new(),
         columns: "",
         ticks_below: false,

@@ -66,9 +66,10 @@ pub(super) fn response(frame: &Frame<'_>, id: usize) -> Figure {
         _ => "Too few requests for percentiles.".to_owned(),
     };
     Figure {
+        name: "response-time",
         title: "Response time",
         caption: "ms, log scale; from the intended send time to the last byte".to_owned(),
-        svg: panel.finish(id, "Response time percentiles over time", &finding),
+        svg: frame.finish(panel, id, "Response time percentiles over time", &finding),
         key: vec![("--c:var(--lat)", false, "p50 (thick), p90, p99, max".to_owned())],
         columns: "2 3 4 5",
         ticks_below: false,
@@ -153,7 +154,6 @@ pub(super) fn lag(frame: &Frame<'_>, id: usize) -> Figure {
     frame.moments(&mut panel, 0.0);
     let lag = frame.summary.validity.lag_us;
     panel.label(y(lag.p99.min(high)), "fink", format!("p99 {}", words::time(lag.p99)));
-    frame.time_axis(&mut panel);
     let cpu = &frame.summary.cpu_us_per_request;
     let used: Vec<_> = [("gateway", cpu.gateway), ("generator", cpu.generator), ("targets", cpu.targets)]
         .into_iter()
@@ -162,9 +162,11 @@ pub(super) fn lag(frame: &Frame<'_>, id: usize) -> Figure {
     let used =
         if used.is_empty() { String::new() } else { format!("; CPU for each request: {}", used.join(", ")) };
     Figure {
+        name: "generator-lag",
         title: "Generator lag",
         caption: format!("µs between intended and actual release, 99th percentile{used}"),
-        svg: panel.finish(
+        svg: frame.finish(
+            panel,
             id,
             "Generator lag",
             &format!(

@@ -10,11 +10,11 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::palette::{Mark, Palette};
-use super::panel::{Figure, Panel};
+use super::panel::{Drawing, Figure, Panel};
 use super::pen::{Paper, Pen, area, fill, line};
 use super::scale::linear_ticks;
 use super::{Lane, lanes};
-use crate::summary::Summary;
+use crate::summary::{Outcome, Summary};
 use crate::words;
 
 /// What all panels share.
@@ -26,23 +26,32 @@ struct Frame<'a> {
     end: f64,
     /// Width of a bin, in milliseconds.
     bin: f64,
+    /// The number of the panel that has the tick labels; `None` when each has.
+    ticks_below: Option<usize>,
 }
+
+/// Draws one panel with its number.
+type Draw = fn(&Frame<'_>, usize) -> Figure;
 
 /// A chart of plotters with both axes linear.
 type Linear<'a> = ChartContext<'a, Pen, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// All panels, numbered from `id` on.
+/// All panels, numbered from `id` on, with one time axis below the last.
 pub(crate) fn timeline(summary: &Summary, id: usize) -> Vec<Figure> {
-    let palette = Palette::new(summary);
-    let frame = Frame {
-        summary,
-        lanes: lanes(summary, &palette),
-        palette,
-        end: (summary.scenario.duration_s * 1000.0).max(1.0),
-        bin: summary.series.bin_ms.max(1) as f64,
-    };
-    let invalid = summary.verdict.result == crate::summary::Outcome::Invalid;
-    let mut panels: Vec<fn(&Frame<'_>, usize) -> Figure> = vec![
+    let panels = panels(summary);
+    let frame = Frame::new(summary, Some(id + panels.len() - 1));
+    panels.into_iter().enumerate().map(|(number, panel)| frame.figure(panel, id + number)).collect()
+}
+
+/// The same, each with a time axis of its own.
+pub(super) fn panels_alone(summary: &Summary) -> Vec<Figure> {
+    let frame = Frame::new(summary, None);
+    panels(summary).into_iter().map(|panel| frame.figure(panel, 1)).collect()
+}
+
+/// The panels a run has, from the top.
+fn panels(summary: &Summary) -> Vec<Draw> {
+    let mut panels: Vec<Draw> = vec![
         traffic::serving,
         traffic::throughput,
         latency::response,
@@ -55,24 +64,40 @@ pub(crate) fn timeline(summary: &Summary, id: usize) -> Vec<Figure> {
         panels.insert(1, faults::faults);
     }
     // What makes a run invalid is looked at first.
-    if invalid {
-        panels.insert(1, latency::lag);
-    } else {
-        panels.push(latency::lag);
-    }
-    let last = panels.len() - 1;
+    let at = if summary.verdict.result == Outcome::Invalid { 1 } else { panels.len() };
+    panels.insert(at, latency::lag);
     panels
-        .into_iter()
-        .enumerate()
-        .map(|(number, panel)| {
-            let mut figure = panel(&frame, id + number);
-            figure.ticks_below = number == last;
-            figure
-        })
-        .collect()
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    fn new(summary: &'a Summary, ticks_below: Option<usize>) -> Self {
+        let palette = Palette::new(summary);
+        Self {
+            summary,
+            lanes: lanes(summary, &palette),
+            palette,
+            end: (summary.scenario.duration_s * 1000.0).max(1.0),
+            bin: summary.series.bin_ms.max(1) as f64,
+            ticks_below,
+        }
+    }
+
+    fn figure(&self, panel: Draw, id: usize) -> Figure {
+        Figure { ticks_below: self.has_ticks(id), ..panel(self, id) }
+    }
+
+    fn has_ticks(&self, id: usize) -> bool {
+        self.ticks_below.is_none_or(|at| at == id)
+    }
+
+    /// The finished panel, with tick labels where it has some.
+    fn finish(&self, mut panel: Panel, id: usize, title: &str, finding: &str) -> Drawing {
+        if self.has_ticks(id) {
+            self.time_axis(&mut panel);
+        }
+        panel.finish(id, title, finding)
+    }
+
     /// A moment as a share of the width.
     fn x(&self, ms: f64) -> f64 {
         (ms / self.end).clamp(0.0, 1.0)

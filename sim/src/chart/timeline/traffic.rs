@@ -53,9 +53,10 @@ pub(super) fn serving(frame: &Frame<'_>, id: usize) -> Figure {
         })
         .collect();
     Figure {
+        name: "serving",
         title: "Who is serving",
         caption: "phases come from what was measured".to_owned(),
-        svg: panel.finish(id, "Which upstream serves over time", &format!("{}.", words::list(&order))),
+        svg: frame.finish(panel, id, "Which upstream serves over time", &format!("{}.", words::list(&order))),
         key: Vec::new(),
         columns: "",
         ticks_below: false,
@@ -119,9 +120,10 @@ pub(super) fn throughput(frame: &Frame<'_>, id: usize) -> Figure {
         words::short(rates.iter().map(|rates| mean(rates)).sum(), 1)
     );
     Figure {
+        name: "throughput",
         title: "Throughput",
         caption: "answered requests per second, stacked by target".to_owned(),
-        svg: panel.finish(id, "Throughput by target", &finding),
+        svg: frame.finish(panel, id, "Throughput by target", &finding),
         key: frame.key(),
         columns: "1",
         ticks_below: false,
@@ -247,9 +249,10 @@ pub(super) fn dropped(frame: &Frame<'_>, id: usize) -> Figure {
         )
     };
     Figure {
+        name: "dropped",
         title: "Dropped, by cause",
         caption: "requests".to_owned(),
-        svg: panel.finish(id, "Dropped requests by cause", &finding),
+        svg: frame.finish(panel, id, "Dropped requests by cause", &finding),
         key: Vec::new(),
         columns: "9",
         ticks_below: false,
@@ -317,9 +320,11 @@ pub(super) fn in_flight(frame: &Frame<'_>, id: usize) -> Figure {
     panel.label(y(mean), "fink2", format!("mean {}", words::decimal(mean, 1)));
     let bin = words::short(frame.bin / 1000.0, 3);
     Figure {
+        name: "in-flight",
         title: "In flight",
         caption: format!("requests inside the gateway, stacked by target; line: highest in each {bin} s"),
-        svg: panel.finish(
+        svg: frame.finish(
+            panel,
             id,
             "Requests in flight",
             &format!("{} on average, never above {}.", words::decimal(mean, 1), words::count(peak)),

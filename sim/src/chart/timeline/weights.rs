@@ -51,9 +51,15 @@ pub(super) fn share(frame: &Frame<'_>, id: usize) -> Figure {
         .map(|(lane, (_, share))| format!("{} {}", lane.name, words::share(*share)))
         .collect();
     Figure {
+        name: "weight-share",
         title: "Weight share",
         caption: "share of picks within the serving upstream; grey lines are the expected shares".to_owned(),
-        svg: panel.finish(id, "Share of picks by target", &format!("Expected: {}.", words::list(&held))),
+        svg: frame.finish(
+            panel,
+            id,
+            "Share of picks by target",
+            &format!("Expected: {}.", words::list(&held)),
+        ),
         key: frame.key(),
         columns: "",
         ticks_below: false,
@@ -123,11 +129,13 @@ pub(super) fn accuracy(frame: &Frame<'_>, id: usize) -> Figure {
     panel.label(50.0, "fink2", "requests");
     let within = if largest < 1.0 { "never one request off" } else { "beyond the allowed one request" };
     Figure {
+        name: "weight-accuracy",
         title: "Weight accuracy",
         caption:
             "requests away from the exact share after every single pick: the full range of each upstream"
                 .to_owned(),
-        svg: panel.finish(
+        svg: frame.finish(
+            panel,
             id,
             "Deviation from the exact share in requests",
             &format!("Largest {} requests, {within}.", words::decimal(largest, 2)),

@@ -10,7 +10,7 @@ pub(super) fn figure(figure: &Figure) -> Markup {
     let below = if figure.ticks_below { " style=\"margin-bottom:28px\"" } else { "" };
     out.tag("<div class=\"plot\"");
     out.tag(below);
-    markup!(out, " data-columns=\"" (figure.columns) "\">" [figure.svg] "</div>" [key(&figure.key)] "</figure>");
+    markup!(out, " data-columns=\"" (figure.columns) "\">" [figure.svg.markup] "</div>" [key(&figure.key)] "</figure>");
     out
 }
 

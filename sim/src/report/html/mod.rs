@@ -21,10 +21,11 @@ pub fn page(summary: &Summary) -> String {
     out.tag("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     out.tag("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>");
     markup!(out, (summary.scenario.name) ": " (verdict::word(summary)) "</title><style>");
+    out.tag(chart::STYLE);
     out.tag(STYLE);
     out.tag("</style></head>\n<body><main>");
     header(&mut out, summary);
-    out.tag(PATTERNS);
+    markup!(out, "<svg class=\"defs\" aria-hidden=\"true\">" [chart::patterns()] "</svg>");
     out.append(&verdict::card(summary, 0));
     if summary.requests.intended > 0 {
         timeline(&mut out, summary);
@@ -40,15 +41,6 @@ pub fn page(summary: &Summary) -> String {
     out.tag("</script></body></html>\n");
     out.into_string()
 }
-
-/// Stripes, the second cue beside green. Horizontal, because those survive stretching.
-const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\"><pattern id=\"hg\" width=\"4\" height=\"4\" \
-patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".34\"/><rect width=\"4\" height=\"1\" \
-class=\"fgreen\" opacity=\".3\"/></pattern><pattern id=\"hg2\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\"><rect \
-width=\"4\" height=\"4\" class=\"fgreen\" opacity=\".14\"/><rect width=\"4\" height=\"1\" class=\"fgreen\" opacity=\".26\"/></pattern><pattern id=\"hs\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" \
-height=\"5\" class=\"fgreen\"/><rect y=\"2\" width=\"5\" height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern><pattern id=\"hs2\" \
-width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" height=\"5\" class=\"fgreen2\"/><rect y=\"2\" width=\"5\" \
-height=\"1\" class=\"fcard\" opacity=\".55\"/></pattern></svg>";
 
 fn header(out: &mut Markup, summary: &Summary) {
     let scenario = &summary.scenario;
@@ -98,7 +90,7 @@ const SPECTRUM: usize = 20;
 fn spectrum(out: &mut Markup, summary: &Summary) {
     let Some(chart) = chart::spectrum(summary, SPECTRUM) else { return };
     out.tag("\n<section id=\"spectrum\"><h2>Percentiles before, during and after</h2><p class=\"lede\">Response time in ms (log scale) against percentile; each step to the right is ten times rarer. A curve ends at its slowest request.</p>");
-    markup!(out, "<figure class=\"panel\"><div class=\"plot\" style=\"margin-bottom:28px\">" [chart.svg] "</div>" [figure::key(&chart.key)] "</figure></section>");
+    markup!(out, "<figure class=\"panel\"><div class=\"plot\" style=\"margin-bottom:28px\">" [chart.svg.markup] "</div>" [figure::key(&chart.key)] "</figure></section>");
 }
 
 fn switches(out: &mut Markup, summary: &Summary) {

@@ -73,7 +73,7 @@ fn ledger(out: &mut Markup, summary: &Summary, id: usize) {
     markup!(out, (count(requests.intended)) " intended = " (count(requests.answered)) " answered + " (count(requests.dropped)) " dropped</b><span>");
     markup!(out, "and " (count(requests.duplicates)) " answered twice, " (count(requests.wrong_version)) " by the wrong version, ");
     markup!(out, (count(requests.lost)) " lost; ids matched against the books of " (words::counted(summary.targets.len() as u64, "target")) "</span></figcaption>");
-    markup!(out, "<div class=\"plot\" style=\"margin:4px 0 0\">" [bar.svg] "</div>" [figure::key(&bar.key)] "</figure>");
+    markup!(out, "<div class=\"plot\" style=\"margin:4px 0 0\">" [bar.svg.markup] "</div>" [figure::key(&bar.key)] "</figure>");
 }
 
 /// One figure: name, value, unit, what stands below.
