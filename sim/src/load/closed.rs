@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use gateway_core::rng::{self, Rng};
 use gateway_core::time::Instant;
+use rand::Rng as _;
 
-use crate::mock::Latency;
+use crate::mock::{Latency, Sampler};
 
 /// A closed loop.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,7 @@ pub(super) struct Turns {
     plan: ClosedLoop,
     /// When each user who thinks is ready; the lower number first at the same time.
     ready: BinaryHeap<Reverse<(Instant, u32)>>,
+    think: Sampler,
     thinks: Vec<Rng>,
     /// The next request's index.
     next: u64,
@@ -53,7 +55,14 @@ impl Turns {
     pub(super) fn new(plan: ClosedLoop, seed: u64) -> Self {
         let vus = plan.vus;
         let thinks = (0..vus).map(|vu| rng::stream(seed, "load/think", vu.into())).collect();
-        let mut turns = Self { plan, ready: BinaryHeap::new(), thinks, next: 0, stopped: false };
+        let mut turns = Self {
+            think: Sampler::new(&plan.think),
+            plan,
+            ready: BinaryHeap::new(),
+            thinks,
+            next: 0,
+            stopped: false,
+        };
         for vu in 0..vus {
             turns.ended(vu, Instant::ZERO);
         }
@@ -77,7 +86,7 @@ impl Turns {
 
     /// The request of a user has ended: it thinks, and sends again unless the time is over then.
     pub(super) fn ended(&mut self, vu: u32, at: Instant) {
-        let ready = at + self.plan.think.draw(&mut self.thinks[vu as usize]);
+        let ready = at + self.think.at(self.thinks[vu as usize].next_u64());
         if ready < Instant::ZERO + self.plan.duration {
             self.ready.push(Reverse((ready, vu)));
         }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use rand::Rng;
-
+use super::sampler::unit;
 use super::{Latency, Places};
 
 /// How one mock target behaves.
@@ -61,9 +60,9 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// The status when this answer is one of them.
-    pub fn draw<R: Rng + ?Sized>(self, rng: &mut R) -> Option<u16> {
-        (unit(rng) < self.share).then_some(self.status)
+    /// The status when the answer that drew `uniform` is one of them.
+    pub fn at(self, uniform: u64) -> Option<u16> {
+        (unit(uniform) < self.share).then_some(self.status)
     }
 }
 
@@ -93,15 +92,10 @@ pub struct KeepAlive {
     pub max_requests: Option<u64>,
 }
 
-/// Evenly from 0 up to, but not, 1.
-pub(super) fn unit<R: Rng + ?Sized>(rng: &mut R) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_core::rng::stream;
+    use gateway_core::rng::draw;
 
     #[test]
     fn a_warmup_falls_from_its_factor_to_one_and_stays_there() {
@@ -115,9 +109,10 @@ mod tests {
 
     #[test]
     fn errors_are_the_share_that_was_asked_for() {
-        let mut rng = stream(1, "test", 0);
-        let count =
-            |share| (0..10_000).filter(|_| Errors { share, status: 500 }.draw(&mut rng).is_some()).count();
+        let count = |share| {
+            let errors = Errors { share, status: 500 };
+            (0..10_000).filter(|&k| errors.at(draw(1, 2, k)).is_some()).count()
+        };
         let counts = [0.0, 0.04, 1.0].map(count);
         assert_eq!((counts[0], counts[2]), (0, 10_000));
         // Four standard errors of a share of 4 %.

@@ -1,38 +1,47 @@
-//! What the dice say of one request at one target. The same request gets the same draws at the same target, whenever and in
-//! whatever order it arrives; each fault has draws of its own, so that one more shifts nobody else's.
+//! What the dice say of one request at one target, whenever and in whatever order it arrives; each fault has draws of its own,
+//! so that one more shifts nobody else's.
+//!
+//! What a request demands belongs to the request: the first target that sees it draws the same as any other would, so that two
+//! balancers are compared on the very same demands. Whoever sees it again (a retry, a hedge) draws anew.
 
 use std::time::Duration;
 
-use gateway_core::rng::stream;
+use gateway_core::rng::{draw, fnv1a};
 
-use super::{Active, Behaviour};
+use super::{Active, Behaviour, Sampler};
 
 /// The dice of one target.
 #[derive(Clone, Debug)]
 pub struct Draws {
     seed: u64,
-    /// The name of the target's stream.
-    target: String,
+    /// The name of the target's own stream.
+    target: u64,
+    sampler: Sampler,
 }
 
 /// No target is slower, whatever is multiplied.
 const DEMAND_MAX: f64 = 3600.0;
 
 impl Draws {
-    /// Those of the target called `name`.
-    pub fn new(seed: u64, name: &str) -> Self {
-        Self { seed, target: format!("mock/{name}") }
+    /// Those of the target called `name` that behaves like this.
+    pub fn new(seed: u64, name: &str, behaviour: &Behaviour) -> Self {
+        Self {
+            seed,
+            target: fnv1a("mock/").wrapping_add(fnv1a(name)),
+            sampler: Sampler::new(&behaviour.latency),
+        }
     }
 
-    /// The service that `request` demands of a target that has been up for `age`.
+    /// The service that `request` demands of a target that has been up for `age`; `is_new` when no target has seen it before.
     pub fn demand(
         &self,
         behaviour: &Behaviour,
-        request: u64,
+        (request, is_new): (u64, bool),
         age: Duration,
         active: &Active<'_>,
     ) -> Duration {
-        let drawn = behaviour.latency.draw(&mut stream(self.seed, &self.target, request));
+        let stream = if is_new { const { fnv1a("mock/demand") } } else { self.target };
+        let drawn = self.sampler.at(draw(self.seed, stream, request));
         let warmup = behaviour.warmup.map_or(1.0, |warmup| warmup.latency_x(age));
         match warmup * active.latency_x() {
             1.0 => drawn,
@@ -42,9 +51,9 @@ impl Draws {
 
     /// The status of the answer to `request` when it is an error.
     pub fn error(&self, behaviour: &Behaviour, request: u64, active: &Active<'_>) -> Option<u16> {
-        let own = behaviour.errors.map(|errors| ("errors", errors));
-        own.into_iter().chain(active.errors()).find_map(|(name, errors)| {
-            errors.draw(&mut stream(self.seed, &format!("{}/{name}", self.target), request))
+        let own = behaviour.errors.map(|errors| (const { fnv1a("mock/errors") }, errors));
+        own.into_iter().chain(active.errors()).find_map(|(stream, errors)| {
+            errors.at(draw(self.seed, self.target ^ stream.rotate_left(32), request))
         })
     }
 }

@@ -71,8 +71,8 @@ pub struct Scheduled {
     pub kind: FaultKind,
     /// Whom it hits, by index.
     pub mocks: BTreeSet<usize>,
-    /// The name of its stream.
-    name: String,
+    /// Its stream.
+    stream: u64,
 }
 
 /// The faults that are on at one target at one moment.
@@ -131,13 +131,13 @@ impl Scheduled {
     fn new(fault: &Fault, names: &[&str], seed: u64) -> Self {
         let from = Instant::ZERO + fault.at;
         // Called by what it is, not by its number: another fault changes none of its draws.
-        let name = format!("fault/{}/{}/{}", fault.kind, fault.pattern, from.as_nanos());
+        let stream = fnv1a(&format!("fault/{}/{}/{}", fault.kind, fault.pattern, from.as_nanos()));
         let count = (fault.mocks.len() as f64 * fault.fraction).round().max(1.0) as usize;
         let mut mocks = fault.mocks.clone();
-        mocks.sort_by_key(|&mock| (draw(seed, fnv1a(&name), fnv1a(names[mock])), mock));
+        mocks.sort_by_key(|&mock| (draw(seed, stream, fnv1a(names[mock])), mock));
         mocks.truncate(count);
         let until = fault.lasts.map_or(Instant::MAX, |lasts| from + lasts);
-        Self { from, until, kind: fault.kind, mocks: mocks.into_iter().collect(), name }
+        Self { from, until, kind: fault.kind, mocks: mocks.into_iter().collect(), stream }
     }
 }
 
@@ -174,10 +174,10 @@ impl<'a> Active<'a> {
         paces.min_by_key(|pace| pace.0)
     }
 
-    /// Errors and the names of their streams.
-    pub fn errors(&self) -> impl Iterator<Item = (&'a str, Errors)> {
+    /// Errors and their streams.
+    pub fn errors(&self) -> impl Iterator<Item = (u64, Errors)> {
         self.on.iter().filter_map(|fault| match fault.kind {
-            FaultKind::Errors(errors) => Some((fault.name.as_str(), errors)),
+            FaultKind::Errors(errors) => Some((fault.stream, errors)),
             _ => None,
         })
     }
@@ -260,10 +260,10 @@ mod tests {
         assert_eq!(alone.all()[0].mocks, with.all()[1].mocks);
         let behaviour = Behaviour::new(Latency::Exponential(Duration::from_millis(5)), Respond::Echo);
         for (mock, name) in NAMES.iter().enumerate() {
-            let draws = Draws::new(1, name);
+            let draws = Draws::new(1, name, &behaviour);
             let of = |faults: &Faults, request| {
                 let active = faults.at(mock, s(2));
-                let demand = draws.demand(&behaviour, request, Duration::ZERO, &active);
+                let demand = draws.demand(&behaviour, (request, true), Duration::ZERO, &active);
                 (demand, draws.error(&behaviour, request, &active))
             };
             assert!((0..100).all(|request| of(&alone, request) == of(&with, request)));

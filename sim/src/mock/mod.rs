@@ -9,7 +9,9 @@ mod faults;
 mod pace;
 
 mod draws;
+mod sampler;
 mod target;
+mod visits;
 
 mod answer;
 
@@ -19,5 +21,7 @@ pub use draws::Draws;
 pub use faults::{Active, Fault, FaultKind, Faults, Scheduled};
 pub use latency::{Latency, LatencyError};
 pub use pace::Pace;
+pub use sampler::Sampler;
 pub use station::{Counts, Departure, Discipline, Full, Places, Station};
 pub use target::{Fate, Manner, Target};
+pub use visits::Visits;

@@ -51,7 +51,8 @@ pub struct Manner {
 impl Target {
     /// The mock that is number `number` among those the faults were picked for.
     pub fn new(number: usize, name: &str, behaviour: Behaviour, faults: &Rc<Faults>, seed: u64) -> Self {
-        Self { number, behaviour, draws: Draws::new(seed, name), faults: Rc::clone(faults) }
+        let draws = Draws::new(seed, name, &behaviour);
+        Self { number, behaviour, draws, faults: Rc::clone(faults) }
     }
 
     /// Its number.
@@ -91,8 +92,8 @@ impl Target {
         self.faults.thawed(self.number, now)
     }
 
-    /// What becomes of `request`, taken up at `now`.
-    pub fn fate(&self, request: u64, now: Instant) -> Fate {
+    /// What becomes of `request`, taken up at `now`; `is_new` when no target has seen it before.
+    pub fn fate(&self, request: u64, is_new: bool, now: Instant) -> Fate {
         let active = self.active(now);
         if active.is_on(&FaultKind::Reset) {
             return Fate::Reset;
@@ -102,7 +103,7 @@ impl Target {
         }
         // Whoever was dead starts cold again.
         let since = active.restarted.map_or(self.ready(), |restarted| restarted.max(self.ready()));
-        let demand = self.draws.demand(&self.behaviour, request, now.since(since), &active);
+        let demand = self.draws.demand(&self.behaviour, (request, is_new), now.since(since), &active);
         Fate::Service { demand, error: self.draws.error(&self.behaviour, request, &active) }
     }
 
@@ -158,7 +159,7 @@ mod tests {
     }
 
     fn demand(target: &Target, now: Instant) -> Duration {
-        match target.fate(0, now) {
+        match target.fate(0, true, now) {
             Fate::Service { demand, error: None } => demand,
             fate => panic!("{fate:?}"),
         }
@@ -178,7 +179,7 @@ mod tests {
         let target = target(plain(), &faults);
         let service = |demand, error| Fate::Service { demand, error };
         let fates = [Fate::Reset, Fate::Silence, service(10 * MS, Some(503)), service(200 * MS, None)];
-        assert_eq!([1, 2, 3, 4].map(|now| target.fate(0, s(now))), fates);
+        assert_eq!([1, 2, 3, 4].map(|now| target.fate(0, true, s(now))), fates);
         assert_eq!(target.manner(1, s(4)), Manner::default());
         let spoiled = Manner { closes: false, truncates: true, pace: Some(Pace(100)) };
         assert_eq!(target.manner(1, s(5)), spoiled);

@@ -11,6 +11,7 @@ mod counter;
 mod said;
 mod server;
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use self::server::Server;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::load::RequestIds;
-use crate::mock::Faults;
+use crate::mock::{Faults, Visits};
 use crate::plan::MockPlan;
 
 pub(super) use self::port::{Listeners, listen};
@@ -53,6 +54,8 @@ struct Shared {
     faults: Rc<Faults>,
     seed: u64,
     ids: RequestIds,
+    /// Which requests were seen before.
+    visits: RefCell<Visits>,
     reporter: Reporter,
 }
 
@@ -62,7 +65,8 @@ pub(super) fn run(start: Start) -> io::Result<()> {
     LocalSet::new().block_on(&runtime, async move {
         let alarm = Alarm::new(&start.clock)?;
         let Start { faults, seed, ids, reporter, .. } = start;
-        let shared = Rc::new(Shared { faults: Rc::new(faults), seed, ids, reporter });
+        let shared =
+            Rc::new(Shared { faults: Rc::new(faults), seed, ids, visits: RefCell::default(), reporter });
         // Each door and connection holds a receiver: when all are gone, all have ended.
         let (draining, stopped) = watch::channel(false);
         let mut doors = JoinSet::new();

@@ -90,7 +90,10 @@ impl Server {
             let mock = self.target.number() as u32;
             self.shared.reporter.report(Observation::Served { request, mock, at });
         }
-        let number = index.unwrap_or_else(|| self.strangers.replace(self.strangers.get() - 1));
+        let number = match index {
+            Some(request) => (request, self.shared.visits.borrow_mut().is_new(request)),
+            None => (self.strangers.replace(self.strangers.get() - 1), true),
+        };
         let (parts, body) = request.into_parts();
         let mut response = match Limited::new(body, BODY_MAX).collect().await {
             Ok(body) => self.decide(line, number, &parts, &body.to_bytes()).await?,
@@ -109,12 +112,12 @@ impl Server {
     async fn decide(
         &self,
         line: &Rc<Line>,
-        request: u64,
+        (request, is_new): (u64, bool),
         parts: &request::Parts,
         body: &Bytes,
     ) -> Result<Response<Said>, WasReset> {
         self.thaw().await;
-        let (demand, error) = match self.target.fate(request, self.clock.now()) {
+        let (demand, error) = match self.target.fate(request, is_new, self.clock.now()) {
             Fate::Reset => {
                 line.reset();
                 return Err(WasReset);
