@@ -14,7 +14,7 @@ use gateway_core::weight::Weight;
 use sim::load::{Load, RequestMix, RequestTemplate, Stream};
 use sim::measure::{Ending, Observation, Pick, Record, Recorder};
 use sim::mock::{Behaviour, Latency, Respond};
-use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
+use sim::plan::{Engine, GatewayPlan, MockPlan, Model, Plan, Source};
 use sim::rollout::Rollout;
 
 /// Requests per second, and seconds: so many requests are recorded by one recorder.
@@ -41,6 +41,8 @@ fn plan() -> Plan {
     config.add_service(Service::new("s", "blue")).expect("a Service");
     let requests = RequestMix::new(vec![RequestTemplate::get("/")]).expect("a mix");
     Plan {
+        engine: Engine::Live,
+        model: Model::default(),
         name: "bench".to_owned(),
         summary: None,
         seed: 1,

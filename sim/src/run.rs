@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use gateway_core::gateway::Balancing;
 
 use crate::artefacts::{ArtefactError, Draft};
-use crate::engine::{EngineError, live};
-use crate::measure::{Progress, Recorder};
-use crate::plan::Plan;
+use crate::engine::{EngineError, live, model};
+use crate::measure::{Observation, Progress, Recorder};
+use crate::plan::{Engine, Plan};
 use crate::report::{self, ReportError};
 use crate::signals::Stop;
 use crate::summary::{Environment, Facts, Summary, Volatile, summarise};
@@ -66,12 +66,16 @@ pub fn run(
     let draft = Draft::open(&options.out, &plan.name, &stamp, plan.seed)?;
 
     let mut recorder = Recorder::new(plan);
-    let conditions = live::run(plan, stop.flag(), &mut |seen| {
+    let mut see = |seen: &[Observation]| {
         for observation in seen {
             recorder.record(observation);
         }
         watch(&|| recorder.progress());
-    })?;
+    };
+    let conditions = match plan.engine {
+        Engine::Live => live::run(plan, stop.flag(), &mut see)?,
+        Engine::Model => model::run(plan, plan.seed, stop.flag(), &mut see),
+    };
 
     let wall_s = started.elapsed().map_or(0.0, |elapsed| (elapsed.as_secs_f64() * 10.0).round() / 10.0);
     let volatile = Volatile { started_at, wall_s, host: host() };

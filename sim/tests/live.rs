@@ -21,7 +21,7 @@ use sim::load::{
 };
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
 use sim::mock::{Behaviour, Latency, Respond};
-use sim::plan::{GatewayPlan, MockPlan, Plan, Source};
+use sim::plan::{Engine, GatewayPlan, MockPlan, Model, Plan, Source};
 use sim::rollout::{Action, Rollout, Step, When};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -45,6 +45,8 @@ fn plan(rate: f64, ms: u64) -> Plan {
     let route = Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) };
     config.add_route(route).unwrap();
     Plan {
+        engine: Engine::Live,
+        model: Model::default(),
         name: "test".into(),
         summary: None,
         seed: 42,

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::config::{Change, Config};
 use crate::entity::FieldError;
+use crate::rng;
 
 /// One field of an entity or of a record within one.
 #[derive(Debug)]
@@ -194,6 +195,15 @@ pub struct Stamp {
     pub now_ms: u64,
     /// An id that nobody has.
     pub id: Uuid,
+}
+
+impl Stamp {
+    /// Number `count` of those drawn from `seed`.
+    pub fn drawn(seed: u64, count: u64, now_ms: u64) -> Self {
+        let draw = |name| rng::draw(seed, rng::fnv1a(name), count);
+        let bits = u128::from(draw("high")) << 64 | u128::from(draw("low"));
+        Self { now_ms, id: uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid() }
+    }
 }
 
 /// The entity that `fields` describe, once they are prepared.

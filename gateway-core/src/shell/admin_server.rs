@@ -29,7 +29,6 @@ use super::timers::Timers;
 use super::traffic::{Totals, Traffic};
 use crate::admin::{self, Call, Decision, Reply, Status, World};
 use crate::gateway::Gateway;
-use crate::rng;
 use crate::schema::Stamp;
 
 /// Milliseconds that a call took.
@@ -181,9 +180,7 @@ impl Admin {
         let now_ms = unix_millis();
         let count = self.created.get();
         self.created.set(count + 1);
-        let draw = |name| rng::draw(now_ms ^ u64::from(std::process::id()) << 48, rng::fnv1a(name), count);
-        let bits = u128::from(draw("high")) << 64 | u128::from(draw("low"));
-        Stamp { now_ms, id: uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid() }
+        Stamp::drawn(now_ms ^ u64::from(std::process::id()) << 48, count, now_ms)
     }
 
     fn status(&self) -> Status {

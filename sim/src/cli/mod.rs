@@ -103,6 +103,9 @@ struct RunArgs {
     // TOML has no larger whole numbers, and a run's resolved scenario holds its seed.
     #[arg(long, value_name = "N", env = "SIM_SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Real sockets and real time, or virtual time, instead of the file's `engine`
+    #[arg(long, value_name = "ENGINE", env = "SIM_ENGINE")]
+    engine: Option<Engine>,
     /// Change one key of the scenario, such as `load.rate=5000` or `steps[0].at=5s`; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -209,6 +212,24 @@ fn workers(flag: &str) -> Result<usize, String> {
     let most = usize::from(scenario::WORKERS_MAX);
     let number = flag.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("write a whole number from 1 to {most}"))
+}
+
+/// What runs a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// Real sockets, real time
+    Live,
+    /// The same gateway in virtual time, at any scale
+    Model,
+}
+
+impl From<Engine> for crate::plan::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Live => Self::Live,
+            Engine::Model => Self::Model,
+        }
+    }
 }
 
 /// How a gateway behaves.

@@ -49,6 +49,7 @@ fn plan(args: &RunArgs) -> Result<Plan, Failure> {
         text,
         sets: args.set.clone(),
         seed: args.seed,
+        engine: args.engine.map(Into::into),
         surroundings: input::SURROUNDINGS,
     };
     validate::check(&input, &words::plain(&input.path), args.dry_run).ok_or_else(Failure::scenario_shown)
@@ -68,6 +69,9 @@ fn say(text: &str) -> Result<(), Failure> {
 /// The command that runs the same again, for a shell.
 fn command(args: &RunArgs, plan: &Plan) -> String {
     let mut command = format!("sim run {} --seed {}", quoted(&args.file.display().to_string()), plan.seed);
+    if args.engine.is_some() {
+        let _ = write!(command, " --engine {}", plan.engine.as_str());
+    }
     for set in &args.set {
         let _ = write!(command, " --set {}", quoted(set));
     }

@@ -1,6 +1,7 @@
 //! Runs a plan and says what happened, one observation at a time. Knows nothing of files, figures or verdicts.
 
 pub mod live;
+pub mod model;
 
 /// Why a plan could not be run. What goes wrong within a run is no error: it is observed.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ mod users;
 mod numbering;
 mod pacer;
 mod schedule;
+mod waiting;
 
 pub use closed::ClosedLoop;
 pub use cookies::Cookies;
@@ -32,6 +33,7 @@ pub use schedule::{Arrival, Schedule};
 pub use stream::{ONLY, Shape, Stream};
 pub use trace::Trace;
 pub use users::Users;
+pub use waiting::{Waiting, Waits};
 
 use std::time::Duration;
 

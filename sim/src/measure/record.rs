@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gateway_core::time::Instant;
 
+use crate::load::Failure;
+
 /// The end of one intended request. Each intended request has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -32,6 +34,24 @@ pub enum Ending {
     Answered(u16),
     /// No complete answer from a target, for this reason.
     Dropped(Cause),
+}
+
+impl Ending {
+    /// The way an attempt failed, where the load may send its request again.
+    pub fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Answered(500..) => Some(Failure::Target),
+            Self::Dropped(Cause::Refused | Cause::ConnectTimeout) => Some(Failure::Connect),
+            Self::Dropped(Cause::ResetBeforeResponse | Cause::ResetMidBody | Cause::Truncated) => {
+                Some(Failure::Reset)
+            }
+            Self::Dropped(Cause::ResponseTimeout) => Some(Failure::Timeout),
+            Self::Dropped(
+                Cause::Gateway502 | Cause::Gateway503NoTarget | Cause::Gateway504 | Cause::GatewayError,
+            ) => Some(Failure::Gateway),
+            Self::Answered(_) | Self::Dropped(_) => None,
+        }
+    }
 }
 
 impl Record {

@@ -18,7 +18,7 @@ use gateway_core::weight::Weight;
 use super::{Conditions, CpuSample, Ending, Measured, Observation, Pick, Record, Recorder, StepMoments};
 use crate::load::{Arrival, Load, RequestMix, RequestTemplate, Schedule, Stream};
 use crate::mock::{Behaviour, Latency, Respond};
-use crate::plan::{GatewayPlan, MockPlan, Plan, Source};
+use crate::plan::{Engine, GatewayPlan, MockPlan, Model, Plan, Source};
 use crate::rollout::{Action, Rollout, Step, When};
 
 /// No socket is opened here.
@@ -62,6 +62,8 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
         line: 1,
     };
     Plan {
+        engine: Engine::Live,
+        model: Model::default(),
         name: "blue-green".into(),
         summary: None,
         seed: 42,

@@ -143,7 +143,7 @@ impl Scheduled {
 
 // === impl Active ===
 
-impl<'a> Active<'a> {
+impl Active<'_> {
     /// Whether a fault of this very kind is on.
     pub fn is_on(&self, kind: &FaultKind) -> bool {
         self.on.iter().any(|fault| fault.kind == *kind)

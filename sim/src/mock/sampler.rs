@@ -83,9 +83,9 @@ pub(super) fn unit(uniform: u64) -> f64 {
 
 fn table(quantile: impl Fn(f64) -> f64) -> Arc<Table> {
     let mut table = [[0.0; STEPS + 1]; HALVINGS];
-    for (halving, row) in table.iter_mut().enumerate() {
+    for (halving, row) in (1_i32..).zip(&mut table) {
         for (step, value) in row.iter_mut().enumerate() {
-            let survival = (0.5_f64).powi(halving as i32 + 1) * (1.0 + step as f64 / STEPS as f64);
+            let survival = 0.5_f64.powi(halving) * (1.0 + step as f64 / STEPS as f64);
             // Nobody has a quantile that is no number: at survival 1 a form without a least value has zero.
             *value = quantile(survival).clamp(0.0, HIGHEST_NS);
         }

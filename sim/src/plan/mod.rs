@@ -2,10 +2,12 @@
 //! to parse. `scenario` builds it, both engines read it. Leaves phases and thresholds to their files.
 
 mod duration;
+mod model;
 pub mod threshold;
 
 pub use duration::{DurationError, parse_duration};
 
+pub use model::{Engine, Model};
 pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
 
 use std::net::SocketAddr;
@@ -32,6 +34,10 @@ pub struct Plan {
     pub source: Source,
     /// What arrives, and when.
     pub load: Load,
+    /// Which engine runs it.
+    pub engine: Engine,
+    /// What the model engine is told of the world.
+    pub model: Model,
     /// The gateway to drive.
     pub gateway: GatewayPlan,
     /// One mock for each target name, in the order the file names them. Reports list targets in this order.

@@ -21,6 +21,7 @@ mod latency;
 mod lints;
 mod load;
 mod mocks;
+mod model;
 mod patterns;
 mod requests;
 mod retry;
@@ -53,7 +54,7 @@ use self::mistakes::Mistakes;
 use self::node::Table;
 use self::reader::{Section, Shape};
 use crate::load::Load;
-use crate::plan::{Plan, Source};
+use crate::plan::{Engine, Plan, Source};
 use crate::rollout::Rollout;
 
 /// Every default, commented: what `sim` reads and what people can read.
@@ -66,6 +67,7 @@ const SHAPE: Shape = Shape {
         "summary",
         "engine",
         "seed",
+        "model",
         "load",
         "services",
         "routes",
@@ -76,7 +78,7 @@ const SHAPE: Shape = Shape {
         "faults",
         "thresholds",
     ],
-    later: &["extends", "rollout", "analysis", "model", "matrix", "report"],
+    later: &["extends", "rollout", "analysis", "matrix", "report"],
 };
 /// A name is a folder's name too.
 const NAME_MAX: usize = 64;
@@ -92,6 +94,8 @@ pub struct Input {
     pub sets: Vec<String>,
     /// The seed of `--seed`, instead of the file's.
     pub seed: Option<u64>,
+    /// The engine of `--engine`, instead of the file's.
+    pub engine: Option<Engine>,
     /// Where files that the scenario names come from.
     pub surroundings: Surroundings,
 }
@@ -130,7 +134,8 @@ pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> 
 fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let (defaults, place) = (defaults(), Place::file(0..0));
     let section = Section::whole(root, &defaults, &place, &SHAPE, mistakes);
-    section.one_of("engine", &["live"], &["model"]);
+    let engine = model::engine(&section);
+    let model = model::read(&section);
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
     let mut files = Vec::new();
@@ -158,6 +163,8 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
             resolved,
         },
         load: load?,
+        engine: input.engine.or(engine)?,
+        model: model?,
         gateway: gateway?,
         mocks,
         steps,
@@ -198,6 +205,9 @@ fn resolved(root: &Table, input: &Input, identity: &[String]) -> String {
     let mut table = root.to_toml();
     if let Some(seed) = input.seed.and_then(|seed| i64::try_from(seed).ok()) {
         table.insert("seed".to_owned(), toml::Value::Integer(seed));
+    }
+    if let Some(engine) = input.engine {
+        table.insert("engine".to_owned(), toml::Value::String(engine.as_str().to_owned()));
     }
     // Whatever was read as TOML can be written as TOML.
     let text = toml::to_string_pretty(&table).unwrap_or_default();

@@ -99,7 +99,6 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("name = \"blue-green\"", "", "a scenario needs `name`"),
     ("name = \"blue-green\"", "name = 7", "`name` is not a string"),
     ("name = \"blue-green\"", "nmae = \"blue-green\"", "unknown key `nmae`"),
-    ("seed = 42", "seed = 42\nengine = \"model\"", "`model` is not served yet"),
     ("seed = 42", "seed = 42\nengine = \"alive\"", "`alive` is not a value of `engine`"),
     ("seed = 42", "seed = -1", "`seed` is out of range"),
     ("seed = 42", "seed = 99999999999999999999", "`seed` is out of range"),

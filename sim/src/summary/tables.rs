@@ -20,7 +20,7 @@ pub(super) fn scenario(plan: &Plan) -> ScenarioFacts {
         name: plan.name.clone(),
         summary: plan.summary.clone(),
         sha256: plan.source.sha256.clone(),
-        engine: "live".to_owned(),
+        engine: plan.engine.as_str().to_owned(),
         seed: plan.seed,
         load: plan.load.in_words(),
         duration_s: plan.load.duration().as_secs_f64(),

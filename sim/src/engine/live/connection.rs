@@ -9,7 +9,7 @@ use gateway_core::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::answer::AnswerReader;
-use crate::load::Arrival;
+use crate::load::{Arrival, Waits};
 use crate::measure::{Cause, Ending};
 
 /// A request that has been released and not yet ended.
@@ -68,6 +68,16 @@ impl Job {
     /// How it ends when no connection came free for it: as its last attempt did, if it had one.
     pub(super) fn unsent(&self) -> Ending {
         self.failed.unwrap_or(Ending::Dropped(Cause::Unsent))
+    }
+}
+
+impl Waits for Job {
+    fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    fn waits(&self) -> Instant {
+        self.waits
     }
 }
 

@@ -44,7 +44,8 @@ pub fn page(summary: &Summary) -> String {
 
 fn header(out: &mut Markup, summary: &Summary) {
     let scenario = &summary.scenario;
-    markup!(out, "<header><p class=\"eyebrow\">sim run · " (scenario.engine) " engine · real sockets</p><div class=\"top\"><div><h1>" (scenario.name) "</h1>");
+    let time = if scenario.engine == "model" { "virtual time" } else { "real sockets" };
+    markup!(out, "<header><p class=\"eyebrow\">sim run · " (scenario.engine) " engine · " (time) "</p><div class=\"top\"><div><h1>" (scenario.name) "</h1>");
     if let Some(text) = &scenario.summary {
         markup!(out, "<p class=\"under\">" (text) "</p>");
     }

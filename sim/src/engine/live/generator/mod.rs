@@ -20,12 +20,12 @@ use gateway_core::time::Instant;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 
-use self::queues::{Alarm, Alarms, Waiting};
+use self::queues::{Alarm, Alarms};
 use super::connection::{Connection, Job};
 use super::machine;
 use super::outgoing::Outgoing;
 use super::report::Reporter;
-use crate::load::{Load, Pacer, RequestIds, Retries};
+use crate::load::{Load, Pacer, RequestIds, Retries, Waiting};
 use crate::measure::{Cause, Ending, Observation, Record};
 
 /// Nearer than this, waiting for a moment costs less than sleeping until it.
@@ -90,7 +90,7 @@ struct Generator {
     /// Places without a connection.
     closed: Vec<usize>,
     /// Released, and waiting for a connection.
-    waiting: Waiting,
+    waiting: Waiting<Job>,
     /// When the request on a connection is sent a second time.
     hedges: Alarms,
     /// When the request on a connection is given up.
@@ -194,7 +194,7 @@ impl Generator {
     }
 
     fn is_over(&self, now: Instant) -> bool {
-        let idle = self.busy == 0 && self.waiting.len() == 0;
+        let idle = self.busy == 0 && self.waiting.is_empty();
         self.drain_until.is_some_and(|until| idle || now >= until)
     }
 
@@ -275,7 +275,7 @@ impl Generator {
             self.reporter.report(Observation::Retried { request: job.arrival.index, at: done, ending });
             return;
         }
-        let failure = wire::failure(ending).filter(|_| self.aborted.is_none());
+        let failure = ending.failure().filter(|_| self.aborted.is_none());
         if failure.is_some_and(|failure| self.retries[job.arrival.stream].again(job.attempt, failure)) {
             self.reporter.report(Observation::Retried { request: job.arrival.index, at: done, ending });
             self.assign(job.again(ending, done));

@@ -11,7 +11,6 @@ use super::super::answer::{AnswerHead, Found};
 use super::super::connection::{Job, Link, connect};
 use super::queues::Alarm;
 use super::{Generator, READ};
-use crate::load::Failure;
 use crate::measure::{Cause, Ending};
 
 impl Generator {
@@ -250,22 +249,6 @@ fn ending(head: AnswerHead) -> Ending {
         504 => Cause::Gateway504,
         _ => Cause::GatewayError,
     })
-}
-
-/// The way an attempt failed, where it may be tried again.
-pub(super) fn failure(ending: Ending) -> Option<Failure> {
-    match ending {
-        Ending::Answered(500..) => Some(Failure::Target),
-        Ending::Dropped(Cause::Refused | Cause::ConnectTimeout) => Some(Failure::Connect),
-        Ending::Dropped(Cause::ResetBeforeResponse | Cause::ResetMidBody | Cause::Truncated) => {
-            Some(Failure::Reset)
-        }
-        Ending::Dropped(Cause::ResponseTimeout) => Some(Failure::Timeout),
-        Ending::Dropped(
-            Cause::Gateway502 | Cause::Gateway503NoTarget | Cause::Gateway504 | Cause::GatewayError,
-        ) => Some(Failure::Gateway),
-        Ending::Answered(_) | Ending::Dropped(_) => None,
-    }
 }
 
 fn connect_cause(error: &io::Error) -> Cause {

@@ -1,0 +1,148 @@
+//! A flight: one request on its way over one client connection, or one probe. It has at most one next event at any time, and
+//! its stage says what that event means.
+
+use gateway_core::gateway::Attempt;
+use gateway_core::health::Probe;
+use gateway_core::outcome::Failure;
+use gateway_core::time::Instant;
+
+use super::client::Job;
+use crate::measure::Ending;
+
+/// Where a flight is; each stage but the last three ends with the flight's next event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// The client's connection is being opened.
+    Connecting,
+    /// Between client and gateway.
+    ToGateway,
+    /// Waits for a worker of the gateway, and is worked on.
+    AtGateway,
+    /// The gateway asks its target for a connection.
+    Dialing,
+    /// The connection is accepted.
+    Dialed,
+    /// Between gateway and target.
+    ToTarget,
+    /// Read by a target that hangs.
+    Frozen,
+    /// An answer that waits for a target that hangs, or whose wire is cut.
+    Answering,
+    /// The head of an answer is on its way to the gateway.
+    HeadBack,
+    /// The rest of an answer is.
+    BodyBack,
+    /// Word of a failure is on its way to the gateway.
+    Failing(Failure, Sent),
+    /// The answer is on its way to the client.
+    ToClient(Ending),
+    /// Word that the client has gone is on its way to the gateway.
+    ClientGone,
+    /// At the target's station.
+    Served,
+    /// Never answered.
+    Silent,
+    /// There is no such flight.
+    None,
+}
+
+/// Whether anything of the request was sent when an attempt failed.
+pub(super) type Sent = bool;
+
+/// Who a flight belongs to.
+#[derive(Debug)]
+pub(super) enum Owner {
+    /// The client, on this connection.
+    Client(Job, u32),
+    /// The gateway, which probes a target.
+    Probe(Probe),
+}
+
+/// What a target says in the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    /// The status.
+    pub(super) status: u16,
+    /// Whether there is nothing in it but the status.
+    pub(super) is_bare: bool,
+    /// When the whole of it is at the gateway.
+    pub(super) whole_at: Instant,
+    pub(super) truncated: bool,
+    /// Whether the connection is of no use afterwards.
+    pub(super) closes: bool,
+}
+
+/// One flight.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) owner: Owner,
+    pub(super) stage: Stage,
+    /// The number of its next event in the calendar; any other one is stale.
+    pub(super) due: u64,
+    pub(super) attempt: Option<Attempt>,
+    /// The mock that has it.
+    pub(super) mock: u32,
+    /// Its number at the mock's station.
+    pub(super) ticket: u64,
+    /// Answers so far on the connection to the target.
+    pub(super) answers: u64,
+    pub(super) said: Said,
+    /// Tries of the gateway so far.
+    pub(super) tries: u32,
+}
+
+/// No event.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// All flights; places are used again.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    all: Vec<Option<Flight>>,
+    free: Vec<u32>,
+}
+
+impl Flights {
+    /// A new flight, which has no event yet.
+    pub(super) fn begin(&mut self, owner: Owner) -> u32 {
+        let flight = Flight {
+            owner,
+            stage: Stage::None,
+            due: NEVER,
+            attempt: None,
+            mock: u32::MAX,
+            ticket: NEVER,
+            answers: 0,
+            said: Said::default(),
+            tries: 0,
+        };
+        if let Some(slot) = self.free.pop() {
+            self.all[slot as usize] = Some(flight);
+            return slot;
+        }
+        self.all.push(Some(flight));
+        (self.all.len() - 1) as u32
+    }
+
+    /// Takes a flight out.
+    pub(super) fn end(&mut self, slot: u32) -> Option<Flight> {
+        let flight = self.all.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        Some(flight)
+    }
+
+    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Flight> {
+        self.all.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// Those that are in the hands of `mock` at some stage.
+    pub(super) fn at_mock(&self, mock: u32) -> Vec<u32> {
+        let is_there = |flight: &Flight| flight.mock == mock;
+        let slots = (0_u32..).zip(&self.all);
+        slots.filter(|(_, flight)| flight.as_ref().is_some_and(is_there)).map(|(slot, _)| slot).collect()
+    }
+
+    /// All places that are taken.
+    pub(super) fn slots(&self) -> Vec<u32> {
+        (0_u32..).zip(&self.all).filter(|(_, flight)| flight.is_some()).map(|(slot, _)| slot).collect()
+    }
+}

@@ -1,0 +1,297 @@
+//! The gateway of a modelled run: the same `Gateway` as ever, with workers that take their time and connections to targets that
+//! are kept. What it decides it decides itself; this file carries requests to it and away.
+
+use std::time::Duration;
+
+use gateway_core::gateway::{Attempt, Next, Rejection};
+use gateway_core::outcome::{Failure, Outcome};
+use gateway_core::time::Instant;
+use rustc_hash::FxHashMap;
+
+use super::World;
+use super::deadlines::Deadlines;
+use super::flight::{Owner, Sent, Stage};
+use crate::measure::{Cause, Ending, Observation, Pick};
+use crate::rollout::Seen;
+
+/// Idle connections kept for each target and worker, and for how long: the live gateway's.
+const IDLE_MAX: usize = 512;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a Service that was deleted while its request was under way.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What belongs to the gateway and is not in `Gateway`.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// When each worker has done what it was given so far.
+    free_at: Vec<Instant>,
+    /// Idle connections of each worker to each mock, the last one used on top.
+    pools: Vec<Vec<Idle>>,
+    mocks: usize,
+    /// The ends of patience with targets, by how long that is.
+    timeouts: Vec<Deadlines>,
+    /// Which of those each flight is in.
+    timeout_of: FxHashMap<u32, usize>,
+}
+
+/// A connection to a target that nobody uses.
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    since: Instant,
+    answers: u64,
+}
+
+impl Gate {
+    pub(super) fn new(workers: usize, mocks: usize) -> Self {
+        Self {
+            free_at: vec![Instant::ZERO; workers],
+            pools: vec![Vec::new(); workers * mocks],
+            mocks,
+            timeouts: Vec::new(),
+            timeout_of: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.free_at.len()
+    }
+
+    /// When its patience with a target ends next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.timeouts.iter().filter_map(Deadlines::first).map(|(at, _)| at).min()
+    }
+
+    fn wait(&mut self, slot: u32, after: Duration, now: Instant) {
+        let known = self.timeouts.iter().position(|timeouts| timeouts.after() == after);
+        let at = known.unwrap_or_else(|| {
+            self.timeouts.push(Deadlines::new(after));
+            self.timeouts.len() - 1
+        });
+        self.timeouts[at].set(slot, now);
+        self.timeout_of.insert(slot, at);
+    }
+
+    fn wait_no_more(&mut self, slot: u32) {
+        if let Some(at) = self.timeout_of.remove(&slot) {
+            self.timeouts[at].lift(slot);
+        }
+    }
+
+    /// All connections to a mock are gone.
+    pub(super) fn forget(&mut self, mock: u32) {
+        let mocks = self.mocks;
+        self.pools.iter_mut().skip(mock as usize).step_by(mocks).for_each(Vec::clear);
+    }
+}
+
+impl World<'_> {
+    /// The worker that serves a flight: a connection has one for life.
+    fn worker(&mut self, slot: u32) -> usize {
+        let workers = self.gate.workers();
+        match self.flights.get(slot).map(|flight| &flight.owner) {
+            Some(Owner::Client(_, connection)) => *connection as usize % workers,
+            _ => 0,
+        }
+    }
+
+    /// A request has come: it waits until its worker has done everything before it, and then for its own work.
+    pub(super) fn at_gateway(&mut self, slot: u32) {
+        let cost = self.plan.model.gateway_cost;
+        if cost.is_zero() {
+            return self.begin(slot);
+        }
+        let worker = self.worker(slot);
+        let done = self.gate.free_at[worker].max(self.now) + cost;
+        self.gate.free_at[worker] = done;
+        self.enter(slot, Stage::AtGateway, done);
+    }
+
+    /// Asks the gateway where it goes.
+    pub(super) fn begin(&mut self, slot: u32) {
+        let worker = self.worker(slot);
+        let Some(&mut job) = self.job(slot) else { return };
+        let (matched, head) = self.heads.route(&self.gateway, &job.arrival, worker);
+        let (gateway, rng, now) = (&self.gateway, &mut self.rngs[worker], self.now);
+        let begun = matched.and_then(|matched| head.with(|head| gateway.begin(&matched, head, now, rng)));
+        match begun {
+            Ok(attempt) => self.dispatch(slot, job.arrival.index, attempt),
+            Err(rejection) => self.reply(slot, Ending::Dropped(refusal(rejection))),
+        }
+    }
+
+    /// Sends an attempt to its target.
+    fn dispatch(&mut self, slot: u32, index: u64, attempt: Attempt) {
+        self.see(Observation::Picked(Pick::of(index, &attempt)));
+        self.machine.observe(Seen::Picked { target: attempt.target });
+        let mock = self.mock_of.get(&attempt.target).copied();
+        let worker = self.worker(slot);
+        let Some(flight) = self.flights.get(slot) else { return };
+        flight.tries += 1;
+        flight.attempt = Some(attempt);
+        let Some(mock) = mock else { return self.fail(slot, Failure::Refused, false) };
+        flight.mock = mock;
+        if let Some(answers) = self.take_idle(worker, mock) {
+            if let Some(flight) = self.flights.get(slot) {
+                flight.answers = answers;
+            }
+            self.pass_on(slot);
+        } else {
+            let hop = self.hop(slot, 2);
+            self.enter(slot, Stage::Dialing, self.now + hop);
+        }
+    }
+
+    fn take_idle(&mut self, worker: usize, mock: u32) -> Option<u64> {
+        let closes_after = self.sites[mock as usize].target.behaviour().keepalive.idle;
+        let patience = closes_after.map_or(IDLE_TIMEOUT, |idle| idle.min(IDLE_TIMEOUT));
+        let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
+        let idle = pool.pop()?;
+        if self.now.since(idle.since) >= patience {
+            // The others have been idle for even longer.
+            pool.clear();
+            return None;
+        }
+        Some(idle.answers)
+    }
+
+    /// There is a connection: the request goes out on it.
+    pub(super) fn pass_on(&mut self, slot: u32) {
+        let Some(service) = self.flights.get(slot).and_then(|flight| Some(flight.attempt.as_ref()?.service))
+        else {
+            return;
+        };
+        let worker = self.worker(slot);
+        let view = self.gateway.view_of(worker);
+        let patience = view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout);
+        self.gate.wait(slot, patience, self.now);
+        let hop = self.hop(slot, 3);
+        self.enter(slot, Stage::ToTarget, self.now + hop);
+    }
+
+    /// The head of an answer has come, and with it mostly all of it.
+    pub(super) fn head_back(&mut self, slot: u32) {
+        let now = self.now;
+        self.gate.wait_no_more(slot);
+        let Some(flight) = self.flights.get(slot) else { return };
+        if let Some(attempt) = &mut flight.attempt {
+            attempt.answered(now);
+        }
+        let whole_at = flight.said.whole_at;
+        if whole_at > now {
+            let hop = self.hop(slot, 5);
+            if let Some(job) = self.job(slot) {
+                job.first_byte = Some(now + hop);
+            }
+            self.enter(slot, Stage::BodyBack, whole_at);
+        } else {
+            self.body_back(slot);
+        }
+    }
+
+    /// An answer is over.
+    pub(super) fn body_back(&mut self, slot: u32) {
+        let worker = self.worker(slot);
+        let Some(flight) = self.flights.get(slot) else { return };
+        let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
+        let Some(attempt) = flight.attempt.take() else { return };
+        if let (Some(cookie), Owner::Client(job, _)) = (attempt.set_cookie.as_deref(), &flight.owner) {
+            self.heads.learn(&job.arrival, cookie);
+        }
+        let outcome = if said.truncated {
+            Outcome::Failed { cause: Failure::ResetMidBody, sent: true, replayable: false }
+        } else {
+            Outcome::Answered { status: said.status }
+        };
+        // An answer that began is never tried again.
+        drop(self.finish(worker, attempt, outcome));
+        if !said.closes && !said.truncated {
+            let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
+            if pool.len() >= IDLE_MAX {
+                pool.remove(0);
+            }
+            pool.push(Idle { since: self.now, answers: answers + 1 });
+        }
+        if said.truncated {
+            return self.reply(slot, Ending::Dropped(Cause::Truncated));
+        }
+        if let Some(job) = self.job(slot) {
+            job.target = Some(mock);
+        }
+        self.reply(slot, Ending::Answered(said.status));
+    }
+
+    /// An attempt has failed: the gateway tries elsewhere, or says so.
+    pub(super) fn fail(&mut self, slot: u32, cause: Failure, sent: Sent) {
+        self.gate.wait_no_more(slot);
+        let worker = self.worker(slot);
+        let Some(flight) = self.flights.get(slot) else { return };
+        let Some(attempt) = flight.attempt.take() else { return };
+        let has_begun = cause == Failure::ResetMidBody;
+        let outcome = Outcome::Failed { cause, sent, replayable: !has_begun };
+        match self.finish(worker, attempt, outcome) {
+            Some(next) => {
+                if let Some(&mut job) = self.job(slot) {
+                    self.dispatch(slot, job.arrival.index, next);
+                }
+            }
+            None if has_begun => self.reply(slot, Ending::Dropped(Cause::Truncated)),
+            None => {
+                let cause = if cause.is_timeout() { Cause::Gateway504 } else { Cause::Gateway502 };
+                self.reply(slot, Ending::Dropped(cause));
+            }
+        }
+    }
+
+    /// Word has come that the client has gone.
+    pub(super) fn client_gone(&mut self, slot: u32) {
+        self.gate.wait_no_more(slot);
+        let worker = self.worker(slot);
+        if let Some(attempt) = self.flights.end(slot).and_then(|flight| flight.attempt) {
+            // Nobody is left for another try.
+            drop(self.finish(worker, attempt, Outcome::ClientGone));
+        }
+    }
+
+    /// Hands an attempt back to the gateway; the next one, if there is one.
+    fn finish(&mut self, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
+        let (upstream, target) = (attempt.upstream, attempt.target);
+        let next = self.gateway.finish(attempt, outcome, self.now, &mut self.rngs[worker]);
+        self.see(Observation::Finished { at: self.now, upstream, target, outcome });
+        self.machine.observe(Seen::Finished { target });
+        self.hear_news();
+        match next {
+            Next::Done => None,
+            Next::Retry(attempt) => Some(attempt),
+        }
+    }
+
+    /// What the client gets goes out.
+    fn reply(&mut self, slot: u32, ending: Ending) {
+        let hop = self.hop(slot, 5);
+        self.enter(slot, Stage::ToClient(ending), self.now + hop);
+    }
+
+    /// Gives up targets that have taken too long.
+    pub(super) fn gateway_deadlines(&mut self) {
+        loop {
+            let due = self
+                .gate
+                .timeouts
+                .iter()
+                .filter_map(Deadlines::first)
+                .min()
+                .filter(|(at, _)| *at <= self.now);
+            let Some((_, slot)) = due else { return };
+            self.fail(slot, Failure::ResponseTimeout, true);
+        }
+    }
+}
+
+/// What the client is told when a request goes nowhere.
+fn refusal(rejection: Rejection) -> Cause {
+    match rejection {
+        Rejection::NoRoute => Cause::NoRoute,
+        Rejection::NoService | Rejection::NoTarget => Cause::Gateway503NoTarget,
+        Rejection::NeedsHttps(_) => Cause::GatewayError,
+    }
+}

@@ -1,0 +1,255 @@
+//! The heads of requests, as far as the gateway's decisions look at them: prepared once for each kind, filled in for each
+//! request, and matched to a Route once for each kind and revision where nothing that differs is looked at.
+
+use std::borrow::Cow;
+
+use gateway_core::config::Config;
+use gateway_core::entity::normalise;
+use gateway_core::gateway::{Gateway, Rejection, RouteMatch};
+use gateway_core::id::Revision;
+use gateway_core::request::{Head, HeaderLookup, Headers};
+use gateway_core::rng;
+
+use crate::load::{Arrival, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids};
+use crate::mock::{self, Respond, Seen};
+
+/// All kinds of requests of a run.
+#[derive(Debug)]
+pub(super) struct Heads {
+    kinds: Vec<Kind>,
+    values: Values,
+    /// For each stream, kept for each user, where users keep them.
+    cookies: Vec<Option<Cookies>>,
+    /// Whether some Route looks at header fields, under this revision.
+    by_fields: (Option<Revision>, bool),
+}
+
+/// What stands for places.
+#[derive(Clone, Debug)]
+struct Values {
+    index: u64,
+    user: u64,
+    seed: u64,
+    ids: RequestIds,
+}
+
+/// One kind of request.
+#[derive(Debug)]
+struct Kind {
+    method: String,
+    /// The path, or what makes it.
+    path: Text,
+    fields: Vec<(String, Text)>,
+    cookie: String,
+    /// Bytes of its body.
+    body: usize,
+    /// Where it goes as each worker sees it.
+    routes: Vec<Option<Result<RouteMatch, Rejection>>>,
+    revisions: Vec<Revision>,
+}
+
+/// A text that is the same for all requests, or made anew for each.
+#[derive(Debug)]
+struct Text {
+    pattern: Pattern,
+    /// Digits of a user.
+    user_width: usize,
+    is_fixed: bool,
+    now: String,
+}
+
+impl Text {
+    fn new(pattern: &Pattern, users: &Users, values: &Values) -> Self {
+        let is_fixed = !pattern.pieces().iter().any(|piece| matches!(piece, Piece::Place(_)));
+        let mut text =
+            Self { pattern: pattern.clone(), user_width: users.width(), is_fixed: false, now: String::new() };
+        text.fill(values);
+        text.is_fixed = is_fixed;
+        text
+    }
+
+    fn fill(&mut self, values: &Values) {
+        if self.is_fixed {
+            return;
+        }
+        self.now.clear();
+        for piece in self.pattern.pieces() {
+            match piece {
+                Piece::Bytes(bytes) => self.now.push_str(&String::from_utf8_lossy(bytes)),
+                Piece::Place(value) => values.write(*value, self.user_width, &mut self.now),
+            }
+        }
+    }
+}
+
+impl Values {
+    fn write(&self, value: Value, user_width: usize, text: &mut String) {
+        use std::fmt::Write as _;
+        let random = const { rng::fnv1a("load/random") };
+        // A string takes everything.
+        let _ = match value {
+            Value::Index => write!(text, "{:0width$}", self.index, width = self.ids.width()),
+            Value::User => write!(text, "{:0width$}", self.user, width = user_width),
+            Value::Seed => write!(text, "{}", self.seed),
+            Value::Random => write!(text, "{:016x}", rng::draw(self.seed, random, self.index)),
+        };
+    }
+}
+
+impl Heads {
+    /// Those of `load`, for a gateway of so many workers.
+    pub(super) fn new(load: &Load, seed: u64, count: u64, workers: usize) -> Self {
+        let ids = RequestIds::new(seed, count);
+        let values = Values { index: 0, user: 0, seed, ids };
+        let kinds = load.templates().map(|(stream, template)| {
+            let users = &load.streams[stream].users;
+            let says = |name: &str| template.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+            let own = template.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+            let user = users.header.as_deref().filter(|name| !says(name));
+            let user = user.map(|name| (name.to_ascii_lowercase(), Pattern::from(Value::User)));
+            let fields = own.chain(user).map(|(name, value)| (name, Text::new(&value, users, &values)));
+            Kind {
+                method: template.method.clone(),
+                path: Text::new(&template.path, users, &values),
+                fields: fields.collect(),
+                cookie: String::new(),
+                body: Text::new(&template.body, users, &values).now.len(),
+                routes: vec![None; workers],
+                revisions: vec![Revision(0); workers],
+            }
+        });
+        let cookies = |stream: &Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count()));
+        Self {
+            kinds: kinds.collect(),
+            cookies: load.streams.iter().map(cookies).collect(),
+            values: values.clone(),
+            by_fields: (None, true),
+        }
+    }
+
+    /// The Route of a request as `worker` sees it, and its head.
+    pub(super) fn route(
+        &mut self,
+        gateway: &Gateway,
+        arrival: &Arrival,
+        worker: usize,
+    ) -> (Result<RouteMatch, Rejection>, RequestHead<'_>) {
+        self.fill(arrival);
+        let revision = gateway.view_of(worker).revision();
+        if self.by_fields.0 != Some(revision) {
+            self.by_fields = (Some(revision), looks_at_fields(&gateway.config()));
+        }
+        let entry = &mut self.kinds[arrival.kind];
+        let is_fixed = entry.path.is_fixed && !self.by_fields.1;
+        let known = entry.routes[worker].filter(|_| is_fixed && entry.revisions[worker] == revision);
+        let matched =
+            known.unwrap_or_else(|| RequestHead { kind: entry, id: &self.values }.ask(gateway, worker));
+        entry.routes[worker] = Some(matched);
+        entry.revisions[worker] = revision;
+        (matched, RequestHead { kind: entry, id: &self.values })
+    }
+
+    fn fill(&mut self, arrival: &Arrival) {
+        self.values.index = arrival.index;
+        self.values.user = arrival.user;
+        let kind = &mut self.kinds[arrival.kind];
+        kind.path.fill(&self.values);
+        kind.fields.iter_mut().for_each(|(_, text)| text.fill(&self.values));
+        if let Some(cookies) = &self.cookies[arrival.stream] {
+            kind.cookie.clear();
+            kind.cookie.push_str(&String::from_utf8_lossy(cookies.of(arrival.user)));
+        }
+    }
+
+    /// Bytes of the body of the answer to a request of this kind. What describes the request knows nothing of the fields that
+    /// the gateway adds.
+    pub(super) fn answer_length(&self, kind: usize, respond: Respond) -> usize {
+        let kind = &self.kinds[kind];
+        match respond {
+            Respond::Bytes(bytes) => bytes,
+            Respond::Echo => kind.body,
+            Respond::Anything => {
+                let fields: Vec<_> =
+                    kind.fields.iter().map(|(n, text)| (n.as_str(), text.now.as_str())).collect();
+                let (path, body) = (kind.path.now.as_str(), vec![b'x'; kind.body]);
+                let seen = Seen { method: &kind.method, path, query: None, headers: &fields, body: &body };
+                mock::answer(respond, &seen).body.len()
+            }
+        }
+    }
+
+    /// A request was answered with this cookie.
+    pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str) {
+        if let Some(cookies) = &mut self.cookies[arrival.stream] {
+            cookies.set(arrival.user, cookie.as_bytes());
+        }
+    }
+}
+
+fn looks_at_fields(config: &Config) -> bool {
+    config.routes().any(|(_, route)| !route.headers.is_empty())
+}
+
+/// The head of the request that was asked for last.
+pub(super) struct RequestHead<'a> {
+    kind: &'a Kind,
+    id: &'a Values,
+}
+
+impl RequestHead<'_> {
+    fn ask(&self, gateway: &Gateway, worker: usize) -> Result<RouteMatch, Rejection> {
+        self.with(|head| gateway.route(worker, head))
+    }
+
+    /// Calls `then` with the head.
+    pub(super) fn with<T>(&self, then: impl FnOnce(&Head<'_>) -> T) -> T {
+        let text = &self.kind.path.now;
+        let (path, query) =
+            text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
+        let path: Cow<'_, str> = normalise(path);
+        let fields = Fields { of: self, id: std::cell::OnceCell::new() };
+        let host = fields.header("host").unwrap_or("localhost");
+        let (host, port) =
+            host.split_once(':').map_or((host, None), |(host, port)| (host, port.parse().ok()));
+        then(&Head {
+            method: &self.kind.method,
+            host,
+            port,
+            path: &path,
+            query,
+            headers: Headers::new(&fields),
+            client: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        })
+    }
+}
+
+/// The header fields of a head.
+struct Fields<'a> {
+    of: &'a RequestHead<'a>,
+    id: std::cell::OnceCell<String>,
+}
+
+impl Fields<'_> {
+    /// Made when it is asked for: hardly anybody does.
+    fn id(&self) -> &str {
+        self.id.get_or_init(|| self.of.id.ids.id(self.of.id.index))
+    }
+}
+
+impl HeaderLookup for Fields<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        match name {
+            ids::HEADER => Some(self.id()),
+            "cookie" if !self.of.kind.cookie.is_empty() => Some(&self.of.kind.cookie),
+            name => self.of.kind.fields.iter().find(|(n, _)| n == name).map(|(_, text)| text.now.as_str()),
+        }
+    }
+
+    fn any(&self, name: &str, wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let own = self.of.kind.fields.iter().filter(|(n, _)| n == name);
+        let cookie =
+            (name == "cookie" && !self.of.kind.cookie.is_empty()).then_some(self.of.kind.cookie.as_str());
+        let id = (name == ids::HEADER).then(|| self.id());
+        own.map(|(_, text)| text.now.as_str()).chain(cookie).chain(id).any(|value| wanted(value.as_bytes()))
+    }
+}

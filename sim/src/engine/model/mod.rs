@@ -1,0 +1,277 @@
+//! The model engine: the same plan through the very same `Gateway` in virtual time. Nothing is awaited and nothing measured;
+//! every moment is computed, in whole nanoseconds, and a seed gives the same run on every machine.
+//!
+//! A request's way is that of the live engine: the client's connection, the gateway's worker, a kept or a new connection to
+//! the target, the target's station, and back. What decides is shared with the live engine (`load`, `mock`, `rollout`, and
+//! `gateway-core`); this room replaces wires and waiting by events.
+//!
+//! Limits of the model: a message takes as long as the network says whatever its size; a target that closes a connection does
+//! so between two requests, never while one is on its way; the Admin API answers at once.
+
+mod calendar;
+mod client;
+mod control;
+mod deadlines;
+mod flight;
+mod gate;
+mod heads;
+mod site;
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gateway_core::gateway::Gateway;
+use gateway_core::health::ProbeResult;
+use gateway_core::id::TargetId;
+use gateway_core::rng::{self, Rng};
+use gateway_core::time::Instant;
+use rustc_hash::FxHashMap;
+
+use self::calendar::{Calendar, Entry, Event};
+use self::client::Client;
+use self::flight::{Flights, NEVER, Owner, Stage};
+use self::gate::Gate;
+use self::heads::Heads;
+use self::site::Site;
+use crate::measure::{Conditions, Observation};
+use crate::mock::{Latency, Sampler};
+use crate::plan::Plan;
+use crate::rollout::Machine;
+
+/// Observations handed on at once.
+const BATCH: usize = 4096;
+/// Events between two looks at whether to stop.
+const LOOK: u64 = 4096;
+
+/// Runs `plan` under `seed`, which is the plan's own but for replications. `see` gets what happened, in order of time; setting
+/// `stop` ends the run early.
+pub fn run(plan: &Plan, seed: u64, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation])) -> Conditions {
+    let mut world = World::new(plan, seed, see);
+    world.run(stop);
+    world.flush();
+    Conditions { drained_at: world.now, aborted_at: world.client.aborted, ..Conditions::default() }
+}
+
+/// Everything there is in a modelled run.
+struct World<'a> {
+    plan: &'a Plan,
+    seed: u64,
+    now: Instant,
+    calendar: Calendar,
+    flights: Flights,
+    client: Client,
+    gateway: Gateway,
+    gate: Gate,
+    heads: Heads,
+    sites: Vec<Site>,
+    /// The mock behind each target.
+    mock_of: FxHashMap<TargetId, u32>,
+    machine: Machine,
+    /// When the machine has something to say next, as the calendar has it.
+    steps_at: Option<Instant>,
+    /// When the gateway does something by itself next, as the calendar has it.
+    gateway_at: Option<Instant>,
+    /// Probes under way, and the number of the end of their time.
+    probes: FxHashMap<u32, u64>,
+    /// What each worker draws from.
+    rngs: Vec<Rng>,
+    /// Entities made by the steps.
+    stamps: u64,
+    network: Network,
+    seen: Vec<Observation>,
+    out: &'a mut dyn FnMut(&[Observation]),
+}
+
+/// How long a message takes.
+enum Network {
+    Always(Duration),
+    Drawn(Sampler),
+}
+
+impl<'a> World<'a> {
+    fn new(plan: &'a Plan, seed: u64, out: &'a mut dyn FnMut(&[Observation])) -> Self {
+        let workers = plan.gateway.options.workers.max(1);
+        let faults = Rc::new(plan.picked_faults());
+        let sites = plan.mocks.iter().enumerate();
+        let count = plan.load.total();
+        let mut world = Self {
+            plan,
+            seed,
+            now: Instant::ZERO,
+            calendar: Calendar::default(),
+            flights: Flights::default(),
+            client: Client::new(&plan.load, seed),
+            gateway: Gateway::with(plan.gateway.config.clone(), plan.gateway.options),
+            gate: Gate::new(workers, plan.mocks.len()),
+            heads: Heads::new(&plan.load, seed, count, workers),
+            sites: sites.map(|(number, mock)| Site::new(number, mock, &faults, seed)).collect(),
+            mock_of: plan.mocks_of_targets(),
+            machine: plan.machine(),
+            steps_at: None,
+            gateway_at: None,
+            probes: FxHashMap::default(),
+            rngs: (0..workers).map(|worker| rng::stream(seed, "worker", worker as u64)).collect(),
+            stamps: 0,
+            network: match &plan.model.network {
+                Latency::Constant(always) => Network::Always(*always),
+                drawn => Network::Drawn(Sampler::new(drawn)),
+            },
+            seen: Vec::with_capacity(BATCH),
+            out,
+        };
+        for (number, site) in (0_u32..).zip(&world.sites) {
+            for &at in site.changes() {
+                world.calendar.push(at, Event::Change(number));
+            }
+        }
+        world.expect_step();
+        world.expect_gateway();
+        world
+    }
+
+    fn run(&mut self, stop: &AtomicBool) {
+        for turn in 0_u64.. {
+            if turn % LOOK == 0 && stop.load(Ordering::Relaxed) {
+                self.abort();
+            }
+            self.look_at_the_end();
+            if self.client.is_over(self.now) {
+                break;
+            }
+            self.turn();
+        }
+        self.end_leftovers();
+    }
+
+    /// What happens next: at one moment control, then what is on its way, then the ends of patience, then arrivals.
+    fn turn(&mut self) {
+        let event = self.calendar.peek().unwrap_or(Instant::MAX);
+        let client = self.client.next_deadline().unwrap_or(Instant::MAX);
+        let gateway = self.gate.next_deadline().unwrap_or(Instant::MAX);
+        let arrival = self.client.due().unwrap_or(Instant::MAX);
+        let end = self.client.drain_until().unwrap_or_else(|| {
+            // A closed loop may have nobody left who is ready before its end.
+            (Instant::ZERO + self.plan.load.duration()).max(self.now)
+        });
+        let next = event.min(client).min(gateway).min(arrival);
+        if next == Instant::MAX {
+            self.now = end;
+        } else if event == next {
+            if let Some(entry) = self.calendar.pop() {
+                self.now = entry.at;
+                self.happen(entry);
+            }
+        } else if gateway == next {
+            self.now = next;
+            self.gateway_deadlines();
+        } else if client == next {
+            self.now = next;
+            self.client_deadlines();
+        } else {
+            self.now = next;
+            self.release_due();
+        }
+        self.expect_drained();
+    }
+
+    /// What the machine was told may let it go on at once.
+    fn expect_drained(&mut self) {
+        if self.machine.next_time() <= self.now {
+            self.step();
+        }
+    }
+
+    fn happen(&mut self, entry: Entry) {
+        match entry.event {
+            Event::Step => {
+                if self.steps_at == Some(self.now) {
+                    self.step();
+                }
+            }
+            Event::Change(mock) => self.change(mock),
+            Event::Gateway => self.gateway_moment(),
+            Event::Departure(mock) => self.departure(mock),
+            Event::ProbeOver(slot) => self.probe_over(slot, entry.number),
+            Event::Flight(slot) => {
+                let flight = self.flights.get(slot).filter(|flight| flight.due == entry.number);
+                if let Some(flight) = flight {
+                    flight.due = NEVER;
+                    let stage = flight.stage;
+                    self.get_on(slot, stage);
+                }
+            }
+        }
+    }
+
+    /// A flight has come to the end of a stage.
+    fn get_on(&mut self, slot: u32, stage: Stage) {
+        match stage {
+            Stage::Connecting => self.connected(slot),
+            Stage::ToGateway => self.at_gateway(slot),
+            Stage::AtGateway => self.begin(slot),
+            Stage::Dialing => self.dialed(slot),
+            Stage::Dialed if self.is_tcp_probe(slot) => self.probed(slot, ProbeResult::Connected),
+            Stage::Dialed => self.pass_on(slot),
+            Stage::ToTarget => self.at_target(slot),
+            Stage::Frozen => self.take_up(slot),
+            Stage::Answering => self.say(slot),
+            Stage::HeadBack if self.is_probe(slot) => {
+                let status = self.flights.get(slot).map_or(0, |flight| flight.said.status);
+                self.probed(slot, ProbeResult::Answered { status });
+            }
+            Stage::HeadBack => self.head_back(slot),
+            Stage::BodyBack => self.body_back(slot),
+            Stage::Failing(cause, _) if self.is_probe(slot) => self.probed(slot, ProbeResult::Failed(cause)),
+            Stage::Failing(cause, sent) => self.fail(slot, cause, sent),
+            Stage::ToClient(ending) => self.answered(slot, ending),
+            Stage::ClientGone => self.client_gone(slot),
+            Stage::Served | Stage::Silent | Stage::None => {}
+        }
+    }
+
+    /// A flight begins a stage that ends at `at`.
+    fn enter(&mut self, slot: u32, stage: Stage, at: Instant) {
+        let number = self.calendar.push(at, Event::Flight(slot));
+        if let Some(flight) = self.flights.get(slot) {
+            flight.stage = stage;
+            flight.due = number;
+        }
+    }
+
+    /// A flight begins a stage that ends by somebody else's doing.
+    fn rest(&mut self, slot: u32, stage: Stage) {
+        if let Some(flight) = self.flights.get(slot) {
+            flight.stage = stage;
+            flight.due = NEVER;
+        }
+    }
+
+    /// How long a message of a flight takes on `leg`: 0 and 5 between client and gateway, there and back, 3 and 4 between
+    /// gateway and target, 1 and 2 for connections. The same for the same request, whatever else happens.
+    fn hop(&mut self, slot: u32, leg: u64) -> Duration {
+        let sampler = match &self.network {
+            Network::Always(always) => return *always,
+            Network::Drawn(sampler) => sampler,
+        };
+        let Some(flight) = self.flights.get(slot) else { return Duration::ZERO };
+        let (name, number, attempt) = match &flight.owner {
+            Owner::Client(job, _) => (const { rng::fnv1a("model/hop") }, job.arrival.index, job.attempt),
+            Owner::Probe(probe) => (const { rng::fnv1a("model/probe") }, probe.id, 0),
+        };
+        let try_of = u64::from(attempt) << 40 | u64::from(flight.tries) << 8 | leg;
+        sampler.at(rng::draw(self.seed ^ name, try_of, number))
+    }
+
+    fn see(&mut self, seen: Observation) {
+        self.seen.push(seen);
+        if self.seen.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        (self.out)(&self.seen);
+        self.seen.clear();
+    }
+}
