@@ -243,6 +243,23 @@ fn live_connections_closed_without_warning_drop_nothing() {
 }
 
 #[test]
+fn live_who_leaves_the_upstream_is_alive_and_gets_no_more_until_it_comes_back() {
+    // Aim: nobody loses a request, and the weights are exact on either side. Method: the first half without blue-2.
+    let seen = run(&[], &fault("0s", "blue-2*", "for = \"500ms\"\nderegister = true"));
+    seen.assert_all_answered();
+    let of = |name: &str| seen.summary.targets.iter().find(|target| target.name == name).unwrap().requests;
+    assert_eq!(of("blue-1:80") + of("blue-2:80"), 200);
+    // Half of what came after it was back, however late the call was.
+    assert!((1..=50).contains(&of("blue-2:80")), "{}", of("blue-2:80"));
+    assert!(seen.summary.weights.iter().all(|row| row.test.ok), "{:?}", seen.summary.weights);
+    assert!(seen.summary.weights.iter().any(|row| row.requests > 0 && row.targets.len() == 1));
+    assert!(seen.summary.faults.iter().any(|fault| fault.kind == "deregister"));
+    let gone = run(&["load.duration=0.3s"], &fault("0s", "blue-*", "deregister = true"));
+    assert!(gone.dropped().keys().all(|cause| *cause == "gateway_503_no_target"), "{:?}", gone.dropped());
+    assert!(gone.summary.requests.dropped > 0);
+}
+
+#[test]
 fn live_kept_alive_connections_end_without_a_word() {
     // Aim: the end itself, which the gateway hides. Method: one target, one raw connection; what comes until it ends.
     let ask = |keepalive: &str, requests: usize| {

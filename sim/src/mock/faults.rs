@@ -52,6 +52,19 @@ pub enum FaultKind {
     Kill,
     /// Nothing goes in or out, and nothing is reset; what was sent meanwhile arrives when it is over.
     Partition,
+    /// It leaves its Upstreams while alive. Nothing happens at the target: whoever drives the gateway takes its weight away.
+    Deregister,
+}
+
+/// A target leaves its Upstreams, or comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Registration {
+    /// When.
+    pub at: Instant,
+    /// Which mock, by index.
+    pub mock: usize,
+    /// Whether it comes back.
+    pub returns: bool,
 }
 
 /// All faults of a run.
@@ -109,6 +122,26 @@ impl Faults {
     pub fn changes(&self, mock: usize) -> BTreeSet<Instant> {
         let moments = self.of(mock).flat_map(|fault| [fault.from, fault.until]);
         moments.filter(|&at| at != Instant::MAX).collect()
+    }
+
+    /// Who leaves its Upstreams and who comes back, in order of time. Faults that touch are one.
+    pub fn registrations(&self) -> Vec<Registration> {
+        let leaves = |fault: &&Scheduled| fault.kind == FaultKind::Deregister;
+        let mocks: BTreeSet<usize> =
+            self.scheduled.iter().filter(leaves).flat_map(|fault| fault.mocks.iter().copied()).collect();
+        let mut all = Vec::new();
+        for mock in mocks {
+            let mut was_out = false;
+            for at in self.changes(mock) {
+                let is_out = self.at(mock, at).is_on(&FaultKind::Deregister);
+                if is_out != was_out {
+                    all.push(Registration { at, mock, returns: !is_out });
+                }
+                was_out = is_out;
+            }
+        }
+        all.sort_unstable();
+        all
     }
 
     /// The first moment from `now` on at which `mock` does not hang; [`Instant::MAX`] is never.
@@ -200,6 +233,7 @@ impl fmt::Display for FaultKind {
             Self::Truncate => "truncate",
             Self::Kill => "kill",
             Self::Partition => "partition",
+            Self::Deregister => "deregister",
         };
         f.write_str(word)
     }
@@ -268,6 +302,16 @@ mod tests {
             };
             assert!((0..100).all(|request| of(&alone, request) == of(&with, request)));
         }
+    }
+
+    #[test]
+    fn who_leaves_comes_back_once_and_faults_that_touch_are_one() {
+        let mut faults =
+            [(1, 2), (3, 1), (6, 1)].map(|(from, lasts)| fault(FaultKind::Deregister, from, lasts, 1.0));
+        faults.iter_mut().for_each(|fault| fault.mocks = vec![3]);
+        let told = Faults::new(&faults, &NAMES, 1).registrations();
+        let told: Vec<_> = told.iter().map(|told| (told.at, told.mock, told.returns)).collect();
+        assert_eq!(told, [(s(1), 3, false), (s(4), 3, true), (s(6), 3, false), (s(7), 3, true)]);
     }
 
     #[test]

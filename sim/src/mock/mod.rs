@@ -18,7 +18,7 @@ mod answer;
 pub use answer::{Answer, Seen, answer};
 pub use behaviour::{Behaviour, Errors, KeepAlive, Respond, Warmup};
 pub use draws::Draws;
-pub use faults::{Active, Fault, FaultKind, Faults, Scheduled};
+pub use faults::{Active, Fault, FaultKind, Faults, Registration, Scheduled};
 pub use latency::{Latency, LatencyError};
 pub use pace::Pace;
 pub use sampler::Sampler;

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 
 use crate::load::Load;
 use crate::mock::{Behaviour, Fault, Faults};
-use crate::rollout::{Action, Machine, Rollout, Step};
+use crate::rollout::{Action, Machine, Registry, Rollout, Step};
 
 /// One run, ready to go.
 #[derive(Clone, Debug)]
@@ -57,6 +57,12 @@ impl Plan {
     pub fn picked_faults(&self) -> Faults {
         let names: Vec<_> = self.mocks.iter().map(|mock| mock.name.as_str()).collect();
         Faults::new(&self.faults, &names, self.seed)
+    }
+
+    /// Who leaves its Upstreams and comes back, as the faults say.
+    pub fn registry(&self) -> Registry {
+        let names: Vec<_> = self.mocks.iter().map(|mock| mock.name.as_str()).collect();
+        Registry::new(&self.picked_faults(), &names, &self.gateway.config)
     }
 
     /// What leads through the steps.

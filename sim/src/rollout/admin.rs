@@ -54,9 +54,18 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
     }
 }
 
-fn set_target(weight: &TargetWeight) -> AdminCall {
-    let path = format!("/upstreams/{}/targets/{}", segment(&weight.upstream), segment(&weight.target));
-    AdminCall::patch(path, json!({ "weight": weight.weight }))
+/// The call that gives a target its weight. Without any it gets no requests; sessions that stick to it may end there.
+pub(super) fn set_target(weight: &TargetWeight) -> AdminCall {
+    AdminCall::patch(target_path(&weight.upstream, &weight.target), json!({ "weight": weight.weight }))
+}
+
+/// The call that asks what a target's weight is.
+pub(super) fn get_target(upstream: &str, target: &str) -> AdminCall {
+    AdminCall { method: "GET", path: target_path(upstream, target), body: None }
+}
+
+fn target_path(upstream: &str, target: &str) -> String {
+    format!("/upstreams/{}/targets/{}", segment(upstream), segment(target))
 }
 
 fn header_route(route: &HeaderRoute) -> Vec<AdminCall> {

@@ -11,6 +11,7 @@
 
 mod action;
 mod admin;
+mod registry;
 
 mod machine;
 mod output;
@@ -19,3 +20,4 @@ pub use action::{Action, HeaderMatch, HeaderRoute, Step, TargetWeight, When};
 pub use admin::{AdminCall, calls};
 pub use machine::{Machine, Rollout, Seen};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
+pub use registry::{Move, Registry};

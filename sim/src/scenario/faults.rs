@@ -29,8 +29,9 @@ const SHAPE: Shape = Shape {
         "slow_body",
         "kill",
         "partition",
+        "deregister",
     ],
-    later: &["deregister"],
+    later: &[],
 };
 /// The first keys say when and where, the others what.
 const WHEN_AND_WHERE: usize = 4;
@@ -124,7 +125,8 @@ fn kind(section: &Section<'_>) -> Option<FaultKind> {
         "close" => flag(FaultKind::Close),
         "truncate" => flag(FaultKind::Truncate),
         "kill" => flag(FaultKind::Kill),
-        _ => flag(FaultKind::Partition),
+        "partition" => flag(FaultKind::Partition),
+        _ => flag(FaultKind::Deregister),
     }
 }
 

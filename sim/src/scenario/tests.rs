@@ -325,8 +325,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "[thresholds]",
-        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nderegister = true\n[thresholds]",
-        "`deregister` is not served yet",
+        "[[faults]]\nat = \"1s\"\nmatch = \"*\"\nderegister = 1\n[thresholds]",
+        "`deregister` is not true or false",
     ),
     (
         "[thresholds]",

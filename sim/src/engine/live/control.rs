@@ -1,5 +1,5 @@
-//! Drives the rollout's machine in real time, and carries out its orders the way a user would: by calls of the Admin API over
-//! HTTP. Decides nothing.
+//! Drives the rollout's machine and the registry of targets in real time, and carries out their orders the way a user would: by
+//! calls of the Admin API over HTTP. Decides nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gateway_core::gateway::{Applied, Cause};
 use gateway_core::shell::Clock;
 use gateway_core::time::Instant;
@@ -23,7 +24,7 @@ use tokio::task::LocalSet;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::measure::{Observation, StepMoments};
-use crate::rollout::{AdminCall, Machine, Order, Output, Seen, Task};
+use crate::rollout::{AdminCall, Machine, Move, Order, Output, Registry, Seen, Task};
 
 /// How long a call of the Admin API may take before the step counts as failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +34,7 @@ const FLUSH: Duration = Duration::from_millis(10);
 /// What the thread is given.
 pub(super) struct Start {
     pub(super) machine: Machine,
+    pub(super) registry: Registry,
     pub(super) admin: SocketAddr,
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
@@ -57,7 +59,7 @@ pub(super) fn run(start: Start) -> io::Result<()> {
         };
         tokio::select! {
             rang = control.alarm.run() => rang,
-            () = control.drive(start.machine) => Ok(()),
+            () = control.drive(start.machine, start.registry) => Ok(()),
             _ = start.stop => Ok(()),
         }
     })
@@ -74,14 +76,21 @@ struct Control {
 
 impl Control {
     /// Never ends: what the gateway does by itself is told to the end of the run.
-    async fn drive(&self, mut machine: Machine) {
+    async fn drive(&self, mut machine: Machine, mut registry: Registry) {
         loop {
             self.seen.try_iter().for_each(|seen| machine.observe(seen));
             let now = self.clock.now();
+            if let Some(due) = registry.due(now) {
+                self.register(due, &mut registry).await;
+                continue;
+            }
             match machine.poll(now) {
                 Some(Output::Order(order)) => self.carry_out(order, &mut machine).await,
                 Some(Output::Mark(_)) => {}
-                None => self.idle_until(machine.next_time().min(now + FLUSH)).await,
+                None => {
+                    let next = machine.next_time().min(registry.next_time());
+                    self.idle_until(next.min(now + FLUSH)).await;
+                }
             }
         }
     }
@@ -95,6 +104,17 @@ impl Control {
         machine.acked(order.id, self.clock.now(), ok);
     }
 
+    /// A target leaves or comes back. What the gateway refuses, as after a change of the file's own, stays undone.
+    async fn register(&self, due: Move, registry: &mut Registry) {
+        self.reporter.flush_until(self.clock.now());
+        let weight = self.call_in_time(&due.question()).await.and_then(|answer| weight(&answer));
+        if let Some(call) = weight.and_then(|weight| registry.call(due, weight)) {
+            self.call_in_time(&call).await;
+        }
+        self.tell_epochs();
+        self.reporter.flush();
+    }
+
     /// Whether all calls of a step succeeded.
     async fn change(&self, step: usize, calls: &[AdminCall]) -> bool {
         let requested = self.clock.now();
@@ -102,7 +122,7 @@ impl Control {
         self.reporter.flush_until(requested);
         let mut ok = true;
         for call in calls {
-            ok = ok && matches!(tokio::time::timeout(CALL_TIMEOUT, self.call(call)).await, Ok(Ok(true)));
+            ok = ok && self.call_in_time(call).await.is_some();
         }
         let acked = ok.then(|| self.clock.now());
         let applied = self.tell_epochs().filter(|_| ok);
@@ -134,23 +154,34 @@ impl Control {
         self.alarm.wait_until(until).await;
     }
 
-    /// Whether the call succeeded. Each call has a connection of its own, as curl's.
-    async fn call(&self, call: &AdminCall) -> Result<bool, Box<dyn std::error::Error>> {
+    /// The body of a call's answer, if that came in time and says that it succeeded.
+    async fn call_in_time(&self, call: &AdminCall) -> Option<Bytes> {
+        tokio::time::timeout(CALL_TIMEOUT, self.call(call)).await.ok()?.ok()?
+    }
+
+    /// The body of an answer that says so. Each call has a connection of its own, as curl's.
+    async fn call(&self, call: &AdminCall) -> Result<Option<Bytes>, Box<dyn std::error::Error>> {
         let body = call.body.as_ref().map_or_else(String::new, ToString::to_string);
         let request = Request::builder()
             .method(call.method)
             .uri(&call.path)
             .header(HOST, self.admin.to_string())
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::<bytes::Bytes>::from(body))?;
+            .body(Full::<Bytes>::from(body))?;
         let stream = TcpStream::connect(self.admin).await?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let serving = tokio::task::spawn_local(connection);
         let response = sender.send_request(request).await?;
         let ok = response.status().is_success();
-        response.into_body().collect().await?;
+        let body = response.into_body().collect().await?.to_bytes();
         serving.abort();
-        Ok(ok)
+        Ok(ok.then_some(body))
     }
+}
+
+/// The weight of a target, as the Admin API tells it.
+fn weight(target: &[u8]) -> Option<u16> {
+    let target: serde_json::Value = serde_json::from_slice(target).ok()?;
+    u16::try_from(target["weight"].as_u64()?).ok()
 }

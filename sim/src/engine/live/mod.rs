@@ -182,10 +182,11 @@ impl Parts {
         let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
 
         let streams = connect_all(proxy, plan.load.connections)?;
-        let (machine, control_clock) = (plan.machine(), clock.clone());
+        let (machine, registry, control_clock) = (plan.machine(), plan.registry(), clock.clone());
         parts.others.push(spawn("control", move |stop| {
             control::run(control::Start {
                 machine,
+                registry,
                 admin,
                 clock: control_clock,
                 reporter: for_control,
