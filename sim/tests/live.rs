@@ -387,7 +387,7 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
     });
     let measured = recorder.finish(conditions.unwrap());
     assert_eq!(measured.intended, 20);
-    assert_eq!(measured.phases.iter().map(|phase| phase.intended).sum::<u64>(), 20);
+    assert_eq!(measured.phases.iter().map(|phase| phase.expected().intended).sum::<u64>(), 20);
 }
 
 #[test]

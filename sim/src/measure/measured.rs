@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
+use super::cells::{Cell, Part, PartKey};
 use super::histogram::{Intended, Times};
 use super::ledger::Tally;
 use super::phases::PhaseKind;
@@ -55,8 +56,10 @@ pub struct Measured {
     pub strangers: u64,
     /// Attempts of the client that failed and were followed by another, by how they failed.
     pub retried: Tally,
-    /// Requests that were sent a second time before their answer.
-    pub hedged: u64,
+    /// What was sent more than once, for each kind of request.
+    pub again: Vec<Again>,
+    /// Whether there were too many parts to keep the latencies of each.
+    pub parts_are_crowded: bool,
     /// What the machine did to the measurement.
     pub conditions: Conditions,
 }
@@ -70,17 +73,22 @@ pub struct MeasuredPhase {
     pub from: Instant,
     /// Where it ends, exclusive.
     pub to: Instant,
-    /// Requests of the schedule that belong to it.
-    pub intended: u64,
-    /// Of those, in the targets' books more than once.
-    pub duplicates: u64,
-    /// Of those, answered but in no target's book.
-    pub lost: u64,
+    /// The requests of the schedule that belong to it, for each kind of request, in the order of the load's templates.
+    pub kinds: Vec<KindTally>,
     /// Its requests, by the Upstream they were picked from.
     pub cells: BTreeMap<Option<UpstreamId>, Cell>,
+    /// Its requests, by Upstream, target and kind.
+    pub parts: BTreeMap<PartKey, Part>,
 }
 
 impl MeasuredPhase {
+    /// The requests of the schedule that belong to it.
+    pub fn expected(&self) -> KindTally {
+        let mut sum = KindTally::default();
+        self.kinds.iter().for_each(|kind| sum.add(kind));
+        sum
+    }
+
     /// All its requests.
     pub fn tally(&self) -> Tally {
         let mut sum = Tally::default();
@@ -89,60 +97,40 @@ impl MeasuredPhase {
     }
 }
 
-/// The requests of one phase and Upstream.
-#[derive(Debug, Default)]
-pub struct Cell {
-    /// How they ended.
-    pub tally: Tally,
-    /// Those whose latency counts.
-    pub timed: Option<Box<Timed>>,
+/// The requests of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindTally {
+    /// Requests intended.
+    pub intended: u64,
+    /// Of those, in the targets' books more than once.
+    pub duplicates: u64,
+    /// Of those, answered but in no target's book.
+    pub lost: u64,
 }
 
-/// Latencies of a cell.
-#[derive(Debug)]
-pub struct Timed {
-    /// Response times of the answered.
-    pub response: Times,
-    /// Service times of the answered.
-    pub service: Times,
-    /// How many were dropped.
-    pub dropped: u64,
-}
-
-impl Timed {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self { response: Times::precise(), service: Times::precise(), dropped: 0 }
-    }
-
+impl KindTally {
     /// Counts all that `other` has counted.
     pub fn add(&mut self, other: &Self) {
-        self.response.add(&other.response);
-        self.service.add(&other.service);
-        self.dropped += other.dropped;
+        self.intended += other.intended;
+        self.duplicates += other.duplicates;
+        self.lost += other.lost;
     }
 }
 
-impl Default for Timed {
-    fn default() -> Self {
-        Self::new()
-    }
+/// What was sent more than once, of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Attempts that failed and were followed by another.
+    pub retries: u64,
+    /// Requests that were sent a second time before their answer.
+    pub hedges: u64,
 }
 
-impl Cell {
-    pub(super) fn count(&mut self, record: &Record, wrong_version: bool, is_timed: bool) {
-        self.tally.count(record.ending, wrong_version);
-        if !is_timed {
-            return;
-        }
-        let timed = self.timed.get_or_insert_with(Box::default);
-        match record.ending {
-            Ending::Answered(_) => {
-                timed.response.record(record.response_time());
-                timed.service.record(record.service_time());
-            }
-            Ending::Dropped(_) => timed.dropped += 1,
-        }
+impl Again {
+    /// Counts all that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.retries += other.retries;
+        self.hedges += other.hedges;
     }
 }
 
@@ -155,23 +143,14 @@ pub struct TargetTally {
     pub tally: Tally,
     /// Response times of its answers outside the warm-up; made on first use.
     pub response: Option<Box<Times>>,
-    /// Service times of its answers outside the warm-up.
-    pub service: Option<Box<Times>>,
-    /// Drops outside the warm-up.
-    pub dropped: u64,
 }
 
 impl TargetTally {
     pub(super) fn count(&mut self, record: &Record, is_warm: bool) {
         self.tally.count(record.ending, false);
-        let coarse = || Box::new(Times::coarse());
-        match record.ending {
-            Ending::Answered(_) if is_warm => {
-                self.response.get_or_insert_with(coarse).record(record.response_time());
-                self.service.get_or_insert_with(coarse).record(record.service_time());
-            }
-            Ending::Dropped(_) if is_warm => self.dropped += 1,
-            _ => {}
+        if is_warm && matches!(record.ending, Ending::Answered(_)) {
+            let times = self.response.get_or_insert_with(|| Box::new(Times::coarse()));
+            times.record(record.response_time());
         }
     }
 }
@@ -261,13 +240,19 @@ impl Measured {
             assert!(entry.ended, "request {index} has no end");
             recorder.bins.intend(intended);
             let phase = recorder.phases.of(intended).expect("no switch is open any more");
-            phases[phase].intended += 1;
-            phases[phase].lost += u64::from(entry.lost);
-            phases[phase].duplicates += u64::from(entry.duplicate);
+            let kind = &mut phases[phase].kinds[numbering.kind(index)];
+            kind.intended += 1;
+            kind.lost += u64::from(entry.lost);
+            kind.duplicates += u64::from(entry.duplicate);
             count += 1;
         }
         for ((phase, upstream), cell) in std::mem::take(&mut recorder.cells) {
             phases[phase].cells.insert(upstream, cell);
+        }
+        let parts = std::mem::take(&mut recorder.parts);
+        let parts_are_crowded = parts.crowded;
+        for ((phase, key), part) in parts.into_all() {
+            phases[phase].parts.insert(key, part);
         }
         check(&recorder, &phases, count);
         for (at, switch) in recorder.switches.iter_mut().enumerate() {
@@ -292,7 +277,8 @@ impl Measured {
             warnings: recorder.warnings,
             strangers: recorder.strangers,
             retried: recorder.retried,
-            hedged: recorder.hedged,
+            again: recorder.again,
+            parts_are_crowded,
             conditions,
         }
     }
@@ -310,10 +296,9 @@ fn phases_of(recorder: &Recorder) -> Vec<MeasuredPhase> {
         kind: start.kind,
         from: start.from,
         to: end(at).max(start.from),
-        intended: 0,
-        duplicates: 0,
-        lost: 0,
+        kinds: vec![KindTally::default(); recorder.again.len()],
         cells: BTreeMap::new(),
+        parts: BTreeMap::new(),
     };
     starts.iter().enumerate().map(phase).collect()
 }
@@ -325,7 +310,7 @@ fn check(recorder: &Recorder, phases: &[MeasuredPhase], count: u64) {
     for phase in phases {
         assert_eq!(
             phase.tally().ended(),
-            phase.intended,
+            phase.expected().intended,
             "intended = answered + dropped in {:?}",
             phase.kind
         );

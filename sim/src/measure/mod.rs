@@ -8,6 +8,7 @@ mod histogram;
 mod ledger;
 
 mod books;
+mod cells;
 mod phases;
 mod series;
 mod switches;
@@ -20,9 +21,12 @@ mod recorder;
 #[cfg(test)]
 pub(crate) mod rehearsal;
 
+pub use cells::{Cell, Part, PartKey, PartTimes, Timed};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
-pub use measured::{Cell, DropSample, Drops, Measured, MeasuredPhase, Slow, TargetTally, Timed, Warning};
+pub use measured::{
+    Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,
+};
 pub use observation::{Conditions, CpuSample, Observation, Pick, StepMoments};
 pub use phases::{PhaseKind, PhaseStart};
 pub use progress::{Milestone, Progress};

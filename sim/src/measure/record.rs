@@ -70,6 +70,11 @@ impl Record {
         self.on_wire.map_or(Duration::ZERO, |on_wire| self.done.since(on_wire))
     }
 
+    /// First byte of the answer minus on the wire. None when there was none.
+    pub fn time_to_first_byte(&self) -> Option<Duration> {
+        Some(self.first_byte?.since(self.on_wire?))
+    }
+
     /// Done minus intended: the headline.
     pub fn response_time(&self) -> Duration {
         self.done.since(self.intended)

@@ -2,7 +2,7 @@
 //! late and as out of order as two workers and a generator may make them; nothing fails unless a test makes it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use gateway_core::config::{Change, Config};
@@ -109,7 +109,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
     let options = plan.gateway.options;
     let gateway = Gateway::with(plan.gateway.config.clone(), options);
     let mut under_way: BinaryHeap<Reverse<(Instant, u64)>> = BinaryHeap::new();
-    let mut attempts: Vec<Option<(Attempt, Instant)>> = Vec::new();
+    let mut attempts: BTreeMap<u64, (Attempt, Instant)> = BTreeMap::new();
     let mut steps = plan.steps.iter().enumerate().peekable();
     for Arrival { index, intended, .. } in Schedule::new(&plan.load, plan.seed) {
         let now = intended + LAG + WIRE + TO_PICK;
@@ -135,7 +135,7 @@ pub(crate) fn play(plan: &Plan) -> Vec<Observation> {
         said.push((reported(index, now), Observation::Picked(Pick::of(index, &attempt))));
         said.push((now, Observation::Served { request: index, mock: attempt.target.0, at: now }));
         under_way.push(Reverse((now + service_time(plan.seed, index), index)));
-        attempts.push(Some((attempt, intended)));
+        attempts.insert(index, (attempt, intended));
     }
     finish(&gateway, &mut under_way, &mut attempts, Instant::MAX, &mut said);
     let seconds = plan.load.duration().as_secs();
@@ -164,7 +164,7 @@ pub(crate) fn service_time(seed: u64, request: u64) -> Duration {
 fn finish(
     gateway: &Gateway,
     under_way: &mut BinaryHeap<Reverse<(Instant, u64)>>,
-    attempts: &mut [Option<(Attempt, Instant)>],
+    attempts: &mut BTreeMap<u64, (Attempt, Instant)>,
     until: Instant,
     said: &mut Vec<(Instant, Observation)>,
 ) {
@@ -173,7 +173,7 @@ fn finish(
             return;
         }
         under_way.pop();
-        let (attempt, intended) = attempts[index as usize].take().unwrap();
+        let (attempt, intended) = attempts.remove(&index).unwrap();
         let (upstream, target) = (attempt.upstream, attempt.target);
         let outcome = Outcome::Answered { status: 200 };
         assert!(matches!(gateway.finish(attempt, outcome, at, &mut stream(0, "gateway", index)), Next::Done));

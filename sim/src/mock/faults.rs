@@ -308,7 +308,9 @@ mod tests {
     fn who_leaves_comes_back_once_and_faults_that_touch_are_one() {
         let mut faults =
             [(1, 2), (3, 1), (6, 1)].map(|(from, lasts)| fault(FaultKind::Deregister, from, lasts, 1.0));
-        faults.iter_mut().for_each(|fault| fault.mocks = vec![3]);
+        for fault in &mut faults {
+            fault.mocks = vec![3];
+        }
         let told = Faults::new(&faults, &NAMES, 1).registrations();
         let told: Vec<_> = told.iter().map(|told| (told.at, told.mock, told.returns)).collect();
         assert_eq!(told, [(s(1), 3, false), (s(4), 3, true), (s(6), 3, false), (s(7), 3, true)]);

@@ -146,10 +146,15 @@ const RULES: [Rule; 8] = [
     Rule {
         name: "dropped",
         metric: Metric::Dropped,
-        tags: &["phase", "upstream", "target", "version", "cause"],
+        tags: &["phase", "upstream", "target", "version", "request", "stream", "cause"],
         asks: &["count", "rate"],
     },
-    Rule { name: "duplicates", metric: Metric::Duplicates, tags: &["phase"], asks: &["count", "rate"] },
+    Rule {
+        name: "duplicates",
+        metric: Metric::Duplicates,
+        tags: &["phase", "request", "stream"],
+        asks: &["count", "rate"],
+    },
     Rule { name: "errors", metric: Metric::Errors, tags: REQUESTS, asks: &["count", "rate"] },
     Rule { name: "latency", metric: Metric::Latency, tags: REQUESTS, asks: TIMES },
     Rule { name: "service_time", metric: Metric::ServiceTime, tags: REQUESTS, asks: TIMES },
@@ -162,7 +167,7 @@ const RULES: [Rule; 8] = [
     },
     Rule { name: "rate", metric: Metric::Rate, tags: &[], asks: &["rate"] },
 ];
-const REQUESTS: &[&str] = &["phase", "upstream", "target", "version"];
+const REQUESTS: &[&str] = &["phase", "upstream", "target", "version", "request", "stream"];
 const TIMES: &[&str] = &["p(99)", "avg", "med", "min", "max"];
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("<=", Comparison::LessOrEqual),
@@ -173,9 +178,8 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", Comparison::Greater),
 ];
 
-/// Metrics and tags that the format has and this program does not serve yet.
+/// Metrics that the format has and this program does not serve yet.
 const METRICS_LATER: [&str; 3] = ["rollout", "detect", "rollback"];
-const TAGS_LATER: [&str; 1] = ["request"];
 
 /// A metric and its tags, as written before the `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,11 +241,6 @@ pub fn parse_subject(text: &str) -> Result<Subject, ThresholdError> {
         subject.tags.push((name.to_owned(), value.to_owned()));
         subject.spans.push(whole.span(value));
     }
-    let has = |name: &str| subject.tags.iter().any(|(tag, _)| tag == name);
-    if has("phase") && (has("target") || has("version")) {
-        let (label, help) = ("a phase and a target", "ask for a phase, or for a target or version");
-        return Err(whole.wrong(tags.unwrap_or(text), "targets are not measured by phase", label, help));
-    }
     Ok(subject)
 }
 
@@ -270,10 +269,6 @@ fn read_tag<'a>(whole: Text<'_>, rule: &Rule, tag: &'a str) -> Result<(&'a str, 
     let (name, value) = (name.trim(), value.trim());
     if rule.tags.contains(&name) {
         return Ok((name, value));
-    }
-    if TAGS_LATER.contains(&name) {
-        let message = format!("the tag `{name}` is not served yet");
-        return Err(whole.wrong(name, message, "known, and still to come", "leave it out"));
     }
     let help = match (rule.tags, words::closest(name, rule.tags)) {
         ([], _) => format!("`{}` has no tags", rule.name),
@@ -387,9 +382,7 @@ mod tests {
             ("latency{phase:x", "the tags have no end"),
             ("latency{x}", "`x` is not a tag"),
             ("rate{phase:x}", "`rate` has no tag `phase`"),
-            ("latency{phase:x,target:y}", "targets are not measured by phase"),
             ("latency{phase:x,phase:y}", "the tag `phase` stands there twice"),
-            ("latency{request:x}", "the tag `request` is not served yet"),
             ("rollout", "the metric `rollout` is not served yet"),
         ] {
             assert_eq!(parse_subject(bad).unwrap_err().message, said);

@@ -2,11 +2,12 @@
 //! Colours stand in the text as ANSI sequences; whoever prints it strips them where they are not wanted. Figures in words
 //! come from `words`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::summary::{Ledger, Outcome, Phase, Summary, Switch, ThresholdResult, Trust};
+use crate::summary::{Ledger, Outcome, Phase, RequestRow, Summary, Switch, ThresholdResult, Trust};
 use crate::words;
 
 /// Never wider than this.
@@ -26,6 +27,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
     let mut out = String::new();
     headline(&mut out, summary);
+    more_than_once(&mut out, &summary.request_kinds);
     if summary.verdict.result == Outcome::Invalid {
         invalid(&mut out, summary);
     } else {
@@ -56,6 +58,29 @@ fn headline(out: &mut String, summary: &Summary) {
         _ => ledger(&summary.requests),
     };
     let _ = writeln!(out, "{head}{word}{head:#}  {BOLD}{name}: {said}{BOLD:#}\n");
+}
+
+/// `again       GET 12 sent again, 3 served more than once; POST 1 sent again`
+fn more_than_once(out: &mut String, kinds: &[RequestRow]) {
+    let methods: BTreeSet<&str> = kinds.iter().map(|kind| kind.method.as_str()).collect();
+    let of = |method: &str| {
+        let sum = |n: fn(&Ledger) -> u64| {
+            kinds.iter().filter(|kind| kind.method == method).map(|kind| n(&kind.requests)).sum::<u64>()
+        };
+        let counts = [
+            (sum(|ledger| ledger.retries), "sent again"),
+            (sum(|ledger| ledger.hedges), "hedged"),
+            (sum(|ledger| ledger.duplicates), "served more than once"),
+        ];
+        let said = counts.into_iter().filter(|(n, _)| *n > 0);
+        said.map(|(n, what)| format!("{} {what}", words::count(n))).collect::<Vec<_>>().join(", ")
+    };
+    let said: Vec<_> = methods.iter().map(|method| (*method, of(method))).collect();
+    let said = said.iter().filter(|(_, said)| !said.is_empty());
+    let line = said.map(|(method, said)| format!("{method} {said}")).collect::<Vec<_>>().join("; ");
+    if !line.is_empty() {
+        let _ = writeln!(out, "  {DIM}again{DIM:#}       {}\n", words::plain(&line));
+    }
 }
 
 fn ledger(requests: &Ledger) -> String {

@@ -146,7 +146,8 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
-    let known = thresholds::Known { entities: &entities, mocks: &mocks, switches, has_warmup };
+    let known =
+        thresholds::Known { entities: &entities, mocks: &mocks, load: load.as_ref(), switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
     let seed = input.seed.or(seed);
     let gateway = gateway::read(&section, entities.config, seed.unwrap_or_default());

@@ -11,6 +11,7 @@ use super::gateway::Entities;
 use super::node::{Key, Node, Value};
 use super::reader::{Section, Shape};
 use super::values::text;
+use crate::load::Load;
 use crate::measure::Cause;
 use crate::plan::threshold::{Subject, parse_expression, parse_subject};
 use crate::plan::{Metric, MockPlan, Threshold, ThresholdError};
@@ -23,6 +24,7 @@ const SHAPE: Shape = Shape { what: "the thresholds", keys: &[], later: &[] };
 pub(super) struct Known<'a> {
     pub(super) entities: &'a Entities<'a>,
     pub(super) mocks: &'a [MockPlan],
+    pub(super) load: Option<&'a Load>,
     /// How many switches there will be.
     pub(super) switches: usize,
     /// Whether the load has a warm-up; taken for granted when that cannot be told.
@@ -152,6 +154,11 @@ impl Reader<'_> {
                 let versions: BTreeSet<_> = mocks.iter().map(|mock| mock.version.clone()).collect();
                 versions.into_iter().collect()
             }),
+            "request" => {
+                let titles = self.known.load?.templates().map(|(_, request)| request.title());
+                Some(titles.collect::<BTreeSet<_>>().into_iter().collect())
+            }
+            "stream" => Some(self.known.load?.streams.iter().map(|stream| stream.name.clone()).collect()),
             "cause" => Some(Cause::ALL.iter().map(|cause| cause.as_str().to_owned()).collect()),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! The ledger in the names of the report.
 
 use super::Ledger;
-use crate::measure::{Cause, Measured, MeasuredPhase, Tally};
+use crate::measure::{Again, Cause, KindTally, Measured, MeasuredPhase, Tally};
 
 /// The ledger of the whole run.
 ///
@@ -22,7 +22,7 @@ pub(super) fn whole(measured: &Measured) -> Ledger {
         }
     }
     sum.retries = measured.retried.ended();
-    sum.hedges = measured.hedged;
+    sum.hedges = measured.again.iter().map(|again| again.hedges).sum();
     assert_eq!(sum.intended, measured.intended, "phases add up to the whole");
     assert_eq!(sum.intended, sum.answered + sum.dropped, "intended = answered + dropped");
     sum
@@ -30,18 +30,22 @@ pub(super) fn whole(measured: &Measured) -> Ledger {
 
 /// The ledger of a phase.
 pub(super) fn phase(phase: &MeasuredPhase) -> Ledger {
-    let tally = phase.tally();
+    page(phase.expected(), &phase.tally(), Again::default())
+}
+
+/// A page of what was intended, how it ended, and what was sent again.
+pub(super) fn page(expected: KindTally, tally: &Tally, again: Again) -> Ledger {
     Ledger {
-        intended: phase.intended,
+        intended: expected.intended,
         answered: tally.answered,
         dropped: tally.dropped(),
         target_5xx: tally.target_5xx,
-        duplicates: phase.duplicates,
+        duplicates: expected.duplicates,
         wrong_version: tally.wrong_version,
-        lost: phase.lost,
-        retries: 0,
-        hedges: 0,
-        dropped_by_cause: by_cause(&tally),
+        lost: expected.lost,
+        retries: again.retries,
+        hedges: again.hedges,
+        dropped_by_cause: by_cause(tally),
     }
 }
 

@@ -13,6 +13,7 @@ mod accuracy;
 mod events;
 mod faults;
 mod histograms;
+mod requests;
 mod series;
 mod tables;
 
@@ -40,7 +41,7 @@ pub struct Facts {
 /// Judges a finished run.
 pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
     let validity = validity::judge(plan, measured);
-    let requests = ledger::whole(measured);
+    let ledger = ledger::whole(measured);
     let switches = tables::switches(plan, measured);
     let weights = tables::weights(plan, measured);
     let end = measured.conditions.aborted_at.unwrap_or(Instant::ZERO + plan.load.duration());
@@ -48,7 +49,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
     let thresholds = thresholds::evaluate(plan, measured, &switches, &weights);
     let evidence = verdict::Evidence {
         measured,
-        requests: &requests,
+        requests: &ledger,
         validity: &validity,
         switches: &switches,
         weights: &weights,
@@ -61,6 +62,8 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         latency_us: latency::answered(&measured.response),
         latency_all_us: latency::intended(&measured.response, latency::dropped_when_warm(measured)),
         phases: tables::phases(plan, measured),
+        streams: requests::streams(plan, measured),
+        request_kinds: requests::kinds(plan, measured),
         spectrum: latency::spectra(plan, measured),
         targets: tables::targets(plan, measured),
         slowest: tables::slowest(plan, measured),
@@ -71,7 +74,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         environment: facts.environment,
         volatile: facts.volatile,
         validity,
-        requests,
+        requests: ledger,
         weights,
         switches,
         faults,

@@ -30,6 +30,12 @@ pub struct Summary {
     pub latency_all_us: LatencyAll,
     /// The stretches of the run, in order of time. They add up to the whole.
     pub phases: Vec<Phase>,
+    /// What each stream of the load sent, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamRow>,
+    /// What became of each kind of request, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub request_kinds: Vec<RequestRow>,
     /// Percentile spectrum of the response time: `before`, `switch` (all of them) and each `after`.
     pub spectrum: Vec<Spectrum>,
     /// One row for each Upstream and stretch between changes that bear on it.
@@ -273,8 +279,69 @@ pub struct Phase {
     pub requests: Ledger,
     /// Response time of its answered requests.
     pub latency_us: Latency,
+    /// The same over all its intended requests, a drop being infinitely late.
+    #[serde(default)]
+    pub latency_all_us: LatencyAll,
+    /// Released minus intended, of its released requests: the generator's own lag.
+    #[serde(default)]
+    pub lag_us: Latency,
+    /// On the wire minus released, of those put on the wire: the wait for a connection.
+    #[serde(default)]
+    pub client_wait_us: Latency,
+    /// First byte minus on the wire, of those with a first byte.
+    #[serde(default)]
+    pub ttfb_us: Latency,
     /// Done minus on the wire, of its answered requests.
     pub service_time_us: Latency,
+}
+
+/// One stream of the load over the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamRow {
+    /// Its name; `load` when there is one stream.
+    pub name: String,
+    /// It in words: `600 per second, open loop, 30s`.
+    pub load: String,
+    /// Its part of the ledger.
+    pub requests: Ledger,
+    /// Response time of its answered requests, warm-up left out, within 0.8 %.
+    pub latency_us: Latency,
+    /// The same over all its intended requests, a drop being infinitely late.
+    pub latency_all_us: LatencyAll,
+    /// Done minus on the wire, of its answered requests.
+    pub service_time_us: Latency,
+}
+
+/// One kind of request over the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// The stream that sends it.
+    pub stream: String,
+    /// Its name, else method and path: what the tag `request` of a threshold means.
+    pub name: String,
+    /// `GET`
+    pub method: String,
+    /// Its part of the ledger.
+    pub requests: Ledger,
+    /// Response time of its answered requests, warm-up left out, within 0.8 %.
+    pub latency_us: Latency,
+    /// The same over all its intended requests, a drop being infinitely late.
+    pub latency_all_us: LatencyAll,
+    /// Each version that answered it.
+    pub versions: Vec<VersionCell>,
+}
+
+/// The answers of one version to one kind of request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionCell {
+    /// Which.
+    pub version: String,
+    /// Answers clients got.
+    pub answered: u64,
+    /// Of those, 5xx.
+    pub errors: u64,
+    /// Their response time, warm-up left out, within 0.8 %.
+    pub latency_us: Latency,
 }
 
 /// One line of the percentile spectrum.

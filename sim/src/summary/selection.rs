@@ -1,7 +1,10 @@
 //! Which requests a threshold's tags mean.
 
-use crate::measure::{Measured, MeasuredPhase, PhaseKind, Tally, Timed};
-use crate::plan::{Plan, Threshold};
+use gateway_core::id::UpstreamId;
+
+use crate::load::RequestTemplate;
+use crate::measure::{Measured, MeasuredPhase, PartKey, PhaseKind, Tally, Timed};
+use crate::plan::{Metric, Plan, Threshold};
 
 /// The requests that tags select.
 #[derive(Debug, Default)]
@@ -28,48 +31,100 @@ pub(super) fn select(
     measured: &Measured,
     threshold: &Threshold,
 ) -> Result<Selection, &'static str> {
-    let [target, version] = ["target", "version"].map(|name| tag(threshold, name));
-    if target.is_none() && version.is_none() {
-        return Ok(by_phase(plan, measured, threshold));
-    }
-    if tag(threshold, "phase").is_some() {
-        return Err("targets are not measured by phase");
+    let wanted = Wanted::new(plan, threshold);
+    let needs_times = matches!(threshold.metric, Metric::Latency | Metric::ServiceTime);
+    if needs_times && wanted.is_of_parts && measured.parts_are_crowded {
+        return Err("there are too many targets and requests to keep the latencies of each");
     }
     let mut selection = Selection::default();
-    for (mock, tally) in plan.mocks.iter().zip(&measured.targets) {
-        let is_meant = target.is_none_or(|target| target == mock.name)
-            && version.is_none_or(|version| version == mock.version)
-            && tag(threshold, "upstream").is_none_or(|upstream| upstream == mock.upstream_name);
-        if is_meant {
-            selection.tally.add(&tally.tally);
-            selection.timed.dropped += tally.dropped;
-            if let (Some(response), Some(service)) = (&tally.response, &tally.service) {
-                selection.timed.response.add(response);
-                selection.timed.service.add(service);
-            }
+    for phase in measured.phases.iter().filter(|phase| wanted.phase.is_none_or(|name| is_called(phase, name)))
+    {
+        let is_timed = wanted.phase.is_some() || is_warm(phase);
+        let kinds = phase.kinds.iter().zip(&wanted.kinds);
+        selection.duplicates +=
+            kinds.filter(|(_, meant)| **meant).map(|(kind, _)| kind.duplicates).sum::<u64>();
+        if wanted.is_of_parts {
+            selection.add_parts(phase, &wanted, is_timed);
+        } else {
+            selection.add_cells(phase, &wanted, is_timed);
         }
     }
     Ok(selection)
 }
 
-fn by_phase(plan: &Plan, measured: &Measured, threshold: &Threshold) -> Selection {
-    let mut selection = Selection::default();
-    let wanted = tag(threshold, "phase");
-    let upstream = tag(threshold, "upstream");
-    for phase in measured.phases.iter().filter(|phase| wanted.is_none_or(|name| is_called(phase, name))) {
-        selection.duplicates += phase.duplicates;
-        for (id, cell) in &phase.cells {
-            let name = id.map(|id| super::tables::upstream_name(plan, id));
-            if upstream.is_some() && name.as_deref() != upstream {
-                continue;
-            }
-            selection.tally.add(&cell.tally);
-            if let Some(timed) = cell.timed.as_ref().filter(|_| wanted.is_some() || is_warm(phase)) {
-                selection.timed.add(timed);
+/// The values of a threshold's tags.
+struct Wanted<'a> {
+    plan: &'a Plan,
+    phase: Option<&'a str>,
+    upstream: Option<&'a str>,
+    target: Option<&'a str>,
+    version: Option<&'a str>,
+    /// For each kind of request, whether it is meant.
+    kinds: Vec<bool>,
+    /// Whether cells are too coarse to tell.
+    is_of_parts: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(plan: &'a Plan, threshold: &'a Threshold) -> Self {
+        let [phase, upstream, target, version, request, stream] =
+            ["phase", "upstream", "target", "version", "request", "stream"].map(|name| tag(threshold, name));
+        let is_meant = |(of, kind): (usize, &RequestTemplate)| {
+            stream.is_none_or(|stream| plan.load.streams[of].name == stream)
+                && request.is_none_or(|request| kind.title() == request)
+        };
+        Self {
+            plan,
+            phase,
+            upstream,
+            target,
+            version,
+            kinds: plan.load.templates().map(is_meant).collect(),
+            is_of_parts: [target, version, request, stream].iter().any(Option::is_some),
+        }
+    }
+
+    fn is_upstream(&self, id: Option<UpstreamId>) -> bool {
+        let name = || id.map(|id| super::tables::upstream_name(self.plan, id));
+        self.upstream.is_none_or(|upstream| name().as_deref() == Some(upstream))
+    }
+
+    fn is_mock(&self, mock: Option<u32>) -> bool {
+        if self.target.is_none() && self.version.is_none() {
+            return true;
+        }
+        mock.and_then(|mock| self.plan.mocks.get(mock as usize)).is_some_and(|mock| {
+            self.target.is_none_or(|target| target == mock.name)
+                && self.version.is_none_or(|version| version == mock.version)
+        })
+    }
+}
+
+impl Selection {
+    fn add_cells(&mut self, phase: &MeasuredPhase, wanted: &Wanted<'_>, is_timed: bool) {
+        for (_, cell) in phase.cells.iter().filter(|(upstream, _)| wanted.is_upstream(**upstream)) {
+            self.tally.add(&cell.tally);
+            if let Some(timed) = cell.timed.as_ref().filter(|_| is_timed) {
+                self.timed.add(timed);
             }
         }
     }
-    selection
+
+    fn add_parts(&mut self, phase: &MeasuredPhase, wanted: &Wanted<'_>, is_timed: bool) {
+        let is_meant = |key: &PartKey| {
+            wanted.kinds[key.kind] && wanted.is_mock(key.mock) && wanted.is_upstream(key.upstream)
+        };
+        for (_, part) in phase.parts.iter().filter(|(key, _)| is_meant(key)) {
+            self.tally.add(&part.tally);
+            if is_timed {
+                self.timed.dropped += part.dropped;
+                if let Some(times) = &part.times {
+                    self.timed.response.add(&times.response);
+                    self.timed.service.add(&times.service);
+                }
+            }
+        }
+    }
 }
 
 fn is_warm(phase: &MeasuredPhase) -> bool {

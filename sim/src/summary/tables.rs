@@ -77,6 +77,10 @@ pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {
                 upstream: serving(plan, measured, phase.kind),
                 requests: ledger::phase(phase),
                 latency_us: latency::answered(&timed.response),
+                latency_all_us: latency::intended(&timed.response, timed.dropped),
+                lag_us: latency::answered(&timed.lag),
+                client_wait_us: latency::answered(&timed.client_wait),
+                ttfb_us: latency::answered(&timed.first_byte),
                 service_time_us: latency::answered(&timed.service),
             }
         })

@@ -43,6 +43,10 @@ fn assert_ledger(json: &str) {
     for name in ["intended", "answered", "dropped", "duplicates", "lost", "wrong_version", "target_5xx"] {
         let sum: u64 = phases.iter().map(|phase| n(&phase["requests"], name)).sum();
         assert_eq!(sum, n(whole, name), "{name}");
+        for rows in ["streams", "request_kinds"] {
+            let sum: u64 = report[rows].as_array().unwrap().iter().map(|row| n(&row["requests"], name)).sum();
+            assert_eq!(sum, n(whole, name), "{name} of {rows}");
+        }
     }
     let series = &report["series"];
     let sum =

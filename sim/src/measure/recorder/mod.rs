@@ -2,6 +2,7 @@
 //! for each that ended. What happens while a step is being carried out is held back until it is known when that was in
 //! force, and what was intended after it until the last answer of the old version has come.
 
+mod counting;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,11 @@ use rustc_hash::FxHashMap;
 
 use crate::load::Numbering;
 use crate::measure::books::Books;
+use crate::measure::cells::{Cell, Parts};
 use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
-use crate::measure::measured::{Cell, Measured, Samples, Slow, TargetTally, Warning};
-use crate::measure::phases::{PhaseKind, Phases};
+use crate::measure::measured::{Again, Measured, Samples, Slow, TargetTally, Warning};
+use crate::measure::phases::Phases;
 use crate::measure::progress::Progress;
 use crate::measure::series::{Bins, Grid};
 use crate::measure::switches::MeasuredSwitch;
@@ -44,6 +46,7 @@ pub struct Recorder {
     /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
     pub(in crate::measure) intended: Vec<Vec<Instant>>,
     pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
+    pub(in crate::measure) parts: Parts,
     pub(in crate::measure) targets: Vec<TargetTally>,
     pub(in crate::measure) weights: Weights,
     pub(in crate::measure) bins: Bins,
@@ -58,8 +61,8 @@ pub struct Recorder {
     pub(in crate::measure) strangers: u64,
     /// Attempts that failed and were followed by another, by how they failed.
     pub(in crate::measure) retried: Tally,
-    /// Requests that were sent a second time before their answer.
-    pub(in crate::measure) hedged: u64,
+    /// What was sent more than once, for each kind of request.
+    pub(in crate::measure) again: Vec<Again>,
     /// Everything that ended, for progress.
     pub(in crate::measure) so_far: Tally,
     /// Attempts begun and not ended, by Upstream.
@@ -115,6 +118,8 @@ struct Open {
 struct Placed {
     record: Record,
     upstream: Option<UpstreamId>,
+    /// The mock that answered, or that was picked last.
+    mock: Option<u32>,
     wrong_version: bool,
 }
 
@@ -133,6 +138,7 @@ impl Recorder {
             books: Books::new(facts.count),
             intended: vec![Vec::new(); plan.load.streams.len()],
             cells: BTreeMap::new(),
+            parts: Parts::default(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             weights: Weights::new(config, grid),
             bins: Bins::new(grid, plan.mocks.len()),
@@ -145,7 +151,7 @@ impl Recorder {
             warnings: Vec::new(),
             strangers: 0,
             retried: Tally::default(),
-            hedged: 0,
+            again: vec![Again::default(); plan.load.templates().count()],
             so_far: Tally::default(),
             attempts: BTreeMap::new(),
             open: FxHashMap::default(),
@@ -228,8 +234,13 @@ impl Recorder {
                 self.attempt(*upstream, *target, *at, -1);
             }
             Observation::Served { request, mock, at: _ } => self.served(*request, *mock),
-            Observation::Retried { request: _, at: _, ending } => self.retried.count(*ending, false),
-            Observation::Hedged { .. } => self.hedged += 1,
+            Observation::Retried { request, at: _, ending } => {
+                self.retried.count(*ending, false);
+                self.again[self.facts.numbering.kind(*request)].retries += 1;
+            }
+            Observation::Hedged { request, at: _ } => {
+                self.again[self.facts.numbering.kind(*request)].hedges += 1;
+            }
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
             Observation::Stepped(moments) => self.stepped(*moments),
@@ -311,8 +322,10 @@ impl Recorder {
             let last = &mut self.last.entry(upstream).or_default().1;
             *last = (*last).max(Some(record.done));
         }
-        self.count(record, open.and_then(|open| open.mock), wrong_version);
-        self.place(Placed { record: *record, upstream, wrong_version });
+        let picked = open.and_then(|open| open.mock);
+        let mock = if answered { record.target } else { picked };
+        self.count(record, mock, wrong_version);
+        self.place(Placed { record: *record, upstream, mock, wrong_version });
     }
 
     /// Whether an answer came from a version that was not in force when the request was picked: it was picked from the
@@ -324,72 +337,6 @@ impl Recorder {
             _ => false,
         };
         open.is_stale || is_other
-    }
-
-    /// Counts what does not depend on the phase.
-    fn count(&mut self, record: &Record, picked: Option<u32>, wrong_version: bool) {
-        self.so_far.count(record.ending, wrong_version);
-        let lag = record.was_released().then(|| record.lag());
-        if let Some(lag) = lag {
-            self.lag.record(lag);
-            self.released_in_time += u64::from(record.released <= self.facts.end + RATE_GRACE);
-        }
-        if let Some(wait) = record.client_wait() {
-            self.client_wait.record(wait);
-        }
-        self.bins.ended(record, lag);
-        let is_warm = record.intended >= self.facts.warmup;
-        let mock = if let Ending::Answered(_) = record.ending { record.target } else { picked };
-        if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
-            target.count(record, is_warm);
-        }
-        match record.ending {
-            Ending::Dropped(cause) => self.samples.add(cause, record),
-            Ending::Answered(_) if is_warm => {
-                self.overall.record(record.response_time());
-                self.note_slow(record);
-            }
-            Ending::Answered(_) => {}
-        }
-    }
-
-    fn note_slow(&mut self, record: &Record) {
-        let slow = Slow { record: *record };
-        let at = self.slowest.partition_point(|other| !other.is_faster_than(&slow));
-        if at < SLOWEST {
-            self.slowest.insert(at, slow);
-            self.slowest.truncate(SLOWEST);
-        }
-    }
-
-    /// Counts a request in its phase, once that is known.
-    fn place(&mut self, placed: Placed) {
-        let record = &placed.record;
-        let Some(phase) = self.phases.of(record.intended) else {
-            self.pending.push(placed);
-            return;
-        };
-        self.placed_until = self.placed_until.max(Some(record.intended));
-        // Latencies leave the warm-up out, but the warm-up itself may show its own.
-        let is_timed =
-            record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
-        self.cells.entry((phase, placed.upstream)).or_default().count(record, placed.wrong_version, is_timed);
-        if record.intended >= self.facts.warmup {
-            self.note_cost(record);
-        }
-    }
-
-    /// Counts a request in the steady state before the next switch, or in the window after the last one.
-    fn note_cost(&mut self, record: &Record) {
-        let response = matches!(record.ending, Ending::Answered(_)).then(|| record.response_time());
-        let applied = |switch: &MeasuredSwitch| switch.applied().filter(|&at| at <= record.intended);
-        let last = self.switches.iter().rposition(|switch| applied(switch).is_some());
-        match last.and_then(|at| applied(&self.switches[at]).map(|applied| (at, applied))) {
-            Some((at, applied)) if record.intended < applied + COST_WINDOW => {
-                self.switches[at].after.record(response);
-            }
-            last => self.samples.steady(last.map_or(0, |(at, _)| at + 1)).record(response),
-        }
     }
 
     fn warn(&mut self, text: String) {

@@ -2,6 +2,7 @@
 //! and dark, narrow and printed. Drawn from the summary alone; markup goes through `Markup`, which escapes.
 
 mod figure;
+mod load;
 mod table;
 mod tables;
 mod verdict;

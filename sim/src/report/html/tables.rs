@@ -1,9 +1,10 @@
 //! The tables: targets, phases, weights, switches, drops, slowest requests, and the data behind the timeline.
 
+use super::load;
 use super::table::{Cell, Table};
 use crate::chart;
 use crate::markup::{Markup, markup};
-use crate::summary::{Latency, Summary, Switch};
+use crate::summary::{Latency, LatencyAll, Summary, Switch};
 use crate::words;
 
 /// The data behind the timeline, one row for each bin.
@@ -109,7 +110,7 @@ fn ms(ms: Option<f64>) -> String {
     ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::decimal(ms, 1))
 }
 
-fn times(latency: &Latency) -> [Cell; 4] {
+pub(super) fn times(latency: &Latency) -> [Cell; 4] {
     [latency.p50, latency.p90, latency.p99, latency.max].map(|us| words::ms_or_nothing(us).into())
 }
 
@@ -117,7 +118,9 @@ fn times(latency: &Latency) -> [Cell; 4] {
 pub(super) fn all(summary: &Summary) -> Markup {
     let mut out = Markup::new();
     markup!(out, "<h3>Targets</h3>" [targets(summary)] "<h3>Phases</h3>" [phases(summary)]);
-    out.tag("<p class=\"note\">– : no request lies beyond that percentile.</p>");
+    markup!(out, "<h3>Where the time went, phase by phase</h3>"[durations(summary)]);
+    out.tag("<p class=\"note\">– : no request lies beyond that percentile. p99 of all: with drops as infinitely late; ∞ is a drop.</p>");
+    markup!(out, [load::all(summary)]);
     if !summary.weights.is_empty() {
         markup!(out, "<h3>Weights, between two changes that bear on them</h3>"[weights(summary)]);
     }
@@ -180,6 +183,7 @@ fn phases(summary: &Summary) -> Markup {
         "#p99",
         "#p99.9",
         "#max, ms",
+        "#p99 of all",
     ];
     let mut table = Table::new("Phases", &heads);
     for phase in &summary.phases {
@@ -194,7 +198,34 @@ fn phases(summary: &Summary) -> Markup {
             words::count(phase.requests.dropped).into(),
         ];
         let figures = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
-        table.row(head.into_iter().chain(figures.map(|us| words::ms_or_nothing(us).into())));
+        let of_all = of_all(&phase.latency_all_us).into();
+        let figures = figures.map(|us| words::ms_or_nothing(us).into());
+        table.row(head.into_iter().chain(figures).chain([of_all]));
+    }
+    table.finish()
+}
+
+/// The 99th percentile of all intended requests.
+pub(super) fn of_all(latency: &LatencyAll) -> String {
+    let is_drop = latency.p99.is_none() && latency.n > 99;
+    if is_drop { "∞".to_owned() } else { words::ms_or_nothing(latency.p99) }
+}
+
+/// The four durations of each phase, and the time to the first byte: what was the generator's, what the gateway's.
+fn durations(summary: &Summary) -> Markup {
+    let heads = ["Duration", "Phase", "#Requests", "#p50", "#p90", "#p99", "#max, ms"];
+    let mut table = Table::new("Durations", &heads);
+    for phase in summary.phases.iter().filter(|phase| phase.requests.intended > 0) {
+        for (name, latency) in [
+            ("Generator lag", &phase.lag_us),
+            ("Client wait", &phase.client_wait_us),
+            ("Time to first byte", &phase.ttfb_us),
+            ("Service time", &phase.service_time_us),
+            ("Response time", &phase.latency_us),
+        ] {
+            let head: [Cell; 3] = [name.into(), phase.name.as_str().into(), words::count(latency.n).into()];
+            table.row(head.into_iter().chain(times(latency)));
+        }
     }
     table.finish()
 }

@@ -163,3 +163,25 @@ fn what_has_no_samples_fails_and_says_so() {
     let seen: Vec<_> = results.iter().map(|(ok, observed, _)| (*ok, observed.as_str())).collect();
     assert_eq!(seen, [(false, "no samples"), (false, "no samples"), (true, "0")]);
 }
+
+#[test]
+fn any_tags_together_select_their_requests() {
+    // Aim: phase, target, request and stream are kept apart in any combination. Method: the first target of blue slow in
+    // the first phase only; a tag that leads elsewhere sees nothing of it.
+    let slow = |said: &mut Vec<crate::measure::Observation>| {
+        change(
+            said,
+            |record| record.target == Some(0) && record.index < 8_000,
+            |record| record.done = record.done + Duration::from_millis(500),
+        );
+    };
+    let seen = |tags: &[(&str, &str)]| one(Metric::Latency, tags, less(Aggregation::Min, 400), slow).0;
+    let first = ("target", "httpbin.konghq.com:80");
+    assert!(!seen(&[first, ("phase", "before")]));
+    assert!(seen(&[first, ("phase", "after-2")]) && seen(&[("phase", "before")]));
+    assert!(!seen(&[first, ("phase", "before"), ("request", "GET /"), ("stream", "load")]));
+    assert_eq!(
+        one(Metric::Latency, &[first, ("request", "GET /other")], less(Aggregation::Min, 400), slow).1,
+        "no samples"
+    );
+}

@@ -1,0 +1,239 @@
+//! Where requests are counted: a cell for each phase and Upstream, with every duration of its requests, and within it a part
+//! for each target and kind of request, less precise. Made on first use and merged exactly, so that any selection of parts
+//! has percentiles of its own.
+
+use std::collections::BTreeMap;
+
+use gateway_core::id::UpstreamId;
+
+use super::histogram::Times;
+use super::ledger::Tally;
+use super::{Ending, Record};
+
+/// Parts whose latencies are kept, in all phases together: up to 30 KB each, mostly 5 KB.
+pub(super) const PARTS_MAX: usize = 2_000;
+
+/// The requests of one phase and Upstream.
+#[derive(Debug, Default)]
+pub struct Cell {
+    /// How they ended.
+    pub tally: Tally,
+    /// Those whose latency counts.
+    pub timed: Option<Box<Timed>>,
+}
+
+/// Durations of a cell, each within 0.1 %. A request that was dropped has those that it came to.
+#[derive(Debug)]
+pub struct Timed {
+    /// Response times of the answered.
+    pub response: Times,
+    /// Service times of the answered.
+    pub service: Times,
+    /// Lag of the released.
+    pub lag: Times,
+    /// How long those that were put on the wire had waited for a connection.
+    pub client_wait: Times,
+    /// From the wire to the first byte of an answer.
+    pub first_byte: Times,
+    /// How many were dropped.
+    pub dropped: u64,
+}
+
+impl Timed {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            response: Times::precise(),
+            service: Times::precise(),
+            lag: Times::precise(),
+            client_wait: Times::precise(),
+            first_byte: Times::precise(),
+            dropped: 0,
+        }
+    }
+
+    /// Counts all that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.response.add(&other.response);
+        self.service.add(&other.service);
+        self.lag.add(&other.lag);
+        self.client_wait.add(&other.client_wait);
+        self.first_byte.add(&other.first_byte);
+        self.dropped += other.dropped;
+    }
+
+    fn count(&mut self, record: &Record) {
+        if record.was_released() {
+            self.lag.record(record.lag());
+        }
+        if let Some(wait) = record.client_wait() {
+            self.client_wait.record(wait);
+        }
+        if let Some(first_byte) = record.time_to_first_byte() {
+            self.first_byte.record(first_byte);
+        }
+        match record.ending {
+            Ending::Answered(_) => {
+                self.response.record(record.response_time());
+                self.service.record(record.service_time());
+            }
+            Ending::Dropped(_) => self.dropped += 1,
+        }
+    }
+}
+
+impl Default for Timed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cell {
+    pub(super) fn count(&mut self, record: &Record, wrong_version: bool, is_timed: bool) {
+        self.tally.count(record.ending, wrong_version);
+        if is_timed {
+            self.timed.get_or_insert_with(Box::default).count(record);
+        }
+    }
+}
+
+/// Which requests a part is of, within its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartKey {
+    /// The Upstream they were picked from.
+    pub upstream: Option<UpstreamId>,
+    /// The mock that answered, or that was picked last.
+    pub mock: Option<u32>,
+    /// Their template, as an index into those of the load.
+    pub kind: usize,
+}
+
+/// The requests of one phase, Upstream, target and kind.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// How they ended.
+    pub tally: Tally,
+    /// Of those whose latency counts, how many were dropped.
+    pub dropped: u64,
+    /// Latencies of the answered.
+    pub times: Option<Box<PartTimes>>,
+}
+
+/// Latencies of a part, each within 0.8 %.
+#[derive(Debug)]
+pub struct PartTimes {
+    /// Response times.
+    pub response: Times,
+    /// Service times.
+    pub service: Times,
+}
+
+impl PartTimes {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self { response: Times::coarse(), service: Times::coarse() }
+    }
+
+    /// Counts all that `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.response.add(&other.response);
+        self.service.add(&other.service);
+    }
+}
+
+impl Default for PartTimes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// All parts of a run so far.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// By the number of their phase.
+    all: BTreeMap<(usize, PartKey), Part>,
+    /// How many have latencies.
+    timed: usize,
+    /// Whether some have none because there were too many.
+    pub(super) crowded: bool,
+}
+
+impl Parts {
+    pub(super) fn count(
+        &mut self,
+        phase: usize,
+        key: PartKey,
+        record: &Record,
+        wrong_version: bool,
+        is_timed: bool,
+    ) {
+        let part = self.all.entry((phase, key)).or_default();
+        part.tally.count(record.ending, wrong_version);
+        match record.ending {
+            _ if !is_timed => {}
+            Ending::Dropped(_) => part.dropped += 1,
+            Ending::Answered(_) if part.times.is_none() && self.timed == PARTS_MAX => self.crowded = true,
+            Ending::Answered(_) => {
+                self.timed += usize::from(part.times.is_none());
+                let times = part.times.get_or_insert_with(Box::default);
+                times.response.record(record.response_time());
+                times.service.record(record.service_time());
+            }
+        }
+    }
+
+    /// All of them, by the number of their phase.
+    pub(super) fn into_all(self) -> impl Iterator<Item = ((usize, PartKey), Part)> {
+        self.all.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gateway_core::time::Instant;
+
+    use super::*;
+
+    fn record(ms: u64) -> Record {
+        let at = Instant::from_millis;
+        Record {
+            index: 0,
+            intended: at(0),
+            released: at(1),
+            on_wire: Some(at(3)),
+            first_byte: Some(at(ms - 1)),
+            done: at(ms),
+            ending: Ending::Answered(200),
+            target: Some(0),
+        }
+    }
+
+    #[test]
+    fn the_durations_of_a_request_add_up() {
+        let mut cell = Cell::default();
+        cell.count(&record(20), false, true);
+        let timed = cell.timed.unwrap();
+        let ms = |times: &Times| times.max_us().map(|us| (us / 1e3) as u64);
+        let seen =
+            [&timed.lag, &timed.client_wait, &timed.service, &timed.response, &timed.first_byte].map(ms);
+        assert_eq!(seen, [1, 2, 17, 20, 16].map(Some));
+    }
+
+    #[test]
+    fn parts_are_bounded_and_every_request_is_counted() {
+        let mut parts = Parts::default();
+        for kind in 0..PARTS_MAX + 5 {
+            assert!(!parts.crowded || kind > PARTS_MAX);
+            let key = PartKey { upstream: None, mock: Some(0), kind };
+            parts.count(0, key, &record(20), false, true);
+        }
+        assert!(parts.crowded);
+        let all: Vec<_> = parts.into_all().map(|(_, part)| part).collect();
+        assert_eq!(all.iter().map(|part| part.tally.answered).sum::<u64>(), PARTS_MAX as u64 + 5);
+        assert_eq!(all.iter().filter(|part| part.times.is_some()).count(), PARTS_MAX);
+        let times = all[0].times.as_ref().unwrap();
+        assert_eq!(times.response.max_us(), Some(Duration::from_millis(20).as_micros() as f64));
+    }
+}

@@ -1,0 +1,78 @@
+//! The recorder's side of an ended request: where it counts at once, and where once its phase is known.
+
+use super::{COST_WINDOW, Placed, RATE_GRACE, Recorder, SLOWEST};
+use crate::measure::cells::PartKey;
+use crate::measure::measured::Slow;
+use crate::measure::phases::PhaseKind;
+use crate::measure::switches::MeasuredSwitch;
+use crate::measure::{Ending, Record};
+
+impl Recorder {
+    /// Counts what does not depend on the phase.
+    pub(super) fn count(&mut self, record: &Record, mock: Option<u32>, wrong_version: bool) {
+        self.so_far.count(record.ending, wrong_version);
+        let lag = record.was_released().then(|| record.lag());
+        if let Some(lag) = lag {
+            self.lag.record(lag);
+            self.released_in_time += u64::from(record.released <= self.facts.end + RATE_GRACE);
+        }
+        if let Some(wait) = record.client_wait() {
+            self.client_wait.record(wait);
+        }
+        self.bins.ended(record, lag);
+        let is_warm = record.intended >= self.facts.warmup;
+        if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
+            target.count(record, is_warm);
+        }
+        match record.ending {
+            Ending::Dropped(cause) => self.samples.add(cause, record),
+            Ending::Answered(_) if is_warm => {
+                self.overall.record(record.response_time());
+                self.note_slow(record);
+            }
+            Ending::Answered(_) => {}
+        }
+    }
+
+    fn note_slow(&mut self, record: &Record) {
+        let slow = Slow { record: *record };
+        let at = self.slowest.partition_point(|other| !other.is_faster_than(&slow));
+        if at < SLOWEST {
+            self.slowest.insert(at, slow);
+            self.slowest.truncate(SLOWEST);
+        }
+    }
+
+    /// Counts a request in its phase, once that is known.
+    pub(super) fn place(&mut self, placed: Placed) {
+        let record = &placed.record;
+        let Some(phase) = self.phases.of(record.intended) else {
+            self.pending.push(placed);
+            return;
+        };
+        self.placed_until = self.placed_until.max(Some(record.intended));
+        // Latencies leave the warm-up out, but the warm-up itself may show its own.
+        let is_timed =
+            record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
+        let Placed { upstream, mock, wrong_version, .. } = placed;
+        self.cells.entry((phase, upstream)).or_default().count(record, wrong_version, is_timed);
+        let key = PartKey { upstream, mock, kind: self.facts.numbering.kind(record.index) };
+        self.parts.count(phase, key, record, wrong_version, is_timed);
+        if record.intended >= self.facts.warmup {
+            self.note_cost(record);
+        }
+    }
+
+    /// Counts a request in the steady state before the next switch, or in the window after the last one.
+    fn note_cost(&mut self, record: &Record) {
+        let response = matches!(record.ending, Ending::Answered(_)).then(|| record.response_time());
+        let applied = |switch: &MeasuredSwitch| switch.applied().filter(|&at| at <= record.intended);
+        let last = self.switches.iter().rposition(|switch| applied(switch).is_some());
+        match last.and_then(|at| applied(&self.switches[at]).map(|applied| (at, applied))) {
+            Some((at, applied)) if record.intended < applied + COST_WINDOW => {
+                self.switches[at].after.record(response);
+            }
+            last => self.samples.steady(last.map_or(0, |(at, _)| at + 1)).record(response),
+        }
+    }
+}
