@@ -77,8 +77,10 @@ fn a_file_that_cannot_be_read_exits_with_3() {
         assert!(stderr.starts_with("error: cannot read scenarios/no_such.toml: "), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
-    let (code, _, stderr) = told(&sim(&["run", "scenarios"]).output().unwrap());
+    let (code, _, stderr) = told(&sim(&["validate", "scenarios"]).output().unwrap());
     assert!(code == 3 && stderr.contains("it is a folder"), "{stderr}");
+    let (code, _, stderr) = told(&sim(&["run", "gateway-core/src"]).output().unwrap());
+    assert!(code == 3 && stderr.contains("holds no scenario"), "{stderr}");
 }
 
 #[test]
@@ -133,6 +135,28 @@ fn a_dry_run_says_what_would_run_and_runs_nothing() {
         assert!(stdout.contains(said), "{said:?} is missing:\n{stdout}");
     }
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_is_all_its_scenarios_and_one_mistake_keeps_all_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(root().join("scenarios/blue_green.toml")).unwrap();
+    for name in ["b", "a"] {
+        let named = text.replace("name = \"blue-green\"", &format!("name = \"{name}\""));
+        fs::write(folder.path().join(format!("{name}.toml")), named).unwrap();
+    }
+    fs::write(folder.path().join("notes.txt"), "none").unwrap();
+    let path = folder.path().to_str().unwrap();
+    let (code, stdout, stderr) = told(&sim(&["run", path, "--dry-run"]).output().unwrap());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let at = |name: &str| stdout.find(&format!("{name}  live  seed 42\n"));
+    assert!(at("a") == Some(0) && at("\nb").is_some(), "{stdout}");
+    fs::write(folder.path().join("c.toml"), "nam = \"c\"").unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let (code, stdout, stderr) =
+        told(&sim(&["run", path, "--out", out.path().to_str().unwrap()]).output().unwrap());
+    assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0, "nothing ran");
 }
 
 #[test]

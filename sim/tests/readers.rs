@@ -1,5 +1,5 @@
-//! The files of a report in readers that are not ours: HdrHistogram's log reader, an OpenMetrics parser, the schema that Jenkins
-//! has for JUnit. They are Python packages; without them the test says that it was skipped, and in CI that is a failure.
+//! The files of a report in readers that are not ours: HdrHistogram's log reader, an OpenMetrics parser, Jenkins's schema of
+//! test results. They are Python packages; without them the test says that it was skipped, and in CI that is a failure.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::disallowed_methods, reason = "CI says where the readers are")]

@@ -90,6 +90,37 @@ fn live_a_failed_threshold_exits_with_99_and_is_told_first() {
 }
 
 #[test]
+fn live_repeats_take_the_next_seeds_and_github_hears_of_each() {
+    let out = tempfile::tempdir().unwrap();
+    let mut arguments = SHORT.to_vec();
+    arguments.extend([
+        "--out",
+        out.path().to_str().unwrap(),
+        "--repeat",
+        "2",
+        "--set",
+        "load.duration=2500ms",
+    ]);
+    arguments.extend(["--format", "markdown", "--set", "thresholds.rate=[\"rate > 100000\"]"]);
+    let [page, outputs] = ["summary", "outputs"].map(|name| out.path().join(name));
+    let mut command = sim(&arguments);
+    command.env("GITHUB_STEP_SUMMARY", &page).env("GITHUB_OUTPUT", &outputs);
+    let (code, stdout, stderr) = told(&command.output().unwrap());
+    assert!([97, 99].contains(&code), "{stderr}");
+    assert_eq!(newest(out.path(), "blue-green")["scenario"]["seed"], 43);
+    assert_eq!(stdout.matches("500 intended = ").count(), 2, "{stdout}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), stdout.replace("\n## ", "\n\n## ") + "\n");
+    // A busy machine may fail more than the one threshold that must.
+    assert!(stderr.matches("::error file=scenarios/blue_green.toml").count() >= 2, "{stderr}");
+    let outputs = std::fs::read_to_string(&outputs).unwrap();
+    assert_eq!(
+        (outputs.matches("verdict=").count(), outputs.matches("\nreport=").count()),
+        (2, 2),
+        "{outputs}"
+    );
+}
+
+#[test]
 fn live_ctrl_c_drains_and_leaves_an_aborted_report() {
     let out = tempfile::tempdir().unwrap();
     let out_path = out.path().to_str().unwrap();

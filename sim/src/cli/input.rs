@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gateway_core::deck::FILE_MAX;
 
@@ -23,6 +23,22 @@ pub(super) fn is_stdin(file: &Path) -> bool {
 /// What a file is called in messages.
 pub(super) fn name(file: &Path) -> String {
     if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// The scenarios that a path stands for: a folder's, by name, or itself.
+pub(super) fn scenarios(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if is_stdin(path) || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let cannot = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
+    let entries = fs::read_dir(path).map_err(cannot)?.collect::<Result<Vec<_>, _>>().map_err(cannot)?;
+    let is_scenario = |file: &PathBuf| file.extension().is_some_and(|end| end == "toml") && file.is_file();
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_scenario).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{} holds no scenario, no file that ends in .toml", path.display()));
+    }
+    Ok(files)
 }
 
 /// The text of a file of at most `most` bytes.

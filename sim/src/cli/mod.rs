@@ -3,6 +3,7 @@
 
 mod exit;
 mod gateway;
+mod github;
 mod input;
 mod progress;
 mod report;
@@ -95,10 +96,13 @@ Examples:
   sim run scenarios/blue_green.toml --set load.rate=5000 --seed 7
   sim run - --format json < my_rollout.toml | jq .verdict
 
-The report's path is the last line on stdout. Ctrl-C drains and still writes a report; twice ends at once.")]
+Of several runs the highest exit code counts. The report's path is the last line on stdout. Ctrl-C drains and still writes a report; twice ends at once.")]
 struct RunArgs {
-    /// The scenario; `-` reads it from standard input
+    /// The scenario, or a folder of them; `-` reads it from standard input
     file: PathBuf,
+    /// Run it so often, each time with the next seed; several scenarios take turns
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
     /// What every draw comes from, instead of the file's `seed`
     // TOML has no larger whole numbers, and a run's resolved scenario holds its seed.
     #[arg(long, value_name = "N", env = "SIM_SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
@@ -246,6 +250,8 @@ enum Profile {
 enum Format {
     /// One screen for people
     Text,
+    /// `summary.md`, the same bytes
+    Markdown,
     /// `report.json`, the same bytes
     Json,
 }

@@ -1,34 +1,63 @@
-//! `sim run FILE`: reads the scenario, runs it, prints the final screen, and exits with the verdict's code.
+//! `sim run FILE`: reads the scenario, or all of a folder, runs it, prints the final screen, and exits with the verdict's code.
+//! All scenarios are checked before the first one runs.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::exit::Failure;
+use super::github::Github;
 use super::progress::Progress;
 use super::{Format, RunArgs, input, server, terminal, validate};
 use crate::plan::Plan;
 use crate::report;
-use crate::run::{Options, RunError, run as rehearse};
+use crate::run::{Finished, Options, RunError, run as rehearse};
 use crate::scenario::{self, Input};
 use crate::signals::Stop;
 use crate::summary::Summary;
 use crate::words;
 
-/// Runs one scenario.
+/// Runs one scenario, or several in turn.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let plan = plan(args)?;
+    let inputs = inputs(args)?;
+    let plans = inputs.iter().map(|input| plan(input, args)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
-        return say(&scenario::dry_run(&plan)).map(|()| ExitCode::SUCCESS);
+        let mut said = plans.iter().map(|plan| say(&scenario::dry_run(plan)));
+        return said.try_for_each(|said| said).map(|()| ExitCode::SUCCESS);
     }
     let stop = Stop::on_signals().map_err(|e| server::no_signals(&e))?;
-    let options = Options { out: args.out.clone(), command: command(args, &plan), strict: args.strict };
-    let mut progress = Progress::new(&plan, args.quiet);
-    let finished = rehearse(&plan, &options, &stop, &mut |now| progress.tick(now)).map_err(|e| failure(&e));
+    let github = Github::from_environment();
+    let mut code = 0;
+    for turn in 0..args.repeat {
+        for (input, plan) in inputs.iter().zip(&plans) {
+            if stop.exit_code().is_some() {
+                break;
+            }
+            let again = (turn > 0).then(|| self::plan(&later(input, plan, turn), args)).transpose()?;
+            let finished = one(again.as_ref().unwrap_or(plan), args, &stop)?;
+            show(&finished.summary, &finished.folder, args.format)?;
+            if let Some(github) = &github {
+                github.tell(&finished.summary, &finished.folder);
+            }
+            code = code.max(finished.summary.verdict.exit_code);
+        }
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// The same scenario with the seed of a later turn.
+fn later(input: &Input, plan: &Plan, turn: u32) -> Input {
+    let most = i64::MAX.unsigned_abs();
+    let seed = plan.seed.saturating_add(turn.into()).min(most);
+    Input { seed: Some(seed), ..input.clone() }
+}
+
+fn one(plan: &Plan, args: &RunArgs, stop: &Stop) -> Result<Finished, Failure> {
+    let options = Options { out: args.out.clone(), command: command(args, plan), strict: args.strict };
+    let mut progress = Progress::new(plan, args.quiet);
+    let finished = rehearse(plan, &options, stop, &mut |now| progress.tick(now)).map_err(|e| failure(&e));
     progress.end(finished.as_ref().ok().map(|finished| &finished.summary));
-    let finished = finished?;
-    show(&finished.summary, &finished.folder, args.format)?;
-    Ok(ExitCode::from(finished.summary.verdict.exit_code))
+    finished
 }
 
 /// Prints a run whose files are in `folder`.
@@ -38,21 +67,29 @@ pub(super) fn show(summary: &Summary, folder: &Path, format: Format) -> Result<(
             let page = folder.join("report.html").display().to_string();
             say(&report::screen(summary, &page, terminal::width()))
         }
+        Format::Markdown => say(&report::markdown(summary)),
         Format::Json => say(&report::json(summary).map_err(|e| Failure::unexpected(&e))?),
     }
 }
 
-fn plan(args: &RunArgs) -> Result<Plan, Failure> {
-    let text = input::read(&args.file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?;
-    let input = Input {
-        path: args.file.display().to_string(),
-        text,
-        sets: args.set.clone(),
-        seed: args.seed,
-        engine: args.engine.map(Into::into),
-        surroundings: input::SURROUNDINGS,
+/// The scenarios that were asked for, read.
+fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
+    let files = input::scenarios(&args.file).map_err(|e| Failure::scenario(&e))?;
+    let read = |file: &PathBuf| {
+        Ok(Input {
+            path: file.display().to_string(),
+            text: input::read(file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?,
+            sets: args.set.clone(),
+            seed: args.seed,
+            engine: args.engine.map(Into::into),
+            surroundings: input::SURROUNDINGS,
+        })
     };
-    validate::check(&input, &words::plain(&input.path), args.dry_run).ok_or_else(Failure::scenario_shown)
+    files.iter().map(read).collect()
+}
+
+fn plan(input: &Input, args: &RunArgs) -> Result<Plan, Failure> {
+    validate::check(input, &words::plain(&input.path), args.dry_run).ok_or_else(Failure::scenario_shown)
 }
 
 fn failure(error: &RunError) -> Failure {
@@ -68,7 +105,7 @@ fn say(text: &str) -> Result<(), Failure> {
 
 /// The command that runs the same again, for a shell.
 fn command(args: &RunArgs, plan: &Plan) -> String {
-    let mut command = format!("sim run {} --seed {}", quoted(&args.file.display().to_string()), plan.seed);
+    let mut command = format!("sim run {} --seed {}", quoted(&plan.source.path), plan.seed);
     if args.engine.is_some() {
         let _ = write!(command, " --engine {}", plan.engine.as_str());
     }

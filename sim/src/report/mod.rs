@@ -1,5 +1,6 @@
 //! One `Summary` to every file and to the terminal. `report.json` is the summary itself; everything else is drawn from it.
 
+mod annotations;
 mod benchmark;
 mod events;
 mod hgrm;
@@ -13,6 +14,7 @@ mod sample;
 mod text;
 mod timeseries;
 
+pub use annotations::annotations;
 pub use markdown::summary as markdown;
 pub use text::screen;
 

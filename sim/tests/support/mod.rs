@@ -13,7 +13,9 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn sim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
     command.current_dir(root()).args(arguments);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SIM_")) {
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("SIM_") || name.starts_with("GITHUB_"))
+    {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
