@@ -169,6 +169,62 @@ fn a_scenario_may_come_from_standard_input() {
 }
 
 #[test]
+fn a_new_scenario_is_valid_and_never_takes_the_place_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let path = file.to_str().unwrap();
+    let (code, stdout, _) = told(&sim(&["init", path]).output().unwrap());
+    assert!(code == 0 && stdout.contains("next: sim run "), "{stdout}");
+    let (code, stdout, stderr) = told(&sim(&["validate", path]).output().unwrap());
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    fs::write(&file, "mine").unwrap();
+    let (code, _, stderr) = told(&sim(&["init", path]).output().unwrap());
+    assert!(code == 4 && stderr.starts_with("error: cannot write "), "{stderr}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+fn the_list_tells_what_scenarios_show_and_which_are_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(root().join("scenarios/blue_green.toml"), folder.path().join("good.toml")).unwrap();
+    fs::write(folder.path().join("broken.toml"), "nam = 1").unwrap();
+    let (code, stdout, _) = told(&sim(&["list", folder.path().to_str().unwrap()]).output().unwrap());
+    assert_eq!(code, 0);
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(lines[1].starts_with("broken.toml") && lines[1].contains("errors: sim validate"), "{stdout}");
+    assert!(lines[2].starts_with("good.toml    live    30 s  Kong's blue-green how-to"), "{stdout}");
+}
+
+#[test]
+fn schemas_completions_and_manuals_are_printed() {
+    for (arguments, start) in [
+        (&["schema"][..], "{"),
+        (&["schema", "report"], "{"),
+        (&["schema", "--defaults"], "# Every default"),
+        (&["completions", "bash"], "_sim()"),
+        (&["completions", "zsh"], "#compdef sim"),
+        (&["man"], ".ie"),
+    ] {
+        let (code, stdout, stderr) = told(&sim(arguments).output().unwrap());
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.starts_with(start), "{arguments:?}: {stdout}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (code, ..) = told(&sim(&["man", "--out", folder.path().to_str().unwrap()]).output().unwrap());
+    assert!(code == 0 && folder.path().join("sim-run.1").exists() && folder.path().join("sim.1").exists());
+}
+
+#[test]
+fn help_has_topics() {
+    let (code, stdout, _) = told(&sim(&["help", "exit-codes"]).output().unwrap());
+    assert!(code == 0 && stdout.contains("  99  a threshold was not met"), "{stdout}");
+    let (code, stdout, _) = told(&sim(&["help", "run"]).output().unwrap());
+    assert!(code == 0 && stdout.contains("--repeat"), "{stdout}");
+    let (code, _, stderr) = told(&sim(&["help", "nothing"]).output().unwrap());
+    assert!(code == 2 && stderr.contains("no help on `nothing`"), "{stderr}");
+}
+
+#[test]
 fn help_names_every_exit_code_and_the_version_is_told() {
     let (code, stdout, _) = told(&sim(&["--help"]).output().unwrap());
     assert_eq!(code, 0);

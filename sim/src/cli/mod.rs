@@ -1,10 +1,12 @@
 //! The command line: one file for each verb. Parses arguments, prints results to stdout and everything else to stderr, and
 //! maps what happened to an exit code. Decides nothing about runs.
 
+mod about;
 mod exit;
 mod gateway;
 mod github;
 mod input;
+mod list;
 mod progress;
 mod report;
 mod run;
@@ -40,6 +42,7 @@ const HELP: &str = "\
 Start here:
   run        Run a scenario and judge it          sim run scenarios/blue_green.toml
   validate   Check scenario files                 sim validate scenarios/*.toml
+  init       Write a scenario to start from       sim init my_rollout.toml
 
 Results:
   report     Render a run again from its report.json
@@ -48,16 +51,17 @@ By hand:
   gateway    The proxy and its Admin API alone    sim gateway --config kong.yaml
   target     One mock target alone                sim target --listen 127.0.0.1:9001
 
-Options:
+More: list  schema  completions  man  help
+
 {options}
 
 Exit codes: 0 pass, 1 unexpected, 2 usage, 3 scenario invalid, 4 environment, 97 not trustworthy,
-            99 threshold failed, 130 and 143 stopped by a signal
+            99 threshold failed, 130 and 143 stopped by a signal; more: sim help exit-codes
 ";
 
 /// Rehearse a rollout against a real proxy, and account for every request.
 #[derive(Debug, Parser)]
-#[command(name = "sim", version = VERSION, help_template = HELP, max_term_width = 100)]
+#[command(name = "sim", version = VERSION, help_template = HELP, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -86,6 +90,18 @@ enum Verb {
     Gateway(GatewayArgs),
     /// One mock target alone
     Target(TargetArgs),
+    /// Write a scenario to start from
+    Init(InitArgs),
+    /// What the scenarios of a folder show
+    List(ListArgs),
+    /// The JSON Schema of scenario files or reports
+    Schema(SchemaArgs),
+    /// A script that completes commands in a shell
+    Completions(CompletionsArgs),
+    /// The manual, in troff
+    Man(ManArgs),
+    /// Help on a verb, or on exit-codes
+    Help(HelpArgs),
 }
 
 /// `sim run`.
@@ -211,6 +227,64 @@ struct TargetArgs {
     errors: Option<Errors>,
 }
 
+/// `sim init`.
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The file to write, which must not be there yet; `-` prints it
+    #[arg(default_value = "rollout.toml")]
+    file: PathBuf,
+}
+
+/// `sim list`.
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// The folder
+    #[arg(default_value = "scenarios")]
+    folder: PathBuf,
+}
+
+/// `sim schema`.
+#[derive(Debug, Args)]
+struct SchemaArgs {
+    /// Of what
+    #[arg(default_value = "scenario")]
+    what: Schemas,
+    /// Instead, every default of a scenario, with comments
+    #[arg(long)]
+    defaults: bool,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Schemas {
+    /// A scenario file
+    Scenario,
+    /// `report.json`
+    Report,
+}
+
+/// `sim completions`.
+#[derive(Debug, Args)]
+struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// `sim man`.
+#[derive(Debug, Args)]
+struct ManArgs {
+    /// Write a page for each verb into this folder, instead of printing the first
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// `sim help`.
+#[derive(Debug, Args)]
+struct HelpArgs {
+    /// A verb, or `exit-codes`
+    topic: Option<String>,
+}
+
 /// Worker threads, as many as a scenario may have.
 fn workers(flag: &str) -> Result<usize, String> {
     let most = usize::from(scenario::WORKERS_MAX);
@@ -279,6 +353,12 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::report(&args),
         Verb::Gateway(args) => gateway::gateway(&args),
         Verb::Target(args) => target::target(&args),
+        Verb::Init(args) => list::init(&args),
+        Verb::List(args) => list::list(&args),
+        Verb::Schema(args) => about::schema(&args),
+        Verb::Completions(args) => about::completions(&args),
+        Verb::Man(args) => about::man(&args),
+        Verb::Help(args) => about::help(&args),
     };
     ended.unwrap_or_else(|failure: Failure| failure.report())
 }

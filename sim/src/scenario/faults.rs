@@ -11,7 +11,7 @@ use crate::mock::{Fault, FaultKind, Pace};
 use crate::plan::MockPlan;
 use crate::words;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     what: "a fault",
     keys: &[
         "at",

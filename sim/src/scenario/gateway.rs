@@ -16,7 +16,7 @@ use super::{Input, entity, files, services, upstreams};
 use crate::plan::GatewayPlan;
 use crate::words;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     what: "the gateway",
     keys: &["config", "profile", "workers", "balancing", "sync_interval", "proxy_listen", "admin_listen"],
     later: &["keepalive", "nodes", "driver"],

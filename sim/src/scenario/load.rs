@@ -5,7 +5,7 @@ use super::reader::{Section, Shape as Keys};
 use super::{streams, users};
 use crate::load::{Load, Shape};
 
-const SHAPE: Keys = Keys {
+pub(super) const SHAPE: Keys = Keys {
     what: "the load",
     keys: &[
         "executor",

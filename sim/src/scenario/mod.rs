@@ -36,6 +36,7 @@ mod users;
 mod describe;
 mod origins;
 mod render;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,7 @@ pub use flags::{capacity_of, errors_of, latency_of, queue_of, respond_of, versio
 pub use gateway::WORKERS_MAX;
 pub use lints::{Lint, Subject, lint};
 pub use render::{render, render_warnings};
+pub use schema::schema;
 pub use surroundings::Surroundings;
 
 use sha2::{Digest as _, Sha256};

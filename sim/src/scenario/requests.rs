@@ -11,7 +11,7 @@ use super::values;
 use crate::load::{Pattern, RequestMix, RequestTemplate, Value as Stands, ids};
 use crate::words;
 
-const REQUEST: Shape = Shape {
+pub(super) const REQUEST: Shape = Shape {
     what: "a request",
     keys: &["name", "method", "path", "headers", "body", "body_file", "body_size", "weight"],
     later: &[],

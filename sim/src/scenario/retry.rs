@@ -6,8 +6,8 @@ use super::reader::{Section, Shape};
 use super::values;
 use crate::load::{Failure, Retry};
 
-const RETRY: Shape = Shape { what: "a retry", keys: &["attempts", "budget", "on"], later: &[] };
-const HEDGE: Shape = Shape { what: "a hedge", keys: &["after"], later: &[] };
+pub(super) const RETRY: Shape = Shape { what: "a retry", keys: &["attempts", "budget", "on"], later: &[] };
+pub(super) const HEDGE: Shape = Shape { what: "a hedge", keys: &["after"], later: &[] };
 const ATTEMPTS_MAX: i64 = 10;
 
 /// The retries of the load in `section`; `Some(None)` is none.

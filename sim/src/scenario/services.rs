@@ -19,7 +19,7 @@ pub(super) const ROUTE: Shape = Shape {
     keys: &entity::keys::<{ Route::FIELDS.len() }>(Route::FIELDS, &[]),
     later: &["plugins"],
 };
-const LINK: Shape = Shape { what: "a link to a Service", keys: &["name"], later: &["id"] };
+pub(super) const LINK: Shape = Shape { what: "a link to a Service", keys: &["name"], later: &["id"] };
 /// What is spoken with mocks; a Service with TLS is rehearsed without it.
 pub(super) const PROTOCOLS: [&str; 2] = ["http", "https"];
 

@@ -8,7 +8,7 @@ use super::services;
 use crate::rollout::{Action, Step, When};
 use crate::words;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     what: "a step",
     keys: &["at", "set_host"],
     later: &[
@@ -30,7 +30,7 @@ const SHAPE: Shape = Shape {
         "wait_until",
     ],
 };
-const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
+pub(super) const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
 
 /// What the file says will happen.
 pub(super) struct Steps {

@@ -7,7 +7,7 @@ use super::reader::{Section, Shape as Keys};
 use super::{Input, arrivals, requests, retry, users};
 use crate::load::{ONLY, Stream};
 
-const SHAPE: Keys = Keys { what: "a stream", keys: &KEYS, later: &[] };
+pub(super) const SHAPE: Keys = Keys { what: "a stream", keys: &KEYS, later: &[] };
 const KEYS: [&str; 15] = [
     "name",
     "executor",

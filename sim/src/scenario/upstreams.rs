@@ -18,8 +18,10 @@ pub(super) const SHAPE: Shape = Shape {
     keys: &entity::keys::<{ Upstream::FIELDS.len() + 1 }>(Upstream::FIELDS, &["targets"]),
     later: &[],
 };
-const TARGET: Shape = Shape { what: "a target", keys: &["target", "weight", "tags"], later: &["failover"] };
-const MANY: Shape = Shape { what: "many targets", keys: &["count", "name", "weight", "tags"], later: &[] };
+pub(super) const TARGET: Shape =
+    Shape { what: "a target", keys: &["target", "weight", "tags"], later: &["failover"] };
+pub(super) const MANY: Shape =
+    Shape { what: "many targets", keys: &["count", "name", "weight", "tags"], later: &[] };
 /// Targets that one `{ count, name }` makes.
 const COUNT_MAX: i64 = 10_000;
 /// Targets of one scenario that `{ count, name }` may make: each is a listener of its own in a live run.

@@ -5,9 +5,9 @@ use super::reader::{Section, Shape};
 use super::values;
 use crate::load::Users;
 
-const KEYS: Shape =
+pub(super) const KEYS: Shape =
     Shape { what: "a set of keys", keys: &["users", "zipf", "header", "cookies"], later: &[] };
-const KEEPALIVE: Shape =
+pub(super) const KEEPALIVE: Shape =
     Shape { what: "a keepalive", keys: &["requests_per_connection", "new_connection_each_time"], later: &[] };
 /// A weight is kept for each user.
 const USERS_MAX: i64 = 1_000_000;

@@ -11,6 +11,7 @@ pub const SCHEMA: u32 = 1;
 
 /// One finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Always [`SCHEMA`].
     pub schema: u32,
@@ -66,6 +67,7 @@ pub struct Summary {
 
 /// Which scenario ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScenarioFacts {
     /// `name` of the file.
     pub name: String,
@@ -92,6 +94,7 @@ pub struct ScenarioFacts {
 
 /// `pass`, `fail` or `invalid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Every threshold was met, and the measurement holds.
@@ -104,6 +107,7 @@ pub enum Outcome {
 
 /// The judgement of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Pass, fail or invalid.
     pub result: Outcome,
@@ -119,6 +123,7 @@ pub struct Verdict {
 
 /// One threshold and what was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThresholdResult {
     /// `latency{phase:switch}`.
     pub metric: String,
@@ -139,6 +144,7 @@ pub struct ThresholdResult {
 
 /// Whether the generator kept its own promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Trust {
     /// Nothing to object to.
@@ -151,6 +157,7 @@ pub enum Trust {
 
 /// The measurement judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Validity {
     /// VALID, DEGRADED or INVALID.
     pub result: Trust,
@@ -178,6 +185,7 @@ pub struct Validity {
 
 /// How far sleeps overshoot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Jitter {
     /// Median, microseconds.
     pub p50: f64,
@@ -189,6 +197,7 @@ pub struct Jitter {
 
 /// A lateness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lag {
     /// Median, microseconds.
     pub p50: f64,
@@ -200,6 +209,7 @@ pub struct Lag {
 
 /// Requests counted once each: `intended == answered + dropped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ledger {
     /// What the schedule asked for.
     pub intended: u64,
@@ -232,6 +242,7 @@ fn is_zero(n: &u64) -> bool {
 
 /// Percentiles of answered requests, in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
     /// Median.
     pub p50: Option<f64>,
@@ -251,6 +262,7 @@ pub struct Latency {
 
 /// Percentiles of all intended requests; `None` when the percentile is a drop.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LatencyAll {
     /// Median.
     pub p50: Option<f64>,
@@ -266,6 +278,7 @@ pub struct LatencyAll {
 
 /// A stretch of the run, by what was measured. A request belongs to the phase of its intended time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Phase {
     /// `warmup`, `before`, `switch-1`, `after-1`, ... (`switch`, `after` when there is one switch).
     pub name: String,
@@ -297,6 +310,7 @@ pub struct Phase {
 
 /// One stream of the load over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StreamRow {
     /// Its name; `load` when there is one stream.
     pub name: String,
@@ -314,6 +328,7 @@ pub struct StreamRow {
 
 /// One kind of request over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestRow {
     /// The stream that sends it.
     pub stream: String,
@@ -333,6 +348,7 @@ pub struct RequestRow {
 
 /// The answers of one version to one kind of request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionCell {
     /// Which.
     pub version: String,
@@ -346,6 +362,7 @@ pub struct VersionCell {
 
 /// One line of the percentile spectrum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spectrum {
     /// `before`, `switch` or `after-1`.
     pub name: String,
@@ -359,6 +376,7 @@ pub struct Spectrum {
 
 /// How exactly one Upstream kept its weights, between two changes that bear on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightRow {
     /// The Upstream.
     pub upstream: String,
@@ -380,6 +398,7 @@ pub struct WeightRow {
 
 /// One member of a weight row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightTarget {
     /// Its name.
     pub target: String,
@@ -397,6 +416,7 @@ pub struct WeightTarget {
 
 /// A test of the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightTest {
     /// `prefix-bound`.
     pub name: String,
@@ -412,6 +432,7 @@ pub struct WeightTest {
 
 /// One switch of a Service's host, dissected. Moments that never came are `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Switch {
     /// The Service.
     pub service: String,
@@ -451,6 +472,7 @@ pub struct Switch {
 
 /// Difference of medians with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LatencyCost {
     /// Median of the window after minus median of the steady state before, microseconds.
     pub p50: f64,
@@ -466,6 +488,7 @@ pub struct LatencyCost {
 
 /// One mock target over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TargetRow {
     /// Its name, `httpbin.org:80`.
     pub name: String,
@@ -487,6 +510,7 @@ pub struct TargetRow {
 
 /// One slow request, taken apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlowRequest {
     /// Its id.
     pub id: String,
@@ -508,6 +532,7 @@ pub struct SlowRequest {
 
 /// CPU microseconds for each answered request, by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CpuPerRequest {
     /// The gateway's workers.
     pub gateway: Option<f64>,
@@ -519,6 +544,7 @@ pub struct CpuPerRequest {
 
 /// The run over time. Every vector has one entry for each bin; a bin is of requests by intended time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Series {
     /// Width of a bin.
     pub bin_ms: u64,
@@ -555,6 +581,7 @@ pub struct Series {
 /// Response times of answered requests as HDR histograms: text as [`hdr`](crate::hdr) writes it, in nanoseconds. A request
 /// is in one of the bins, in one of the phases and at one of the targets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Histograms {
     /// For each bin of `series`, at two digits; `None` when nothing of it was answered.
     pub bins: Vec<Option<String>>,
@@ -566,6 +593,7 @@ pub struct Histograms {
 
 /// The response times of one Upstream in one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhaseHistogram {
     /// Name of the phase.
     pub phase: String,
@@ -577,6 +605,7 @@ pub struct PhaseHistogram {
 
 /// A fault of the scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultSpan {
     /// When it began.
     pub from_ms: f64,
@@ -590,6 +619,7 @@ pub struct FaultSpan {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// When.
     pub t_ms: f64,
@@ -601,6 +631,7 @@ pub struct Event {
 
 /// Where and how it ran.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Environment {
     /// `sim 0.1.0 (release)`.
     pub version: String,
@@ -622,6 +653,7 @@ pub struct Environment {
 
 /// What changes from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Volatile {
     /// UTC, RFC 3339, seconds.
     pub started_at: String,
