@@ -22,6 +22,7 @@ mod chart;
 pub mod report;
 
 pub mod artefacts;
+pub mod baseline;
 pub mod signals;
 
 pub mod run;

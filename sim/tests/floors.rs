@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["summary"],
     &["chart"],
     &["report"],
-    &["artefacts", "signals"],
+    &["artefacts", "signals", "baseline"],
     &["run"],
     &["cli"],
 ];

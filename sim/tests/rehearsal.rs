@@ -121,6 +121,46 @@ fn live_repeats_take_the_next_seeds_and_github_hears_of_each() {
 }
 
 #[test]
+fn a_run_worse_than_its_baseline_exits_with_98() {
+    let out = tempfile::tempdir().unwrap();
+    let saved = out.path().join("baseline.json");
+    let (out, saved) = (out.path().to_str().unwrap(), saved.to_str().unwrap());
+    let run = |more: &[&str]| {
+        let arguments =
+            [&["run", "scenarios/blue_green.toml", "--engine", "model", "--out", out], more].concat();
+        told(&sim(&arguments).output().unwrap())
+    };
+    let (code, stdout, stderr) = run(&[]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let latest = format!("{out}/blue-green/latest");
+    let (code, stdout, _) = told(&sim(&["baseline", "save", &latest, saved]).output().unwrap());
+    assert!(code == 0 && stdout.contains("--baseline"), "{stdout}");
+    let (code, stdout, _) = told(&sim(&["baseline", "show", saved]).output().unwrap());
+    assert!(code == 0 && stdout.starts_with("PASS  blue-green"), "{stdout}");
+
+    let (code, stdout, stderr) = run(&["--baseline", saved]);
+    assert_eq!((code, stdout.matches("no change").count()), (0, 5), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(&["--baseline", saved, "--set", "mocks[0].latency=30ms"]);
+    assert!(
+        code == 98 && stdout.contains("worse") && stderr.contains("has changed since"),
+        "{code} {stdout}{stderr}"
+    );
+    assert!(stdout.lines().last().unwrap().ends_with("report.html"), "the path is the last line");
+    let (code, stdout, _) = told(&sim(&["baseline", "diff", saved, &latest]).output().unwrap());
+    assert!(code == 98 && stdout.contains("worse"), "{stdout}");
+    // A threshold that fails outranks it.
+    let (code, ..) = run(&[
+        "--baseline",
+        saved,
+        "--set",
+        "mocks[0].latency=30ms",
+        "--set",
+        "thresholds.rate=[\"rate > 100000\"]",
+    ]);
+    assert_eq!(code, 99);
+}
+
+#[test]
 fn live_ctrl_c_drains_and_leaves_an_aborted_report() {
     let out = tempfile::tempdir().unwrap();
     let out_path = out.path().to_str().unwrap();

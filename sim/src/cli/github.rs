@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::terminal;
+use crate::baseline::{Row, markdown};
 use crate::report;
 use crate::summary::{Outcome, Summary};
 use crate::words;
@@ -28,9 +29,10 @@ impl Github {
     }
 
     /// Tells of a finished run whose files are in `folder`. That it could not is a warning: the verdict stands.
-    pub(super) fn tell(&self, summary: &Summary, folder: &Path) {
+    pub(super) fn tell(&self, summary: &Summary, folder: &Path, compared: Option<&[Row]>) {
         terminal::tell(&report::annotations(summary));
-        if let Err(e) = append(&self.summary, &(report::markdown(summary) + "\n"), SUMMARY_MAX) {
+        let text = report::markdown(summary) + &compared.map_or_else(String::new, markdown) + "\n";
+        if let Err(e) = append(&self.summary, &text, SUMMARY_MAX) {
             terminal::warning(&format!("cannot write the step's summary: {e}"));
         }
         let verdict = match summary.verdict.result {

@@ -2,6 +2,7 @@
 //! maps what happened to an exit code. Decides nothing about runs.
 
 mod about;
+mod baseline;
 mod exit;
 mod gateway;
 mod github;
@@ -46,17 +47,17 @@ Start here:
 
 Results:
   report     Render a run again from its report.json
+  baseline   Save, show or compare a baseline
 
 By hand:
   gateway    The proxy and its Admin API alone    sim gateway --config kong.yaml
   target     One mock target alone                sim target --listen 127.0.0.1:9001
-
 More: list  schema  completions  man  help
 
 {options}
 
 Exit codes: 0 pass, 1 unexpected, 2 usage, 3 scenario invalid, 4 environment, 97 not trustworthy,
-            99 threshold failed, 130 and 143 stopped by a signal; more: sim help exit-codes
+            98 regression, 99 threshold failed, 130, 143 stopped by a signal: sim help exit-codes
 ";
 
 /// Rehearse a rollout against a real proxy, and account for every request.
@@ -90,6 +91,8 @@ enum Verb {
     Gateway(GatewayArgs),
     /// One mock target alone
     Target(TargetArgs),
+    /// Save, show or compare a baseline
+    Baseline(BaselineArgs),
     /// Write a scenario to start from
     Init(InitArgs),
     /// What the scenarios of a folder show
@@ -132,6 +135,9 @@ struct RunArgs {
     /// Where reports go
     #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
     out: PathBuf,
+    /// Compare with this baseline, or any run's folder: exit code 98 when a figure became worse, and not by chance
+    #[arg(long, value_name = "FILE", env = "SIM_BASELINE")]
+    baseline: Option<PathBuf>,
     /// Check the scenario and say what would run, without running it
     #[arg(long)]
     dry_run: bool,
@@ -225,6 +231,39 @@ struct TargetArgs {
     /// Answers that are errors: 0.04, or share=0.04,status=503
     #[arg(long, value_name = "FORM", value_parser = scenario::errors_of)]
     errors: Option<Errors>,
+}
+
+/// `sim baseline`.
+#[derive(Debug, Args)]
+struct BaselineArgs {
+    #[command(subcommand)]
+    verb: BaselineVerb,
+}
+
+/// What to do with a baseline.
+#[derive(Debug, Subcommand)]
+enum BaselineVerb {
+    /// Keep a run to compare later ones with
+    Save {
+        /// The folder of a run, such as reports/blue-green/latest
+        run: PathBuf,
+        /// The file to write
+        #[arg(default_value = "baseline.json")]
+        file: PathBuf,
+    },
+    /// Print the run that a baseline is
+    Show {
+        /// The baseline
+        #[arg(default_value = "baseline.json")]
+        file: PathBuf,
+    },
+    /// Compare a run with a baseline: exit code 98 when a figure became worse, and not by chance
+    Diff {
+        /// The baseline, or any run
+        file: PathBuf,
+        /// The folder of the run
+        run: PathBuf,
+    },
 }
 
 /// `sim init`.
@@ -353,6 +392,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::report(&args),
         Verb::Gateway(args) => gateway::gateway(&args),
         Verb::Target(args) => target::target(&args),
+        Verb::Baseline(args) => baseline::baseline(&args),
         Verb::Init(args) => list::init(&args),
         Verb::List(args) => list::list(&args),
         Verb::Schema(args) => about::schema(&args),

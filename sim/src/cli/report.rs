@@ -17,11 +17,12 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     for (name, content) in report::files(&summary).map_err(|e| Failure::unexpected(&e))? {
         artefacts::replace(&args.run.join(name), &content).map_err(|e| Failure::environment(&e))?;
     }
-    show(&summary, &args.run, args.format)?;
+    show(&summary, &args.run, args.format, None)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> Result<Summary, Failure> {
+/// The run of a `report.json`.
+pub(super) fn read(path: &Path) -> Result<Summary, Failure> {
     let cannot = |why: String| Failure::environment(&format!("cannot read {}: {why}", path.display()));
     let text = fs::read(path).map_err(|e| cannot(e.to_string()))?;
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| cannot(e.to_string()))?;

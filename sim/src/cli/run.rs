@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::github::Github;
 use super::progress::Progress;
-use super::{Format, RunArgs, input, server, terminal, validate};
+use super::{Format, RunArgs, baseline, input, server, terminal, validate};
+use crate::baseline::{Row, is_worse, markdown, table};
 use crate::plan::Plan;
 use crate::report;
 use crate::run::{Finished, Options, RunError, run as rehearse};
@@ -25,6 +26,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         let mut said = plans.iter().map(|plan| say(&scenario::dry_run(plan)));
         return said.try_for_each(|said| said).map(|()| ExitCode::SUCCESS);
     }
+    let before = args.baseline.as_deref().map(baseline::read).transpose()?;
     let stop = Stop::on_signals().map_err(|e| server::no_signals(&e))?;
     let github = Github::from_environment();
     let mut code = 0;
@@ -35,11 +37,13 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             }
             let again = (turn > 0).then(|| self::plan(&later(input, plan, turn), args)).transpose()?;
             let finished = one(again.as_ref().unwrap_or(plan), args, &stop)?;
-            show(&finished.summary, &finished.folder, args.format)?;
+            let compared =
+                before.as_ref().map(|before| baseline::compared(before, &finished.summary)).transpose()?;
+            show(&finished.summary, &finished.folder, args.format, compared.as_deref())?;
             if let Some(github) = &github {
-                github.tell(&finished.summary, &finished.folder);
+                github.tell(&finished.summary, &finished.folder, compared.as_deref());
             }
-            code = code.max(finished.summary.verdict.exit_code);
+            code = code.max(exit_code(&finished.summary, compared.as_deref()));
         }
     }
     Ok(ExitCode::from(code))
@@ -60,15 +64,32 @@ fn one(plan: &Plan, args: &RunArgs, stop: &Stop) -> Result<Finished, Failure> {
     finished
 }
 
-/// Prints a run whose files are in `folder`.
-pub(super) fn show(summary: &Summary, folder: &Path, format: Format) -> Result<(), Failure> {
+/// The verdict's code; a run that passed may still be worse than its baseline.
+fn exit_code(summary: &Summary, compared: Option<&[Row]>) -> u8 {
+    match summary.verdict.exit_code {
+        exit::OK if compared.is_some_and(is_worse) => exit::REGRESSION,
+        code => code,
+    }
+}
+
+/// Prints a run whose files are in `folder`, and how it compares; the report's path stays the last line, and JSON alone.
+pub(super) fn show(
+    summary: &Summary,
+    folder: &Path,
+    format: Format,
+    compared: Option<&[Row]>,
+) -> Result<(), Failure> {
     match format {
         Format::Text => {
             let page = folder.join("report.html").display().to_string();
-            say(&report::screen(summary, &page, terminal::width()))
+            let table = compared.map_or_else(String::new, |rows| table(rows) + "\n");
+            say(&(table + &report::screen(summary, &page, terminal::width())))
         }
-        Format::Markdown => say(&report::markdown(summary)),
-        Format::Json => say(&report::json(summary).map_err(|e| Failure::unexpected(&e))?),
+        Format::Markdown => say(&(report::markdown(summary) + &compared.map_or_else(String::new, markdown))),
+        Format::Json => {
+            terminal::tell(&compared.map_or_else(String::new, table));
+            say(&report::json(summary).map_err(|e| Failure::unexpected(&e))?)
+        }
     }
 }
 
