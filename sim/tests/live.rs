@@ -506,3 +506,11 @@ fn live_streams_share_connections_and_keep_their_own_pace_time_and_requests() {
     assert!(open.clone().all(|record| scheduled[&record.index] == record.intended));
     assert_eq!(open.count(), scheduled.len());
 }
+
+#[test]
+fn live_a_run_that_would_use_up_all_ports_does_not_begin() {
+    let mut plan = plan(10_000.0, 60_000);
+    plan.load.requests_per_connection = Some(1);
+    let refused = live::run(&plan, &AtomicBool::new(false), &mut |_| panic!("nothing runs"));
+    assert!(matches!(refused, Err(EngineError::Ports { needed: 600_016, .. })), "{refused:?}");
+}

@@ -28,6 +28,17 @@ pub enum EngineError {
         /// The limit.
         allowed: u64,
     },
+    /// The system has too few local ports.
+    #[error(
+        "the run needs about {needed} local ports within a minute and may take {allowed}; let connections carry more requests \
+         (load.keepalive), lower the rate, or widen net.ipv4.ip_local_port_range"
+    )]
+    Ports {
+        /// For connections and for those that have just ended.
+        needed: u64,
+        /// Of those that there are.
+        allowed: u64,
+    },
     /// A part of the engine failed: a bug.
     #[error("the {0} thread failed")]
     Thread(&'static str),

@@ -27,7 +27,7 @@ pub use ledger::Tally;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,
 };
-pub use observation::{Conditions, CpuSample, Observation, Pick, StepMoments};
+pub use observation::{Conditions, CpuSample, Observation, Pick, StepMoments, Strain};
 pub use phases::{PhaseKind, PhaseStart};
 pub use progress::{Milestone, Progress};
 pub use record::{Cause, Ending, Record};

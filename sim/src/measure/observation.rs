@@ -2,6 +2,7 @@
 //! to is the recorder's to find out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_core::gateway::{Attempt, NewEpoch};
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
@@ -135,8 +136,23 @@ pub struct CpuSample {
     pub targets: Option<u64>,
 }
 
+/// What the machine did in one bin of a run: the worst of the readings that touch it, shares from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Strain {
+    /// CPU time a hypervisor gave to others.
+    pub steal: Option<f64>,
+    /// Time of all cores that other processes used.
+    pub foreign_cpu: Option<f64>,
+    /// Time in which the generator's thread was running.
+    pub generator_busy: Option<f64>,
+    /// Time in which it was ready but not running.
+    pub generator_wait: Option<f64>,
+    /// The largest overshoot of a sleep of 1 ms, microseconds.
+    pub jitter_us: Option<f64>,
+}
+
 /// What the machine did to the measurement, over the whole run. `None` where the system does not tell.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Share of the run in which a generator thread was ready but not running, 0 to 1.
     pub run_queue_wait: Option<f64>,
@@ -150,6 +166,14 @@ pub struct Conditions {
     pub generator_busy_max: Option<f64>,
     /// Overshoot of sleeps of 1 ms: median, 99.9th percentile and largest, microseconds.
     pub jitter_us: Option<(f64, f64, f64)>,
+    /// What it did when: for each bin of the run, in order; empty where nobody looked.
+    pub strains: Vec<Strain>,
+    /// The smallest step of the clock that stamps requests.
+    pub clock_resolution: Option<Duration>,
+    /// Connections that a full backlog turned away, of the whole machine.
+    pub listen_overflows: Option<u64>,
+    /// Share of TCP segments that were sent again, of the whole machine, 0 to 1.
+    pub retransmitted: Option<f64>,
     /// When the last request ended or the drain's deadline passed.
     pub drained_at: Instant,
     /// The run was stopped by a signal at this moment.

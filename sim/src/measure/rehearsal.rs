@@ -202,7 +202,7 @@ pub(crate) fn quiet(plan: &Plan) -> Conditions {
         generator_busy_max: Some(0.05),
         jitter_us: Some((60.0, 2_000.0, 5_000.0)),
         drained_at: Instant::ZERO + plan.load.duration(),
-        aborted_at: None,
+        ..Conditions::default()
     }
 }
 

@@ -178,6 +178,15 @@ pub struct Validity {
     /// CPU time other processes used, per time of all cores (0 to 1), if the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_cpu: Option<f64>,
+    /// The smallest step of the clock that stamps requests, if the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_resolution_us: Option<f64>,
+    /// Connections that a full backlog turned away somewhere on the machine, if the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_overflows: Option<u64>,
+    /// TCP segments that the machine sent again, per segment sent (0 to 1), if the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retransmitted: Option<f64>,
     /// Overshoot of a 1 ms sleep, the jitter probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter_us: Option<Jitter>,

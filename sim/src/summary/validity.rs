@@ -14,7 +14,7 @@ use std::time::Duration;
 use gateway_core::time::Instant;
 
 use super::{Jitter, Lag, Trust, Validity};
-use crate::measure::{Bin, Cause, Measured, Times};
+use crate::measure::{Bin, Cause, Measured, Strain, Times};
 use crate::plan::Plan;
 use crate::words;
 
@@ -33,6 +33,8 @@ const LAG_P99: Limits = Limits { degraded: 0.40, invalid: 0.80 };
 const CLIENT_WAIT: f64 = 0.10;
 /// Share of requests not released within the planned time (reference/load.md, section 2).
 const LATE: Limits = Limits { degraded: 0.001, invalid: 0.01 };
+/// A lag that makes a request late, for whoever asks when, microseconds.
+const LATE_US: f64 = 250_000.0;
 /// Wait of the generator's threads for a CPU, microseconds for each request. Twice what was measured on a quiet machine
 /// if each request wakes the generator twice.
 const WAIT_US: Limits = Limits { degraded: 120.0, invalid: 1_000.0 };
@@ -45,6 +47,11 @@ const BUSY: Limits = Limits { degraded: 0.80, invalid: 0.95 };
 /// 99.9th percentile of the overshoot of a 1 ms sleep, microseconds; 2 to 11 ms on quiet small machines.
 const JITTER_US: Limits = Limits { degraded: 20_000.0, invalid: 100_000.0 };
 
+/// The smallest step of the clock, microseconds: a millisecond's clock can tell no latency of a loopback.
+const RESOLUTION_US: Limits = Limits { degraded: 10.0, invalid: 1_000.0 };
+/// Share of TCP segments that were sent again (reference/load.md, section 2): a lost SYN costs a second.
+const RETRANSMITTED: f64 = 0.000_1;
+
 /// What a closed loop cannot show.
 const CLOSED: &str = "closed loop: users wait for answers, so what is slow is asked less often and counts too seldom \
     (coordinated omission); compare latencies with closed loops only";
@@ -56,6 +63,7 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
     schedule(measured, &mut objections);
     lag(measured, &mut objections);
     machine(measured, seconds, &mut objections);
+    network(plan, measured, &mut objections);
     losses(measured, &mut objections);
     connections(plan, measured, &mut objections);
     if plan.load.has_closed_loop() {
@@ -76,6 +84,9 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
         run_queue_wait: conditions.run_queue_wait,
         steal: conditions.steal,
         foreign_cpu: conditions.foreign_cpu,
+        clock_resolution_us: conditions.clock_resolution.map(|step| step.as_nanos() as f64 / 1e3),
+        listen_overflows: conditions.listen_overflows,
+        retransmitted: conditions.retransmitted,
         jitter_us: conditions.jitter_us.map(|(p50, p999, max)| Jitter { p50, p999, max }),
     }
 }
@@ -144,11 +155,12 @@ fn schedule(measured: &Measured, objections: &mut Objections) {
         let share = late as f64 / due as f64;
         objections.check(share, LATE, |limit| {
             format!(
-                "released {} of {} requests within the planned time ({} late, limit {})",
+                "released {} of {} requests within the planned time ({} late, limit {}){}",
                 words::count(measured.released_in_time.min(due)),
                 words::count(due),
                 words::percent(share, 1),
-                words::percent(limit, 1)
+                words::percent(limit, 1),
+                span(measured, |bin| bin.lag.max_us().is_some_and(|lag| lag > LATE_US))
             )
         });
     }
@@ -195,10 +207,18 @@ fn connections(plan: &Plan, measured: &Measured, objections: &mut Objections) {
 
 /// ` between 12.5 s and 17.0 s`: from the first to the last bin of which something is true.
 fn span(measured: &Measured, is_so: impl Fn(&Bin) -> bool) -> String {
-    let bins = &measured.bins;
-    let first = bins.bins.iter().position(&is_so);
-    let last = bins.bins.iter().rposition(&is_so);
-    let seconds = |bin| words::seconds(bins.grid.from(bin).as_millis_f64(), 1);
+    let bins = &measured.bins.bins;
+    between(measured, bins.iter().position(&is_so), bins.iter().rposition(&is_so))
+}
+
+/// The same by what the machine did.
+fn span_of_strain(measured: &Measured, is_so: impl Fn(&Strain) -> bool) -> String {
+    let strains = &measured.conditions.strains;
+    between(measured, strains.iter().position(&is_so), strains.iter().rposition(&is_so))
+}
+
+fn between(measured: &Measured, first: Option<usize>, last: Option<usize>) -> String {
+    let seconds = |bin| words::seconds(measured.bins.grid.from(bin).as_millis_f64(), 1);
     first
         .zip(last)
         .map_or_else(String::new, |(a, b)| format!(" between {} s and {} s", seconds(a), seconds(b + 1)))
@@ -207,40 +227,80 @@ fn span(measured: &Measured, is_so: impl Fn(&Bin) -> bool) -> String {
 /// What the machine did besides.
 fn machine(measured: &Measured, seconds: f64, objections: &mut Objections) {
     let conditions = &measured.conditions;
-    let whole = format!("over the whole {} s", words::short(seconds, 1));
+    let when = |value: fn(&Strain) -> Option<f64>, limit: f64| {
+        span_of_strain(measured, |strain| value(strain).is_some_and(|value| value > limit))
+    };
     if let Some(wait) = conditions.run_queue_wait {
-        let each = wait * seconds * 1e6 / measured.lag.n().max(1) as f64;
+        let requests = measured.lag.n().max(1) as f64;
+        let each = wait * seconds * 1e6 / requests;
         objections.check(each, WAIT_US, |limit| {
             format!(
-                "the generator waited {} for a CPU at each request (limit {}), {whole}: the machine was busy",
+                "the generator waited {} for a CPU at each request (limit {}){}: the machine was busy",
                 words::time(each),
-                words::time(limit)
+                words::time(limit),
+                span_of_strain(measured, |strain| {
+                    strain.generator_wait.is_some_and(|wait| wait * seconds * 1e6 / requests > limit)
+                })
             )
         });
     }
-    for (value, limits, what) in [
-        (conditions.foreign_cpu, FOREIGN, "of the machine's CPU time went to other processes"),
-        (conditions.steal, STEAL, "of the CPU time was taken by the hypervisor"),
+    for (value, of_bin, limits, what) in [
+        (
+            conditions.foreign_cpu,
+            (|strain| strain.foreign_cpu) as fn(&Strain) -> Option<f64>,
+            FOREIGN,
+            "of the machine's CPU time went to other processes",
+        ),
+        (conditions.steal, |strain| strain.steal, STEAL, "of the CPU time was taken by the hypervisor"),
     ] {
         let Some(value) = value else { continue };
         objections.check(value, limits, |limit| {
-            format!("{} {what} (limit {}), {whole}", words::percent(value, 1), words::percent(limit, 0))
+            let (value, said) = (words::percent(value, 1), words::percent(limit, 0));
+            format!("{value} {what} (limit {said}){}", when(of_bin, limit))
         });
     }
     if let Some(busy) = conditions.generator_busy_max {
         objections.check(busy, BUSY, |limit| {
             format!(
-                "the generator's thread was running for {} of one second (limit {})",
+                "the generator's thread was running for {} of half a second (limit {}){}",
                 words::percent(busy, 0),
-                words::percent(limit, 0)
+                words::percent(limit, 0),
+                when(|strain| strain.generator_busy, limit)
             )
         });
     }
     if let Some((_, p999, _)) = conditions.jitter_us {
         objections.check(p999, JITTER_US, |limit| {
+            let span = when(|strain| strain.jitter_us, limit);
             let (p999, limit) = (words::time(p999), words::time(limit));
-            format!("a sleep of 1 ms overshot by {p999} at p99.9 (limit {limit}), {whole}")
+            format!("a sleep of 1 ms overshot by {p999} at p99.9 (limit {limit}){span}")
         });
+    }
+    if let Some(resolution) = conditions.clock_resolution.map(|step| step.as_nanos() as f64 / 1e3) {
+        objections.check(resolution, RESOLUTION_US, |limit| {
+            let (step, limit) = (words::time(resolution), words::time(limit));
+            format!("the clock steps by {step} (limit {limit}), over the whole run")
+        });
+    }
+}
+
+/// What the network of the machine did. Under faults of the scenario's own that is what was asked for.
+fn network(plan: &Plan, measured: &Measured, objections: &mut Objections) {
+    let trust = if plan.faults.is_empty() { Trust::Degraded } else { Trust::Valid };
+    let conditions = &measured.conditions;
+    if let Some(n) = conditions.listen_overflows.filter(|n| *n > 0) {
+        let connections = words::counted(n, "connection");
+        let reason = format!(
+            "{connections} found a full backlog (net.core.somaxconn) somewhere on the machine, over the whole run"
+        );
+        objections.add(trust, reason);
+    }
+    if let Some(share) = conditions.retransmitted.filter(|share| *share > RETRANSMITTED) {
+        let (share, limit) = (words::percent(share, 2), words::percent(RETRANSMITTED, 2));
+        let reason = format!(
+            "{share} of the machine's TCP segments were sent again (limit {limit}), over the whole run"
+        );
+        objections.add(trust, reason);
     }
 }
 
@@ -280,150 +340,4 @@ fn losses(measured: &Measured, objections: &mut Objections) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::load::{ClosedLoop, Shape};
-    use crate::measure::rehearsal::{change, how_to, play, quiet};
-    use crate::measure::{Conditions, Observation, Record, Recorder};
-    use crate::mock::Latency;
-
-    fn plan() -> Plan {
-        how_to(600.0, 30, &[(10_000, "green"), (20_000, "blue")])
-    }
-
-    fn judged(said: &[Observation], conditions: Conditions) -> Validity {
-        let plan = plan();
-        let mut recorder = Recorder::new(&plan);
-        for seen in said {
-            recorder.record(seen);
-        }
-        judge(&plan, &recorder.finish(conditions))
-    }
-
-    #[test]
-    fn a_closed_loop_is_valid_and_says_what_it_cannot_show() {
-        // Aim: the ledger balances without a schedule, and the reader is told. Method: what an open loop has seen, told to
-        // the recorder of a closed one.
-        let said = play(&plan());
-        let mut closed = plan();
-        closed.load.streams[0].shape = Shape::Closed(ClosedLoop {
-            vus: 9,
-            think: Latency::Constant(Duration::ZERO),
-            duration: closed.load.duration(),
-            most: 1_000_000,
-        });
-        let mut recorder = Recorder::new(&closed);
-        for seen in &said {
-            recorder.record(seen);
-        }
-        let measured = recorder.finish(quiet(&closed));
-        assert_eq!(measured.intended, 18_000);
-        let validity = judge(&closed, &measured);
-        assert_eq!((validity.result, validity.reasons), (Trust::Valid, vec![CLOSED.to_owned()]));
-    }
-
-    /// Every request later by what `lag` says for its index, from release to end.
-    fn late(said: &mut [Observation], lag: impl Fn(u64) -> Duration) {
-        change(
-            said,
-            |_| true,
-            |record: &mut Record| {
-                let lag = lag(record.index);
-                record.released = record.released + lag;
-                record.on_wire = record.on_wire.map(|at| at + lag);
-                record.done = record.done + lag;
-            },
-        );
-    }
-
-    #[test]
-    fn too_few_connections_are_told_and_no_fault_of_the_measurement() {
-        let busy = |wait| {
-            let mut said = play(&plan());
-            change(
-                &mut said,
-                |_| true,
-                |record: &mut Record| {
-                    record.on_wire = record.on_wire.map(|at| at + wait);
-                    record.done = record.done + wait;
-                },
-            );
-            judged(&said, quiet(&plan()))
-        };
-        let validity = busy(Duration::from_millis(700));
-        assert_eq!(validity.result, Trust::Valid);
-        let [reason] = validity.reasons.as_slice() else { panic!("{validity:?}") };
-        assert!(reason.starts_with("half of the requests waited 700"), "{reason}");
-        assert_eq!(busy(Duration::from_micros(50)).reasons, [""; 0]);
-    }
-
-    #[test]
-    fn a_quiet_small_machine_is_valid() {
-        // The worst of reference/load.md's table: tails of 4 ms on one request in fifty, jitter p99.9 of 11 ms.
-        let mut said = play(&plan());
-        late(&mut said, |index| Duration::from_micros(if index % 50 == 0 { 4000 } else { 40 }));
-        let conditions = Conditions {
-            run_queue_wait: Some(0.036),
-            foreign_cpu: Some(0.12),
-            steal: Some(0.006),
-            cpu_pressure: Some(0.3),
-            jitter_us: Some((90.0, 11_000.0, 30_000.0)),
-            ..quiet(&plan())
-        };
-        let validity = judged(&said, conditions);
-        assert_eq!((validity.result, validity.reasons), (Trust::Valid, vec![]));
-        assert!((validity.achieved_rate - 600.0).abs() < 1e-9 && validity.lag_us.p99 > 3_500.0);
-    }
-
-    #[test]
-    fn busy_loops_beside_it_are_seen_though_lag_hardly_moves() {
-        let said = play(&plan());
-        for conditions in [
-            Conditions { foreign_cpu: Some(0.5), ..quiet(&plan()) },
-            Conditions { run_queue_wait: Some(0.12), foreign_cpu: None, ..quiet(&plan()) },
-        ] {
-            let validity = judged(&said, conditions);
-            assert_eq!(validity.result, Trust::Degraded);
-            assert!(validity.reasons[0].contains("limit"), "{:?}", validity.reasons);
-        }
-    }
-
-    #[test]
-    fn lag_that_explains_the_latency_is_objected_to_with_its_span() {
-        let mut said = play(&plan());
-        late(&mut said, |index| Duration::from_millis(if (7_200..9_000).contains(&index) { 200 } else { 0 }));
-        let validity = judged(&said, quiet(&plan()));
-        assert_eq!(validity.result, Trust::Invalid);
-        let expected = "generator lag p99 200.1 ms is 96 % of the p99 response time";
-        assert!(validity.reasons[0].contains(expected), "{:?}", validity.reasons);
-        assert!(validity.reasons[0].ends_with("between 12.0 s and 15.0 s"), "{:?}", validity.reasons);
-    }
-
-    #[test]
-    fn a_generator_that_falls_behind_is_invalid() {
-        let mut said = play(&plan());
-        late(&mut said, |index| Duration::from_millis(index / 10));
-        let validity = judged(&said, quiet(&plan()));
-        assert_eq!(validity.result, Trust::Invalid);
-        assert!(validity.achieved_rate < 590.0);
-        assert!(validity.reasons[0].starts_with("released"), "{:?}", validity.reasons);
-    }
-
-    #[test]
-    fn our_own_faults_make_it_invalid() {
-        let mut said = play(&plan());
-        change(
-            &mut said,
-            |r| r.index == 5,
-            |r| {
-                r.ending = crate::measure::Ending::Dropped(Cause::ClientPorts);
-                r.target = None;
-            },
-        );
-        assert_eq!(judged(&said, quiet(&plan())).result, Trust::Invalid);
-        let mut lossy = play(&plan());
-        lossy.retain(|seen| !matches!(seen, Observation::Picked(pick) if pick.request == 5_000));
-        let validity = judged(&lossy, quiet(&plan()));
-        assert_eq!(validity.reasons, ["1 pick of the gateway never reached the recorder"]);
-    }
-}
+mod tests;

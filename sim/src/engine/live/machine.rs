@@ -21,9 +21,10 @@ const PROBES_MAX: usize = 120_000;
 
 /// Scheduler times of the threads of one part, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    running: u64,
-    waiting: u64,
+pub(super) struct Times {
+    pub(super) running: u64,
+    /// Ready and not running.
+    pub(super) waiting: u64,
 }
 
 /// The threads whose name starts so; `None` when there is none or the system does not tell.
@@ -47,20 +48,17 @@ fn two_numbers(text: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// The CPU time each part has used.
-pub(super) fn cpu(at: Instant) -> CpuSample {
+/// The CPU time each part has used, and the times of the generator's thread.
+pub(super) fn cpu(at: Instant) -> (CpuSample, Option<Times>) {
     let running = |name| times_of(name).map(|times| times.running);
-    CpuSample {
+    let generator = times_of("generator");
+    let sample = CpuSample {
         at,
         gateway: running("gateway-"),
-        generator: running("generator"),
+        generator: generator.map(|times| times.running),
         targets: running("targets"),
-    }
-}
-
-/// How long the generator's thread was ready but not running.
-pub(super) fn generator_waiting() -> Option<Duration> {
-    times_of("generator").map(|times| Duration::from_nanos(times.waiting))
+    };
+    (sample, generator)
 }
 
 /// What all CPUs did so far, in ticks of the system.
@@ -81,12 +79,24 @@ pub(super) struct Machine {
     own: Duration,
     /// Microseconds in which some task waited for a CPU.
     pressure_us: Option<u64>,
+    /// Connections that a full backlog turned away.
+    overflows: Option<u64>,
+    /// TCP segments sent, and of those sent again.
+    segments: Option<(u64, u64)>,
 }
 
 impl Machine {
     /// Now.
     pub(super) fn read() -> Self {
+        let netstat = fs::read_to_string("/proc/net/netstat").ok();
+        let snmp = fs::read_to_string("/proc/net/snmp").ok();
+        let of = |text: &Option<String>, line, name| counter(text.as_deref()?, line, name);
+        let overflows = of(&netstat, "TcpExt:", "ListenOverflows");
         Self {
+            overflows: overflows
+                .zip(of(&netstat, "TcpExt:", "ListenDrops"))
+                .map(|(full, lost)| full.max(lost)),
+            segments: of(&snmp, "Tcp:", "OutSegs").zip(of(&snmp, "Tcp:", "RetransSegs")),
             ticks: fs::read_to_string("/proc/stat").ok().as_deref().and_then(ticks),
             own: own_time(),
             pressure_us: fs::read_to_string("/proc/pressure/cpu").ok().as_deref().and_then(pressure),
@@ -106,6 +116,17 @@ impl Machine {
         let (busy, all) = (now.busy.checked_sub(earlier.busy)?, now.all.checked_sub(earlier.all)?);
         let ours = self.own.saturating_sub(before.own).as_secs_f64() * TICKS_PER_SECOND;
         share((busy as f64 - ours).max(0.0) as u64, all)
+    }
+
+    /// Connections that a full backlog turned away since `before`, of the whole machine.
+    pub(super) fn listen_overflows_since(&self, before: &Self) -> Option<u64> {
+        Some(self.overflows?.saturating_sub(before.overflows?))
+    }
+
+    /// The share of TCP segments that were sent again since `before`, of the whole machine.
+    pub(super) fn retransmitted_since(&self, before: &Self) -> Option<f64> {
+        let ((sent, again), (earlier, before)) = (self.segments?, before.segments?);
+        share(again.saturating_sub(before), sent.saturating_sub(earlier))
     }
 
     /// The share of `wall` in which some task waited for a CPU since `before`.
@@ -150,11 +171,33 @@ fn pressure(text: &str) -> Option<u64> {
     some.split_ascii_whitespace().find_map(|word| word.strip_prefix("total="))?.parse().ok()
 }
 
+/// A counter of the network: names stand in one line, numbers in the next, both behind the same word.
+fn counter(text: &str, line: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|text| text.strip_prefix(line));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let at = names.split_ascii_whitespace().position(|other| other == name)?;
+    numbers.split_ascii_whitespace().nth(at)?.parse().ok()
+}
+
+/// How fine the clock is that stamps requests.
+pub(super) fn clock_resolution() -> Option<Duration> {
+    let resolution = rustix::time::clock_getres(rustix::time::ClockId::Monotonic);
+    Some(Duration::new(resolution.tv_sec.unsigned_abs(), u32::try_from(resolution.tv_nsec).ok()?))
+}
+
 /// A thread that sleeps a millisecond a hundred times a second and sees how much longer it took, as jHiccup does: what a
 /// stalled machine does to it, it does to the generator.
 pub(super) struct JitterProbe {
     stop: Arc<AtomicBool>,
-    handle: JoinHandle<Vec<u64>>,
+    handle: JoinHandle<Vec<(Instant, u64)>>,
+}
+
+/// What the probe has found.
+pub(super) struct Jitter {
+    /// Median, 99.9th percentile and largest overshoot, microseconds.
+    pub(super) quantiles_us: (f64, f64, f64),
+    /// Each probe's end, and how far it overshot, nanoseconds.
+    pub(super) probes: Vec<(Instant, u64)>,
 }
 
 impl JitterProbe {
@@ -167,21 +210,22 @@ impl JitterProbe {
         Some(Self { stop, handle })
     }
 
-    /// Median, 99.9th percentile and largest overshoot, microseconds; `None` before the first probe.
-    pub(super) fn end(self) -> Option<(f64, f64, f64)> {
+    /// What it has found; `None` before the first probe.
+    pub(super) fn end(self) -> Option<Jitter> {
         self.stop.store(true, Ordering::Release);
-        let mut overshoot = self.handle.join().ok()?;
+        let probes = self.handle.join().ok()?;
+        let mut overshoot: Vec<_> = probes.iter().map(|(_, overshoot)| *overshoot).collect();
         overshoot.sort_unstable();
         let at = |q: f64| {
             let place = (q * overshoot.len() as f64) as usize;
             overshoot.get(place.min(overshoot.len().checked_sub(1)?)).map(|&ns| ns as f64 / 1000.0)
         };
-        Some((at(0.5)?, at(0.999)?, at(1.0)?))
+        Some(Jitter { quantiles_us: (at(0.5)?, at(0.999)?, at(1.0)?), probes })
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "sleeping is what this thread is for")]
-fn probe(stop: &AtomicBool, clock: &Clock) -> Vec<u64> {
+fn probe(stop: &AtomicBool, clock: &Clock) -> Vec<(Instant, u64)> {
     let mut overshoot = Vec::new();
     let mut next = 0;
     while !stop.load(Ordering::Acquire) {
@@ -189,12 +233,13 @@ fn probe(stop: &AtomicBool, clock: &Clock) -> Vec<u64> {
         let before = clock.now();
         thread::sleep(PROBE_SLEEP);
         // Before the run has begun the clock stands still.
-        let slept = clock.now().since(before);
+        let now = clock.now();
+        let slept = now.since(before);
         if let Some(over) = slept.checked_sub(PROBE_SLEEP) {
             if overshoot.len() < PROBES_MAX {
-                overshoot.push(nanos(over));
+                overshoot.push((now, nanos(over)));
             } else {
-                overshoot[next % PROBES_MAX] = nanos(over);
+                overshoot[next % PROBES_MAX] = (now, nanos(over));
             }
             next += 1;
         }
@@ -212,6 +257,12 @@ mod tests {
         let seen = ticks("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1");
         assert_eq!(seen, Some(Ticks { stolen: 80, busy: 190, all: 360 }));
         assert_eq!(pressure("some avg10=0.00 avg60=0.00 avg300=0.00 total=12345\nfull total=9"), Some(12345));
+        let table = "TcpExt: A ListenDrops B\nTcpExt: 1 22 3\nIpExt: C\nIpExt: 4\n";
+        assert_eq!(
+            [("TcpExt:", "ListenDrops"), ("IpExt:", "C")].map(|(l, n)| counter(table, l, n)),
+            [Some(22), Some(4)]
+        );
+        assert_eq!(counter(table, "TcpExt:", "D"), None);
         assert_eq!((two_numbers(""), ticks(""), pressure("nonsense")), (None, None, None));
     }
 }

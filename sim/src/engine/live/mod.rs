@@ -17,6 +17,7 @@ mod preflight;
 mod report;
 mod targets;
 mod template;
+mod watch;
 
 pub use alone::MockTarget;
 
@@ -33,12 +34,13 @@ use gateway_core::shell::{ClientLimits, Clock, Hooks, Observer, Settings, Shell}
 use gateway_core::time::Instant;
 use tokio::sync::oneshot;
 
-use self::machine::{JitterProbe, Machine};
+use self::machine::JitterProbe;
 use self::observer::WorkerObserver;
 use self::report::{Collector, Reporter, channel};
+use self::watch::Watch;
 use super::EngineError;
 use crate::load::RequestIds;
-use crate::measure::{Conditions, CpuSample, Observation};
+use crate::measure::{Conditions, CpuSample, Grid, Observation};
 use crate::plan::Plan;
 use crate::rollout::Seen;
 
@@ -62,20 +64,17 @@ pub fn run(
     see: &mut dyn FnMut(&[Observation]),
 ) -> Result<Conditions, EngineError> {
     preflight::check(plan)?;
-    let before = Machine::read();
+    let watch = Watch::start(Grid::new(plan.load.duration()));
     let (mut parts, collector) = Parts::start(plan)?;
-    let mut listener = Listener {
-        collector,
-        see,
-        clock: parts.clock.clone(),
-        next_cpu: Instant::ZERO,
-        tally: Tally::default(),
-    };
+    let mut listener =
+        Listener { collector, see, clock: parts.clock.clone(), next_cpu: Instant::ZERO, watch };
     let ended = listener.listen_until_loaded(&mut parts, stop);
-    let conditions =
-        listener.conditions(&before, parts.probe.take(), ended.as_ref().ok().map(|ended| ended.cpu));
+    let loaded = parts.clock.now();
+    listener.read_last_cpu(loaded, ended.as_ref().ok().map(|ended| ended.cpu));
+    let probe = parts.probe.take();
     parts.end();
     listener.listen_to_the_end();
+    let conditions = listener.watch.conditions(loaded, probe);
     let ended = ended?;
     if let Some(part) = parts.failed {
         return Err(EngineError::Thread(part));
@@ -283,17 +282,7 @@ struct Listener<'a> {
     see: &'a mut dyn FnMut(&[Observation]),
     clock: Clock,
     next_cpu: Instant,
-    tally: Tally,
-}
-
-/// What is found out about the generator's thread as long as it lives.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    /// Its last CPU reading.
-    last: Option<(Instant, u64)>,
-    /// The largest share of a stretch between two readings in which it was running.
-    busy_max: Option<f64>,
-    waiting: Option<Duration>,
+    watch: Watch,
 }
 
 impl Listener<'_> {
@@ -327,40 +316,15 @@ impl Listener<'_> {
     }
 
     fn read_cpu(&mut self, now: Instant) {
-        let sample = machine::cpu(now);
-        self.tally.waiting = machine::generator_waiting().or(self.tally.waiting);
-        if let (Some((before, used_before)), Some(used)) = (self.tally.last, sample.generator) {
-            let busy = used.saturating_sub(used_before) as f64 / now.since(before).as_nanos().max(1) as f64;
-            self.tally.busy_max = Some(self.tally.busy_max.unwrap_or(0.0).max(busy.min(1.0)));
-        }
-        self.tally.last = sample.generator.map(|used| (now, used));
+        let sample = self.watch.read(now);
         (self.see)(&[Observation::Cpu(sample)]);
     }
 
-    /// What the machine did while the load ran.
     /// `generator` is the CPU time of the generator's thread, which has ended.
-    fn conditions(
-        &mut self,
-        before: &Machine,
-        probe: Option<JitterProbe>,
-        generator: Option<Duration>,
-    ) -> Conditions {
-        let now = self.clock.now();
-        let sample = machine::cpu(now);
+    fn read_last_cpu(&mut self, now: Instant, generator: Option<Duration>) {
+        let sample = self.watch.read(now);
         let generator = generator.map(gateway_core::time::nanos).or(sample.generator);
         (self.see)(&[Observation::Cpu(CpuSample { generator, ..sample })]);
-        let wall = now.since(Instant::ZERO);
-        let machine = Machine::read();
-        let share = |time: Duration| time.as_secs_f64() / wall.as_secs_f64().max(1e-9);
-        Conditions {
-            run_queue_wait: self.tally.waiting.map(share),
-            steal: machine.steal_since(before),
-            foreign_cpu: machine.foreign_since(before),
-            cpu_pressure: machine.pressure_since(before, wall),
-            generator_busy_max: self.tally.busy_max,
-            jitter_us: probe.and_then(JitterProbe::end),
-            ..Conditions::default()
-        }
     }
 
     /// Until every thread has said its last word.
