@@ -112,6 +112,8 @@ pub enum Cause {
     GatewayError,
     /// An answer that is not HTTP.
     BadResponse,
+    /// A whole answer whose body is not the one that its target sent, by length and checksum.
+    DamagedBody,
     /// Too many requests were in flight at its intended time.
     Overflow,
     /// Still unanswered when the drain's deadline passed.
@@ -120,7 +122,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order reports list them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unsent,
         Self::ClientPorts,
         Self::Refused,
@@ -135,6 +137,7 @@ impl Cause {
         Self::NoRoute,
         Self::GatewayError,
         Self::BadResponse,
+        Self::DamagedBody,
         Self::Overflow,
         Self::Censored,
     ];
@@ -156,6 +159,7 @@ impl Cause {
             Self::NoRoute => "no_route",
             Self::GatewayError => "gateway_error",
             Self::BadResponse => "bad_response",
+            Self::DamagedBody => "damaged_body",
             Self::Overflow => "overflow",
             Self::Censored => "censored",
         }

@@ -115,6 +115,7 @@ fn verb(cause: Cause) -> &'static str {
         Cause::NoRoute => "answered 404 by the gateway, which had no route",
         Cause::GatewayError => "answered with an error by the gateway",
         Cause::BadResponse => "answered with something that is not HTTP",
+        Cause::DamagedBody => "answered with another body than the target sent",
         Cause::Overflow => "dropped because too many were in flight",
         Cause::Censored => "still unanswered at the end",
     }

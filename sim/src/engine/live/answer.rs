@@ -1,9 +1,10 @@
-//! Reads one answer of the gateway after the other from a connection's bytes: the status line and the three fields that
-//! matter, then the body, which is counted and thrown away. No I/O, no clock.
+//! Reads one answer of the gateway after the other from a connection's bytes: the status line and the fields that matter, then
+//! the body, which is compared with what its target says of it and thrown away. No I/O, no clock.
 
 use bytes::{Buf as _, BytesMut};
 use gateway_core::shell::{Chunk, Chunks};
 
+use super::seal::{BODY, Seal, Sealing};
 use super::targets::TARGET;
 
 /// The most header fields of an answer.
@@ -18,6 +19,9 @@ pub(super) struct AnswerReader {
     head: AnswerHead,
     /// The `Set-Cookie`s of the last head, one after the other, each with a line end.
     set_cookies: Vec<u8>,
+    /// What the target says of the body, and what came.
+    sent: Option<Seal>,
+    came: Sealing,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(super) struct AnswerHead {
     pub(super) target: Option<u32>,
     /// Whether another request may follow.
     pub(super) keep_alive: bool,
+    /// Whether the body is another than its target sent.
+    pub(super) is_damaged: bool,
 }
 
 /// What a reader found.
@@ -52,7 +58,13 @@ pub(super) enum Found {
 impl AnswerReader {
     /// Before an answer.
     pub(super) fn new() -> Self {
-        Self { state: State::Head, head: AnswerHead::default(), set_cookies: Vec::new() }
+        Self {
+            state: State::Head,
+            head: AnswerHead::default(),
+            set_cookies: Vec::new(),
+            sent: None,
+            came: Sealing::default(),
+        }
     }
 
     /// Reads on in `input`. `to_head` is whether the request was a HEAD.
@@ -66,17 +78,19 @@ impl AnswerReader {
                 },
                 State::Length(left) => {
                     let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    self.came.add(&input[..n]);
                     input.advance(n);
                     *left -= n as u64;
                     return if *left == 0 { self.end() } else { Found::More };
                 }
                 State::Chunked(chunks) => match chunks.next(input) {
-                    Ok(Chunk::Data(_)) => {}
+                    Ok(Chunk::Data(data)) => self.came.add(&data),
                     Ok(Chunk::More) => return Found::More,
                     Ok(Chunk::End) => return self.end(),
                     Err(_) => return Found::Nonsense,
                 },
                 State::UntilClose => {
+                    self.came.add(input);
                     input.clear();
                     return Found::More;
                 }
@@ -86,7 +100,7 @@ impl AnswerReader {
 
     /// The connection has ended: the answer that was complete with that, if one was.
     pub(super) fn close(&mut self) -> Option<AnswerHead> {
-        matches!(self.state, State::UntilClose).then_some(AnswerHead { keep_alive: false, ..self.head })
+        matches!(self.state, State::UntilClose).then(|| AnswerHead { keep_alive: false, ..self.whole() })
     }
 
     /// The `Set-Cookie`s of the last answer.
@@ -101,7 +115,12 @@ impl AnswerReader {
 
     fn end(&mut self) -> Found {
         self.state = State::Head;
-        Found::Answer(self.head)
+        Found::Answer(self.whole())
+    }
+
+    /// The head, now that its body is known.
+    fn whole(&self) -> AnswerHead {
+        AnswerHead { is_damaged: self.sent.is_some_and(|sent| sent != self.came.seal()), ..self.head }
     }
 
     /// Whether a head was complete.
@@ -114,7 +133,9 @@ impl AnswerReader {
             _ => return Err(()),
         };
         let status = answer.code.ok_or(())?;
-        let mut head = AnswerHead { status, target: None, keep_alive: answer.version == Some(1) };
+        let mut head =
+            AnswerHead { status, target: None, keep_alive: answer.version == Some(1), is_damaged: false };
+        (self.sent, self.came) = (None, Sealing::default());
         let (mut body, mut chunked) = (None, false);
         self.set_cookies.clear();
         for field in answer.headers.iter() {
@@ -128,6 +149,8 @@ impl AnswerReader {
             } else if name.eq_ignore_ascii_case("set-cookie") {
                 self.set_cookies.extend_from_slice(field.value);
                 self.set_cookies.push(b'\n');
+            } else if name.eq_ignore_ascii_case(BODY) {
+                self.sent = Seal::read(field.value);
             } else if name.eq_ignore_ascii_case(TARGET.as_str()) {
                 head.target = number(field.value).and_then(|n| u32::try_from(n).ok());
             }
@@ -137,7 +160,9 @@ impl AnswerReader {
             return Ok(true);
         }
         self.head = head;
-        self.state = match (to_head || status == 204 || status == 304, chunked, body) {
+        let is_bare = to_head || status == 204 || status == 304;
+        self.sent = self.sent.filter(|_| !is_bare);
+        self.state = match (is_bare, chunked, body) {
             (true, ..) => State::Length(0),
             (_, true, _) => State::Chunked(Chunks::new()),
             (_, _, Some(length)) => State::Length(length),
@@ -184,12 +209,34 @@ mod tests {
             HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n\
             HTTP/1.1 200 OK\r\nx-sim-target: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
         let expected = [
-            Found::Answer(AnswerHead { status: 200, target: Some(3), keep_alive: true }),
-            Found::Answer(AnswerHead { status: 503, target: None, keep_alive: false }),
-            Found::Answer(AnswerHead { status: 200, target: Some(1), keep_alive: true }),
+            Found::Answer(AnswerHead { status: 200, target: Some(3), keep_alive: true, is_damaged: false }),
+            Found::Answer(AnswerHead { status: 503, target: None, keep_alive: false, is_damaged: false }),
+            Found::Answer(AnswerHead { status: 200, target: Some(1), keep_alive: true, is_damaged: false }),
         ];
         for step in 1..text.len() {
             assert_eq!(read(text, step), expected, "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_was_sent_is_damaged_however_it_arrives() {
+        // Aim: one wrong byte, one too many and one too few, in a body of a length and in chunks. Method: what was sent says
+        // "5-3610a686", the seal of `hello`.
+        let framed = |body: &str, chunked: bool| {
+            let sealed = "HTTP/1.1 200 OK\r\nX-Sim-Target: 3\r\nX-Sim-Body: 5-3610a686\r\n";
+            let length = body.len();
+            if chunked {
+                format!("{sealed}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n")
+            } else {
+                format!("{sealed}content-length: {length}\r\n\r\n{body}")
+            }
+        };
+        for (body, expected) in [("hello", false), ("hellp", true), ("hello!", true), ("hell", true)] {
+            for (chunked, step) in [(false, 1), (false, 500), (true, 1), (true, 500)] {
+                let found = read(framed(body, chunked).as_bytes(), step);
+                let is_damaged = |found: &Found| matches!(found, Found::Answer(head) if head.is_damaged);
+                assert_eq!(found.iter().map(is_damaged).collect::<Vec<_>>(), [expected], "{body}");
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod observer;
 mod outgoing;
 mod preflight;
 mod report;
+mod seal;
 mod targets;
 mod template;
 mod watch;

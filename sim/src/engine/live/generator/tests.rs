@@ -155,3 +155,25 @@ fn a_connection_carries_as_many_requests_as_it_may() {
         assert!(heard.iter().flatten().all(|head| head.contains("connection: close") == says_so));
     }
 }
+
+#[test]
+fn an_answer_of_200_with_another_body_than_was_sent_is_no_answer() {
+    // Aim: what a proxy does to a body is caught though status and framing are right. Method: a server in the place of the
+    // gateway; of three bodies one is as its seal says, one is altered, one shortened, its length with it.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let gateway = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for body in ["hello", "hallo", "hell"] {
+            head(&mut stream);
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nx-sim-target: 0\r\nx-sim-body: 5-3610a686\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let damaged = Ending::Dropped(Cause::DamagedBody);
+    assert_eq!(send(load(3, RequestTemplate::get("/")), gateway), [Ending::Answered(200), damaged, damaged]);
+    server.join().unwrap();
+}

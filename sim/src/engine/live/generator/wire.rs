@@ -237,8 +237,12 @@ impl Generator {
     }
 }
 
-/// Answers without a target's signature are the gateway's own.
+/// Answers without a target's signature are the gateway's own. One whose body is another than was sent is none, whatever its
+/// status.
 fn ending(head: AnswerHead) -> Ending {
+    if head.is_damaged {
+        return Ending::Dropped(Cause::DamagedBody);
+    }
     if head.target.is_some() {
         return Ending::Answered(head.status);
     }

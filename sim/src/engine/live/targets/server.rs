@@ -17,6 +17,7 @@ use super::line::{Cut, Line};
 use super::said::Said;
 use super::{Shared, TARGET};
 use crate::engine::live::alarm::Alarm;
+use crate::engine::live::seal::{BODY, Seal};
 use crate::load::ids;
 use crate::measure::Observation;
 use crate::mock::{self, Fate, Full, Manner, Seen, Target};
@@ -155,7 +156,11 @@ impl Server {
             body,
         };
         let answer = mock::answer(self.target.behaviour().respond, &seen);
+        let seal = Seal::of(&answer.body);
         let mut response = Response::new(Said::new(line, answer.body));
+        if let Ok(seal) = HeaderValue::try_from(seal.written()) {
+            response.headers_mut().insert(BODY, seal);
+        }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
         response
     }
