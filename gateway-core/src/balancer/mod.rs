@@ -69,6 +69,7 @@ mod random;
 mod round_robin;
 mod smooth_wrr;
 mod sticky_sessions;
+mod turns;
 mod two_choices;
 mod wheel;
 

@@ -6,104 +6,114 @@
 //! between nobody is far behind, but the deviation is not bounded by one request: 1, 1, 1, 1, 1, 1, 5, 5 in this order reach
 //! 17/16.
 //!
-//! A pick costs O(k) by definition, under a lock: every credit changes with every pick.
+//! A turn costs O(k) by definition: every credit changes with every pick. The order follows from the weights alone, though, so it is
+//! computed ahead and handed out as [`turns`](super::turns) does; a period that is short enough is computed only once.
 //!
 //! Of nginx's rule that a failure lowers a weight for some time nothing is kept: health is `health`'s business.
 
-use std::cmp::Reverse;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use rustc_hash::FxHashMap;
 
+use super::turns::{Pace, Rota, Sequence, Shares};
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 
-/// The credits of one epoch.
+/// The turns of one epoch.
 #[derive(Debug)]
-pub struct SmoothWrr {
-    members: Box<[Member]>,
-    total: i64,
-    credits: Mutex<Box<[i64]>>,
+pub struct SmoothWrr(Rota<Credits>);
+
+/// What everybody has.
+#[derive(Debug)]
+struct Credits {
+    shares: Shares,
+    /// What everybody had at first.
+    first: Box<[i64]>,
+    now: Box<[i64]>,
+    picks: Box<[u64]>,
 }
 
 impl SmoothWrr {
     /// A first epoch: nobody has credit.
     pub fn new(members: Vec<Member>) -> Self {
         let credits = vec![0; members.len()];
-        Self::with(members, credits)
+        Self::with(members, credits, Pace::FIRST)
     }
 
-    fn with(members: Vec<Member>, credits: Vec<i64>) -> Self {
-        let total = members.iter().map(|member| i64::from(member.weight)).sum();
-        Self { members: members.into(), total, credits: Mutex::new(credits.into()) }
-    }
-
-    /// The member with the most credit pays for being picked.
-    fn in_turn(&self) -> Option<usize> {
-        let mut credits = self.lock();
-        let mut richest: Option<(usize, i64)> = None;
-        for (i, (credit, member)) in credits.iter_mut().zip(&self.members).enumerate() {
-            *credit += i64::from(member.weight);
-            if richest.is_none_or(|(_, most)| *credit > most) {
-                richest = Some((i, *credit));
-            }
-        }
-        let (picked, _) = richest?;
-        credits[picked] -= self.total;
-        Some(picked)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Box<[i64]>> {
-        // Nothing panics while the lock is held.
-        self.credits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn with(members: Vec<Member>, credits: Vec<i64>, pace: Pace) -> Self {
+        let pace = pace.looking_at(members.len());
+        Self(Rota::new(Credits::new(&members, credits), members, pace))
     }
 }
 
 impl Balancer for SmoothWrr {
     fn members(&self) -> &[Member] {
-        &self.members
+        self.0.members()
     }
 
     fn pick(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.in_turn().map(Choice::of).ok_or(NoChoice::Empty)
+        self.0.in_turn().map(|(ticket, member)| Choice { ticket, ..Choice::of(member) })
     }
 
-    /// Whoever has the most credit of those not tried. nginx's retries pay like first tries; ours do not.
+    /// nginx's retries go to whoever has the most credit of those not tried, and pay like first tries; ours do not.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        let credits = self.lock();
-        let standing = |&(i, member): &(usize, &Member)| {
-            (ask.tried.contains(&member.target), Reverse(credits[i] + i64::from(member.weight)))
-        };
-        let richest = self.members.iter().enumerate().min_by_key(standing);
-        richest.map(|(i, _)| Choice::of(i)).ok_or(NoChoice::Empty)
+        self.0.besides(ask.tried).map(Choice::of)
     }
 
     /// Those who stay keep their credit, in the old unit, as nginx's; those who join have none. The credit of those who
     /// leave is forgotten.
     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
         let members = setup.available().members;
-        let kept: FxHashMap<_, _> = self
-            .members
-            .iter()
-            .zip(&**self.lock())
-            .map(|(member, &credit)| (member.target, credit))
-            .collect();
+        let targets = self.members().iter().map(|member| member.target);
+        let kept: FxHashMap<_, _> = targets.zip(self.0.close(Credits::after)).collect();
         let credit = |member: &Member| kept.get(&member.target).copied().unwrap_or(0);
         let credits = members.iter().map(credit).collect();
-        Box::new(Self::with(members, credits))
+        Box::new(Self::with(members, credits, Pace::LATER))
+    }
+}
+
+impl Credits {
+    fn new(members: &[Member], first: Vec<i64>) -> Self {
+        let picks = vec![0; members.len()].into();
+        Self { shares: Shares::new(members), now: first.clone().into(), first: first.into(), picks }
+    }
+
+    /// What everybody has after so many picks of each.
+    fn after(&self, picks: &[u64]) -> Vec<i64> {
+        let slots: u64 = picks.iter().sum();
+        let earned = |weight: u64| slots.cast_signed() * weight.cast_signed();
+        let paid = |picks: u64| picks.cast_signed() * self.shares.total.cast_signed();
+        let each = self.first.iter().zip(&self.shares.weights).zip(picks);
+        each.map(|((first, &weight), &picks)| first + earned(weight) - paid(picks)).collect()
+    }
+}
+
+impl Sequence for Credits {
+    /// Whoever has the most when all have got their weight, the first of equals; it pays for being picked.
+    fn next_member(&mut self) -> u32 {
+        let (mut richest, mut most) = (0, i64::MIN);
+        for (i, (credit, weight)) in self.now.iter_mut().zip(&self.shares.weights).enumerate() {
+            *credit += weight.cast_signed();
+            if *credit > most {
+                (richest, most) = (i, *credit);
+            }
+        }
+        self.now[richest] -= self.shares.total.cast_signed();
+        self.picks[richest] += 1;
+        richest as u32
+    }
+
+    fn picks(&self) -> &[u64] {
+        &self.picks
+    }
+
+    fn shares(&self) -> &Shares {
+        &self.shares
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{ask, dice, members, recipe, setup};
+    use super::super::testing::{ask, dice, members, picks, recipe, setup};
     use super::*;
     use crate::entity::Algorithm;
-    use crate::id::TargetId;
-
-    fn picks(balancer: &dyn Balancer, n: usize) -> Vec<usize> {
-        let mut rng = dice(0);
-        (0..n).map(|_| balancer.pick(&mut ask(&mut rng)).unwrap().member).collect()
-    }
 
     #[test]
     fn nginxs_own_example_comes_out() {
@@ -111,17 +121,6 @@ mod tests {
         let balancer = SmoothWrr::new(members(&[5, 1, 1]));
         assert_eq!(picks(&balancer, 14), [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
         assert_eq!(SmoothWrr::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
-    }
-
-    #[test]
-    fn retries_go_to_the_richest_of_the_rest_and_cost_nothing() {
-        let (balancer, mut rng) = (SmoothWrr::new(members(&[5, 1, 2])), dice(0));
-        for (tried, expected) in [(&[TargetId(0)][..], 2), (&[TargetId(0), TargetId(2)], 1)] {
-            assert_eq!(balancer.pick_again(&mut Ask { tried, ..ask(&mut rng) }).unwrap().member, expected);
-        }
-        let tried = &[0, 1, 2].map(TargetId);
-        assert_eq!(balancer.pick_again(&mut Ask { tried, ..ask(&mut rng) }).unwrap().member, 0);
-        assert_eq!(picks(&balancer, 8), picks(&SmoothWrr::new(members(&[5, 1, 2])), 8));
     }
 
     #[test]

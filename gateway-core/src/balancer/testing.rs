@@ -41,6 +41,12 @@ pub(super) fn ask(rng: &mut Rng) -> Ask<'_> {
     Ask { now: Instant::ZERO, rng, key: None, tried: &[] }
 }
 
+/// Who is picked by so many first tries at time zero.
+pub(super) fn picks(balancer: &dyn Balancer, n: usize) -> Vec<usize> {
+    let mut rng = dice(0);
+    (0..n).map(|_| balancer.pick(&mut ask(&mut rng)).unwrap().member).collect()
+}
+
 /// A balancer with the loads of its targets. Weights are those of the targets 0, 1, 2, ...; whose weight is zero is gone.
 pub(super) struct Site {
     pub(super) balancer: Box<dyn Balancer>,

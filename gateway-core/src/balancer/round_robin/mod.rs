@@ -1,47 +1,22 @@
 //! Weighted round-robin, exact: after every pick each member is within one request of its share. The sequence comes from
-//! [`quota`]; [`turns`] hands it out, one sequence for all workers and without a lock; this file carries what is owed from
-//! epoch to epoch and serves retries.
+//! [`quota`]; [`turns`](super::turns) hands it out, one sequence for all workers and without a lock, and says what a pick costs;
+//! this file carries what is owed from epoch to epoch.
 //!
 //! A weight is a share: of n picks a member gets n times its weight over the sum of weights, give or take less than one.
-//!
-//! A pick costs one `fetch_add` and one look into a table where the period (sum of weights over their greatest common
-//! divisor) is short enough to be kept. Where it is longer, or an epoch has just begun, it costs a compare-and-exchange
-//! instead, and computing the entries to come, O(log k) each, is done by some picks for all. The first entries of a later
-//! epoch are few, so that nobody waits when it begins.
 
 mod job;
 mod quota;
-mod turns;
-
-/// What turns are shared with. Tests put models in its place.
-mod sync {
-    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-    pub(super) use std::sync::{Mutex, MutexGuard};
-}
-
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crossbeam_utils::CachePadded;
 
 use self::quota::Quota;
-use self::turns::{Pace, Turns};
+use super::turns::{Pace, Rota};
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
-use crate::id::TargetId;
-
-/// The pace of a first epoch. A whole period is one table of up to 256 KiB, computed at once: 25 ms at most.
-const FIRST: Pace = Pace { period_max: 65_536, ring: 4096, at_once: 65_536, every: 64 };
-/// The pace of a later one. It begins with so few entries that nobody waits for them: at most 0.1 ms; and no pick
-/// computes for longer than half of that.
-const LATER: Pace = Pace { at_once: 256, ..FIRST };
 
 /// The round-robin balancer of one epoch.
 #[derive(Debug)]
 pub struct RoundRobin {
-    members: Box<[Member]>,
+    rota: Rota<Quota>,
     /// What each member was owed when this epoch began, in requests.
     carried: Box<[f64]>,
-    turns: Turns,
-    retries: CachePadded<AtomicUsize>,
 }
 
 impl RoundRobin {
@@ -51,44 +26,26 @@ impl RoundRobin {
     /// When a member has weight zero.
     pub fn new(members: Vec<Member>) -> Self {
         let owed = vec![0; members.len()];
-        Self::with_debt(members, &owed, FIRST)
+        Self::with_debt(members, &owed, Pace::FIRST)
     }
 
     /// Ends this epoch and begins the next, carrying what is owed: a member that stays keeps its lag, one that joins
     /// has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
     pub(super) fn carry_on(&self, members: Vec<Member>) -> Self {
-        let owed = quota::carry(&self.members, &self.turns.close(), &members);
-        Self::with_debt(members, &owed, LATER)
+        let owed = quota::carry(self.members(), &self.rota.close(Quota::lags), &members);
+        Self::with_debt(members, &owed, Pace::LATER)
     }
 
     fn with_debt(members: Vec<Member>, owed: &[i64], pace: Pace) -> Self {
         Self {
             carried: owed.iter().map(|&owed| quota::in_requests(owed)).collect(),
-            turns: Turns::new(Quota::new(&members, owed), pace),
-            retries: CachePadded::default(),
-            members: members.into(),
+            rota: Rota::new(Quota::new(&members, owed), members, pace),
         }
     }
 
     /// The next member in turn.
     fn in_turn(&self) -> Result<Choice, NoChoice> {
-        if self.members.is_empty() {
-            return Err(NoChoice::Empty);
-        }
-        let (ticket, member) = self.turns.take()?;
-        Ok(self.choice(member, ticket))
-    }
-
-    /// A member for another try: the next in a turn of its own, preferring those not tried.
-    fn besides(&self, tried: &[TargetId]) -> Result<Choice, NoChoice> {
-        if self.members.is_empty() {
-            return Err(NoChoice::Empty);
-        }
-        let start = self.retries.fetch_add(1, Ordering::Relaxed);
-        let anyone = (0..self.members.len()).map(|i| (start + i) % self.members.len());
-        let untried = |&member: &usize| !tried.contains(&self.members[member].target);
-        let member = self.turns.lap_from(start).chain(anyone).find(untried);
-        Ok(self.choice(member.unwrap_or(start % self.members.len()), u64::MAX))
+        self.rota.in_turn().map(|(ticket, member)| self.choice(member, ticket))
     }
 
     fn choice(&self, member: usize, ticket: u64) -> Choice {
@@ -98,7 +55,7 @@ impl RoundRobin {
 
 impl Balancer for RoundRobin {
     fn members(&self) -> &[Member] {
-        &self.members
+        self.rota.members()
     }
 
     fn pick(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
@@ -106,7 +63,7 @@ impl Balancer for RoundRobin {
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.besides(ask.tried)
+        self.rota.besides(ask.tried).map(|member| self.choice(member, u64::MAX))
     }
 
     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
@@ -115,21 +72,12 @@ impl Balancer for RoundRobin {
 }
 
 #[cfg(test)]
-mod interleavings;
-
-#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::testing::members;
     use super::*;
-
-    fn members(weights: &[u32]) -> Vec<Member> {
-        weights
-            .iter()
-            .enumerate()
-            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight, available: true })
-            .collect()
-    }
+    use crate::id::TargetId;
 
     fn count(balancer: &RoundRobin, picks: usize) -> Vec<u64> {
         let mut counts = vec![0; balancer.members().len()];
@@ -151,7 +99,7 @@ mod tests {
     #[test]
     fn nobody_to_pick_is_an_answer() {
         assert_eq!(RoundRobin::new(vec![]).in_turn(), Err(NoChoice::Empty));
-        assert_eq!(RoundRobin::new(vec![]).besides(&[]), Err(NoChoice::Empty));
+        assert_eq!(RoundRobin::new(vec![]).rota.besides(&[]), Err(NoChoice::Empty));
     }
 
     #[test]
@@ -159,7 +107,7 @@ mod tests {
         // Aim: a ring that is written over and over loses and repeats nothing. Method: 65,535 + 65,534 is coprime, so its period is 131,069.
         let balancer = RoundRobin::new(members(&[65_535, 65_534]));
         assert_eq!(count(&balancer, 131_069), [65_535, 65_534]);
-        assert!(!balancer.turns.repeats());
+        assert!(!balancer.rota.repeats());
     }
 
     #[test]
@@ -168,7 +116,7 @@ mod tests {
         count(&balancer, 17);
         let next = balancer.carry_on(members(&[5, 1, 2000, 6001]));
         count(&next, 4 * 9002);
-        assert!(next.turns.repeats());
+        assert!(next.rota.repeats());
     }
 
     #[test]
@@ -186,9 +134,9 @@ mod tests {
     fn retries_avoid_those_tried_and_leave_the_turns_alone() {
         let balancer = RoundRobin::new(members(&[2, 1, 1]));
         for _ in 0..10 {
-            assert_eq!(balancer.besides(&[TargetId(0), TargetId(2)]).unwrap().member, 1);
+            assert_eq!(balancer.rota.besides(&[TargetId(0), TargetId(2)]).unwrap(), 1);
         }
-        assert!(balancer.besides(&[TargetId(0), TargetId(1), TargetId(2)]).is_ok());
+        assert!(balancer.rota.besides(&[TargetId(0), TargetId(1), TargetId(2)]).is_ok());
         assert_eq!(count(&balancer, 4), [2, 1, 1]);
     }
 
@@ -221,7 +169,7 @@ mod tests {
                     }
                     counts
                 });
-                while old.turns.given() < 100 {
+                while old.rota.given() < 100 {
                     std::hint::spin_loop();
                 }
                 let next = old.carry_on(members(&[3, 2]));

@@ -16,7 +16,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::job::Job;
-use crate::balancer::{Member, gcd};
+use crate::balancer::Member;
+use crate::balancer::turns::{Sequence, Shares};
 
 /// One request, in the units of owed lags.
 pub(super) const ONE: i64 = 1 << 32;
@@ -24,14 +25,12 @@ pub(super) const ONE: i64 = 1 << 32;
 /// The state of the sequence after some slots.
 #[derive(Debug)]
 pub(super) struct Quota {
-    weights: Box<[u64]>,
-    total: u64,
-    divisor: u64,
+    shares: Shares,
     /// What each member was owed at the start.
     owed: Box<[i64]>,
     /// Picks of each so far.
     picks: Box<[u64]>,
-    /// Slots so far: the sum of `picks`.
+    /// The sum of `picks`.
     slots: u64,
     /// The next turn of each; of nobody where one member has all turns.
     jobs: Box<[Job]>,
@@ -44,58 +43,48 @@ pub(super) struct Quota {
 impl Quota {
     /// The start of a sequence in which member i is owed `owed[i]`.
     pub(super) fn new(members: &[Member], owed: &[i64]) -> Self {
-        let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight)).collect();
-        assert!(weights.iter().all(|&weight| weight > 0), "a member's weight is never zero");
+        let shares = Shares::new(members);
         let mut quota = Self {
-            total: weights.iter().sum(),
-            divisor: weights.iter().copied().fold(0, gcd).max(1),
             owed: owed.into(),
-            picks: vec![0; weights.len()].into(),
+            picks: vec![0; members.len()].into(),
             slots: 0,
             jobs: Box::default(),
-            waiting: BinaryHeap::with_capacity(weights.len()),
-            released: BinaryHeap::with_capacity(weights.len()),
-            weights,
+            waiting: BinaryHeap::with_capacity(members.len()),
+            released: BinaryHeap::with_capacity(members.len()),
+            shares,
         };
-        if quota.weights.len() > 1 {
-            let job = |(&weight, &owed)| Job::first(quota.weights.len(), weight, quota.total, owed);
-            quota.jobs = quota.weights.iter().zip(owed).map(job).collect();
+        if members.len() > 1 {
+            let job = |(&weight, &owed)| Job::first(members.len(), weight, quota.shares.total, owed);
+            quota.jobs = quota.shares.weights.iter().zip(owed).map(job).collect();
             quota.waiting = (0..).zip(&quota.jobs).map(|(i, job)| Reverse((job.release(), i))).collect();
         }
         quota
     }
 
-    /// After so many slots every member has had exactly its share, and the sequence may repeat.
-    pub(super) fn period(&self) -> u64 {
-        self.total / self.divisor
+    /// The lag of each member, what was owed included, when `picks` have been made. They sum to zero exactly.
+    pub(super) fn lags(&self, picks: &[u64]) -> Vec<i64> {
+        let (total, period) = (i128::from(self.shares.total.max(1)), self.shares.period().max(1));
+        let slots: u64 = picks.iter().sum();
+        let (rounds, rest) = (slots / period, i128::from(slots % period));
+        let mut lags: Vec<i64> = picks
+            .iter()
+            .zip(self.shares.weights.iter().zip(self.shares.slots()))
+            .zip(&self.owed)
+            .map(|((&picks, (&weight, slots)), &owed)| {
+                let whole = i128::from(rounds * slots) - i128::from(picks);
+                let part = rest * i128::from(weight) * i128::from(ONE) / total;
+                (i128::from(owed) + whole * i128::from(ONE) + part) as i64
+            })
+            .collect();
+        settle(&mut lags);
+        lags
     }
+}
 
-    /// Slots so far.
-    pub(super) fn slots(&self) -> u64 {
-        self.slots
-    }
-
-    /// Picks of each member so far.
-    pub(super) fn picks(&self) -> &[u64] {
-        &self.picks
-    }
-
-    /// Whether the last `slots` slots, before which the picks were `before`, gave each member exactly its share, so that
-    /// the state is what it was and the same slots follow again.
-    pub(super) fn is_whole_period(&self, before: &[u64], slots: u64) -> bool {
-        slots == self.period()
-            && self
-                .picks
-                .iter()
-                .zip(before)
-                .zip(&self.weights)
-                .all(|((now, before), weight)| now - before == weight / self.divisor)
-    }
-
-    /// The member of the next slot.
-    pub(super) fn next_member(&mut self) -> u32 {
+impl Sequence for Quota {
+    fn next_member(&mut self) -> u32 {
         self.slots += 1;
-        if self.weights.len() == 1 {
+        if self.picks.len() == 1 {
             self.picks[0] += 1;
             return 0;
         }
@@ -116,25 +105,12 @@ impl Quota {
         member
     }
 
-    /// The lag of each member, what was owed included, when `picks` have been made. They sum to zero exactly.
-    pub(super) fn lags(&self, picks: &[u64]) -> Vec<i64> {
-        if self.total == 0 {
-            return Vec::new();
-        }
-        let slots: u64 = picks.iter().sum();
-        let (rounds, rest) = (slots / self.period(), slots % self.period());
-        let mut lags: Vec<i64> = picks
-            .iter()
-            .zip(&self.weights)
-            .zip(&self.owed)
-            .map(|((&picks, &weight), &owed)| {
-                let whole = i128::from(rounds * (weight / self.divisor)) - i128::from(picks);
-                let part = i128::from(rest) * i128::from(weight) * i128::from(ONE) / i128::from(self.total);
-                (i128::from(owed) + whole * i128::from(ONE) + part) as i64
-            })
-            .collect();
-        settle(&mut lags);
-        lags
+    fn picks(&self) -> &[u64] {
+        &self.picks
+    }
+
+    fn shares(&self) -> &Shares {
+        &self.shares
     }
 }
 
@@ -243,10 +219,10 @@ mod tests {
             let largest = largest_lag(weights, &vec![0; weights.len()], total);
             assert!(largest <= bound(weights.len()) + 1e-12, "{weights:?}: {largest}");
             let mut quota = Quota::new(&members(weights), &vec![0; weights.len()]);
-            for _ in 0..quota.period() {
+            for _ in 0..quota.shares.period() {
                 quota.next_member();
             }
-            assert!(quota.is_whole_period(&vec![0; weights.len()], quota.period()), "{weights:?}");
+            assert!(quota.shares.are_met(&vec![0; weights.len()], &quota.picks), "{weights:?}");
         });
         assert!(seen > 400, "{seen}");
     }

@@ -19,27 +19,14 @@ use crossbeam_utils::CachePadded;
 
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::balancer::NoChoice;
-use crate::balancer::round_robin::quota::Quota;
+use crate::balancer::turns::{Pace, Sequence};
 
 /// Set in the counter when the epoch has ended. Counters never come near it otherwise.
 const CLOSED: u64 = 1 << 63;
 
-/// How far ahead turns are computed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// The longest period that is kept whole.
-    pub(super) period_max: u64,
-    /// Entries of the ring for a longer period.
-    pub(super) ring: usize,
-    /// Entries computed before the first turn.
-    pub(super) at_once: usize,
-    /// Each so-manieth turn computes twice as many more, as long as there is room for them.
-    pub(super) every: u64,
-}
-
 /// The turns of one epoch.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct Turns<S> {
     /// Turns given so far, and [`CLOSED`].
     next: CachePadded<AtomicU64>,
     /// The ring; see [`entry`].
@@ -47,26 +34,29 @@ pub(super) struct Turns {
     /// Whether the ring is a whole period that repeats for ever.
     repeats: AtomicBool,
     every: u64,
-    source: Mutex<Source>,
+    source: Mutex<Source<S>>,
 }
 
 /// What the entries come from.
 #[derive(Debug)]
-struct Source {
-    quota: Quota,
+struct Source<S> {
+    sequence: S,
+    /// Slots so far.
+    slots: u64,
     /// Picks of each member before the lap that is being computed.
     before: Box<[u64]>,
 }
 
-impl Turns {
-    pub(super) fn new(quota: Quota, pace: Pace) -> Self {
-        let length = if quota.period() <= pace.period_max { quota.period() as usize } else { pace.ring };
+impl<S: Sequence> Turns<S> {
+    pub(super) fn new(sequence: S, pace: Pace) -> Self {
+        let period = sequence.shares().period();
+        let length = if period <= pace.period_max { period as usize } else { pace.ring };
         let turns = Self {
             next: CachePadded::new(AtomicU64::new(0)),
             entries: (0..length).map(|_| AtomicU32::new(0)).collect(),
             repeats: AtomicBool::new(false),
             every: pace.every,
-            source: Mutex::new(Source { before: quota.picks().into(), quota }),
+            source: Mutex::new(Source { before: sequence.picks().into(), sequence, slots: 0 }),
         };
         turns.compute(&mut turns.lock(), pace.at_once.min(length));
         turns
@@ -120,21 +110,21 @@ impl Turns {
     }
 
     /// Computes so many more entries, fewer where the ring has no room for them.
-    fn compute(&self, source: &mut Source, some: usize) {
+    fn compute(&self, source: &mut Source<S>, some: usize) {
         let length = self.entries.len() as u64;
         // An entry may be overwritten when its turn has been given.
         let end = (self.next.load(Ordering::Acquire) & !CLOSED) + length;
         for _ in 0..some {
-            let turn = source.quota.slots();
+            let turn = source.slots;
             if turn >= end || self.repeats.load(Ordering::Relaxed) {
                 return;
             }
-            let member = source.quota.next_member();
+            let member = source.sequence.next_member();
+            source.slots += 1;
             self.entry_of(turn).store(entry(member, self.lap(turn)), Ordering::Release);
             if (turn + 1).is_multiple_of(length) {
-                let repeats = source.quota.is_whole_period(&source.before, length);
-                self.repeats.store(repeats, Ordering::Release);
-                source.before.copy_from_slice(source.quota.picks());
+                self.repeats.store(source.repeats(length), Ordering::Release);
+                source.before.copy_from_slice(source.sequence.picks());
             }
         }
     }
@@ -147,22 +137,22 @@ impl Turns {
         entries.filter(|&entry| entry != 0).map(member)
     }
 
-    /// Ends the epoch; the lag of each member then, in units of [`super::quota::ONE`].
-    pub(super) fn close(&self) -> Vec<i64> {
+    /// Ends the epoch; what `read` makes of the picks of each member until then, whole laps of a table left out.
+    pub(super) fn close<R>(&self, read: impl FnOnce(&S, &[u64]) -> R) -> R {
         let source = self.lock();
         let given = self.next.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED;
-        let mut picks = source.quota.picks().to_vec();
-        let computed = source.quota.slots();
+        let mut picks = source.sequence.picks().to_vec();
+        let computed = source.slots;
         for turn in given..computed {
             picks[self.member_of(turn)] -= 1;
         }
-        // Beyond what was computed the ring repeats. Whole laps of it change no lag.
+        // Beyond what was computed the ring repeats, and after a whole lap of it everything is as it was.
         let length = self.entries.len() as u64;
         let beyond = given.saturating_sub(computed).checked_rem(length).unwrap_or(0);
         for turn in computed..computed + beyond {
             picks[self.member_of(turn)] += 1;
         }
-        source.quota.lags(&picks)
+        read(&source.sequence, &picks)
     }
 
     fn member_of(&self, turn: u64) -> usize {
@@ -177,8 +167,8 @@ impl Turns {
         turn / self.entries.len() as u64
     }
 
-    fn lock(&self) -> MutexGuard<'_, Source> {
-        // A panic while the lock was held could only have been an arithmetic bug in the quota; its state is still whole.
+    fn lock(&self) -> MutexGuard<'_, Source<S>> {
+        // A panic while the lock was held could only have been an arithmetic bug in the sequence.
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,6 +182,16 @@ impl Turns {
     #[cfg(test)]
     pub(super) fn given(&self) -> u64 {
         self.next.load(Ordering::Acquire) & !CLOSED
+    }
+}
+
+impl<S: Sequence> Source<S> {
+    /// Whether the lap that was computed last, of so many slots, follows again and again.
+    fn repeats(&self, lap: u64) -> bool {
+        let shares = self.sequence.shares();
+        lap == shares.period()
+            && shares.are_met(&self.before, self.sequence.picks())
+            && self.sequence.is_settled(&self.before)
     }
 }
 

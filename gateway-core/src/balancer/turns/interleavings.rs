@@ -1,11 +1,11 @@
-//! Every order in which two workers and a change of the configuration can take their steps in [`turns`], each with every
+//! Every order in which two workers and a change of the configuration can take their steps in [`ring`], each with every
 //! value that the memory model lets a load see, walked through by `loom`: the file is compiled a second time, with models
 //! of its atomics and its mutex.
 
 #[expect(clippy::duplicate_mod, reason = "this one is made of models")]
 #[expect(dead_code, reason = "the model only takes turns and ends epochs")]
-#[path = "turns.rs"]
-mod turns;
+#[path = "ring.rs"]
+mod ring;
 
 /// The models.
 mod sync {
@@ -16,8 +16,8 @@ mod sync {
 use loom::sync::Arc;
 use loom::thread;
 
-use self::turns::{Pace, Turns};
-use super::quota::{ONE, Quota};
+use self::ring::Turns;
+use super::{Pace, Sequence, Shares};
 use crate::balancer::testing::members;
 
 /// A ring of two entries for a period of three: every second turn meets the end of a lap.
@@ -27,18 +27,42 @@ const TABLE: Pace = Pace { period_max: 3, ..RING };
 /// Turns given before the workers begin: the model starts at each place of a lap, in laps of either parity.
 const BEFORE: std::ops::Range<usize> = 0..5;
 
-fn turns(pace: Pace) -> Turns {
-    Turns::new(Quota::new(&members(&[2, 1]), &[0, 0]), pace)
+/// Two turns of three are member 0's.
+const PERIOD: [u32; 3] = [0, 1, 0];
+
+#[derive(Debug)]
+struct Thirds {
+    shares: Shares,
+    picks: [u64; 2],
+}
+
+impl Sequence for Thirds {
+    fn next_member(&mut self) -> u32 {
+        let member = PERIOD[self.picks.iter().sum::<u64>() as usize % 3];
+        self.picks[member as usize] += 1;
+        member
+    }
+
+    fn picks(&self) -> &[u64] {
+        &self.picks
+    }
+
+    fn shares(&self) -> &Shares {
+        &self.shares
+    }
+}
+
+fn turns(pace: Pace) -> Turns<Thirds> {
+    Turns::new(Thirds { shares: Shares::new(&members(&[2, 1])), picks: [0; 2] }, pace)
 }
 
 /// Whose the first turns are.
 fn sequence(length: usize) -> Vec<usize> {
-    let mut quota = Quota::new(&members(&[2, 1]), &[0, 0]);
-    (0..length).map(|_| quota.next_member() as usize).collect()
+    PERIOD.iter().cycle().take(length).map(|&member| member as usize).collect()
 }
 
 /// The turns that a worker gets by asking so many times, fewer when the epoch ends.
-fn take(turns: &Turns, times: usize) -> Vec<(u64, usize)> {
+fn take(turns: &Turns<Thirds>, times: usize) -> Vec<(u64, usize)> {
     (0..times).map_while(|_| turns.take().ok()).collect()
 }
 
@@ -79,27 +103,20 @@ fn a_worker_and_an_end(pace: Pace, times: usize) {
                 let turns = Arc::clone(&turns);
                 move || take(&turns, times)
             });
-            let lags = turns.close();
+            let picks = turns.close(|_, picks| picks.to_vec());
             taken.extend(worker.join().unwrap());
-            assert_lags(&lags, &taken);
+            assert_picks(&picks, &taken);
             assert_all_in_turn(taken);
             assert!(turns.take().is_err());
         });
     }
 }
 
-/// The lags are what these turns have left, but for rounding.
-fn assert_lags(lags: &[i64], taken: &[(u64, usize)]) {
-    // In thirds of a request, which are whole numbers.
-    let mut thirds = [0; 2];
-    for &(_, member) in taken {
-        thirds[0] += 2;
-        thirds[1] += 1;
-        thirds[member] -= 3;
-    }
-    for (lag, thirds) in lags.iter().zip(thirds) {
-        assert!((3 * lag - thirds * ONE).abs() <= 3, "{lags:?} after {taken:?}");
-    }
+/// The picks are those of these turns, but for whole periods.
+fn assert_picks(picks: &[u64], taken: &[(u64, usize)]) {
+    let missing =
+        [0, 1].map(|member| taken.iter().filter(|turn| turn.1 == member).count() as u64 - picks[member]);
+    assert_eq!(missing[0], 2 * missing[1], "{picks:?} after {taken:?}");
 }
 
 #[test]

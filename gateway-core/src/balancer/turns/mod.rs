@@ -1,0 +1,194 @@
+//! Turns that depend on nothing but the turns before: an algorithm says in which order, as a [`Sequence`], and everything else
+//! is done here once. [`ring`] computes the sequence ahead and hands it out to all workers without a lock; [`Rota`] adds the
+//! members whose turns they are, and tries after the first.
+//!
+//! A pick costs one `fetch_add` and one look into a table where the period (sum of weights over their greatest common
+//! divisor) is short enough to be kept. Where it is longer, or an epoch has just begun, it costs a compare-and-exchange
+//! instead, and the entries to come are computed by some picks for all. The first entries of a later epoch are few, so that
+//! nobody waits when it begins.
+
+mod ring;
+
+/// What turns are shared with. Tests put models in its place.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use self::ring::Turns;
+use super::{Member, NoChoice, gcd};
+use crate::id::TargetId;
+
+/// Whose turns come one after the other. What is left to come must follow from how often each member has been picked.
+pub(super) trait Sequence: Debug + Send {
+    /// The member of the next slot. There must be members.
+    fn next_member(&mut self) -> u32;
+
+    /// Picks of each member so far.
+    fn picks(&self) -> &[u64];
+
+    /// What they are picked in proportion to.
+    fn shares(&self) -> &Shares;
+
+    /// Whether the order of turns has settled before each had been picked as often as `before`, so that from then on it is the
+    /// same in all periods in which each has its share.
+    fn is_settled(&self, _before: &[u64]) -> bool {
+        true
+    }
+}
+
+/// The weights of the members of one epoch.
+#[derive(Debug)]
+pub(super) struct Shares {
+    pub(super) weights: Box<[u64]>,
+    /// All weights together.
+    pub(super) total: u64,
+    /// Their greatest common divisor.
+    divisor: u64,
+}
+
+impl Shares {
+    /// The weights of `members`.
+    ///
+    /// # Panics
+    /// When one of them is zero.
+    pub(super) fn new(members: &[Member]) -> Self {
+        let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight)).collect();
+        assert!(weights.iter().all(|&weight| weight > 0), "a member's weight is never zero");
+        let divisor = weights.iter().copied().fold(0, gcd).max(1);
+        Self { total: weights.iter().sum(), divisor, weights }
+    }
+
+    /// After so many slots every member has had exactly its share, and the sequence may repeat.
+    pub(super) fn period(&self) -> u64 {
+        self.total / self.divisor
+    }
+
+    /// Slots of each member in a period.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u64> {
+        self.weights.iter().map(|weight| weight / self.divisor)
+    }
+
+    /// Whether picks rose from `before` to `now` within one period as they should.
+    pub(super) fn are_met(&self, before: &[u64], now: &[u64]) -> bool {
+        before.iter().zip(now).zip(self.slots()).all(|((before, now), slots)| now - before == slots)
+    }
+}
+
+/// How far ahead turns are computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// The longest period that is kept whole.
+    period_max: u64,
+    /// Entries of the ring for a longer period.
+    ring: usize,
+    /// Entries computed before the first turn.
+    at_once: usize,
+    /// Each so-manieth turn computes twice as many more, as long as there is room for them.
+    every: u64,
+}
+
+impl Pace {
+    /// The pace of a first epoch. A whole period is one table of up to 256 KiB, computed at once: 25 ms at most where an
+    /// entry costs O(log k).
+    pub(super) const FIRST: Self = Self { period_max: 65_536, ring: 4096, at_once: 65_536, every: 64 };
+    /// The pace of a later one. It begins with so few entries that nobody waits for them: at most 0.1 ms; and no pick
+    /// computes for longer than half of that.
+    pub(super) const LATER: Self = Self { at_once: 256, ..Self::FIRST };
+
+    /// The same where one of `members` is found by looking at all of them.
+    pub(super) fn looking_at(self, members: usize) -> Self {
+        let by = members / 16 + 1;
+        Self { at_once: self.at_once.div_ceil(by), every: self.every.div_ceil(by as u64), ..self }
+    }
+}
+
+/// The members of one epoch and their turns.
+#[derive(Debug)]
+pub(super) struct Rota<S> {
+    members: Box<[Member]>,
+    turns: Turns<S>,
+    retries: CachePadded<AtomicUsize>,
+}
+
+impl<S: Sequence> Rota<S> {
+    pub(super) fn new(sequence: S, members: Vec<Member>, pace: Pace) -> Self {
+        Self { members: members.into(), turns: Turns::new(sequence, pace), retries: CachePadded::default() }
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The next turn: its number, from 0, and the member.
+    pub(super) fn in_turn(&self) -> Result<(u64, usize), NoChoice> {
+        if self.members.is_empty() {
+            return Err(NoChoice::Empty);
+        }
+        self.turns.take()
+    }
+
+    /// A member for another try: the next in a turn of its own, preferring those not tried. O(k) at worst.
+    pub(super) fn besides(&self, tried: &[TargetId]) -> Result<usize, NoChoice> {
+        if self.members.is_empty() {
+            return Err(NoChoice::Empty);
+        }
+        let start = self.retries.fetch_add(1, Ordering::Relaxed);
+        let anyone = (0..self.members.len()).map(|i| (start + i) % self.members.len());
+        let untried = |&member: &usize| !tried.contains(&self.members[member].target);
+        let member = self.turns.lap_from(start).chain(anyone).find(untried);
+        Ok(member.unwrap_or(start % self.members.len()))
+    }
+
+    /// Ends the epoch; what `read` makes of the picks of each member until then. When turns were many, whole periods of them
+    /// are left out.
+    pub(super) fn close<R>(&self, read: impl FnOnce(&S, &[u64]) -> R) -> R {
+        self.turns.close(read)
+    }
+
+    /// Whether a period has become a table.
+    #[cfg(test)]
+    pub(super) fn repeats(&self) -> bool {
+        self.turns.repeats()
+    }
+
+    /// Turns given so far.
+    #[cfg(test)]
+    pub(super) fn given(&self) -> u64 {
+        self.turns.given()
+    }
+}
+
+#[cfg(test)]
+mod interleavings;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{dice, members, picks, recipe, setup};
+    use super::super::{Ask, make};
+    use super::*;
+    use crate::entity::Algorithm;
+    use crate::time::Instant;
+
+    #[test]
+    fn another_try_is_of_somebody_else_and_moves_no_turn() {
+        for algorithm in [Algorithm::RoundRobin, Algorithm::SmoothWrr, Algorithm::Edf] {
+            let (recipe, mut rng) = (recipe(algorithm), dice(0));
+            let balancer = make(setup(members(&[5, 1, 2]), &recipe, &mut rng));
+            let again = |tried: &[u32]| {
+                let tried: Vec<_> = tried.iter().copied().map(TargetId).collect();
+                let ask = &mut Ask { now: Instant::ZERO, rng: &mut dice(0), key: None, tried: &tried };
+                balancer.pick_again(ask).unwrap().member
+            };
+            assert_eq!([again(&[0, 2]), again(&[0, 1]), again(&[1, 2])], [1, 2, 0]);
+            assert!(again(&[0, 1, 2]) < 3);
+            let untouched = make(setup(members(&[5, 1, 2]), &recipe, &mut rng));
+            assert_eq!(picks(&*balancer, 8), picks(&*untouched, 8));
+        }
+    }
+}
