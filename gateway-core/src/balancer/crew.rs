@@ -1,6 +1,7 @@
 //! Those who may be picked together with their loads, and the two ways of looking at them that the load-aware algorithms
 //! share: at all of them, and at some that are drawn. The smallest score wins.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::draw::{self, Draw};
@@ -26,13 +27,34 @@ pub(super) struct Crew {
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) load: Arc<Load>,
-    pub(super) weight: f64,
+    pub(super) weight: u32,
+}
+
+/// Requests for each weight. Compared without rounding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowding {
+    requests: u32,
+    weight: u32,
+}
+
+/// What the smallest of is wanted.
+pub(super) trait Score: Copy + PartialOrd {
+    /// Nobody's: more than any other.
+    const WORST: Self;
+}
+
+impl Score for f64 {
+    const WORST: Self = Self::INFINITY;
+}
+
+impl Score for Crowding {
+    const WORST: Self = Self { requests: 1, weight: 0 };
 }
 
 impl Crew {
     pub(super) fn new(setup: Setup<'_>) -> Self {
         let Setup { members, loads, .. } = setup.available();
-        let seat = |(member, load): (&Member, Arc<Load>)| Seat { load, weight: member.weight.into() };
+        let seat = |(member, load): (&Member, Arc<Load>)| Seat { load, weight: member.weight };
         let seats = members.iter().zip(loads).map(seat).collect();
         Self { members: members.into(), seats }
     }
@@ -59,11 +81,11 @@ impl Crew {
     }
 
     /// Looks at all, from `start` on, preferring who was not tried. Of equals the first wins. O(members).
-    pub(super) fn scan(
+    pub(super) fn scan<K: Score>(
         &self,
         start: usize,
         tried: &[TargetId],
-        score: impl Fn(&Seat) -> f64,
+        score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
         self.least(start, tried, &score)
             .or_else(|| self.least(start, &[], &score))
@@ -73,13 +95,13 @@ impl Crew {
 
     /// Looks at `choices` different ones that are drawn, preferring who was not tried; at all when there are no more. Of
     /// equals the first drawn wins. O(choices).
-    pub(super) fn best_of(
+    pub(super) fn best_of<K: Score>(
         &self,
         (choices, draw): (usize, &Draw),
         ask: &mut Ask<'_>,
-        score: impl Fn(&Seat) -> f64,
+        score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
-        if self.len() > choices {
+        if self.len() > choices || self.len() == 2 && choices == 2 {
             let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
             if let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member])) {
                 return Ok(Choice::of(member));
@@ -101,8 +123,8 @@ impl Crew {
         known.get(known.len() / 2).copied().unwrap_or(SECONDS_BY_DEFAULT)
     }
 
-    fn least(&self, start: usize, tried: &[TargetId], score: impl Fn(&Seat) -> f64) -> Option<usize> {
-        let (mut best, mut least) = (None, f64::INFINITY);
+    fn least<K: Score>(&self, start: usize, tried: &[TargetId], score: impl Fn(&Seat) -> K) -> Option<usize> {
+        let (mut best, mut least) = (None, K::WORST);
         for step in start..start + self.len() {
             let member = if step < self.len() { step } else { step - self.len() };
             let score = score(&self.seats[member]);
@@ -116,7 +138,7 @@ impl Crew {
 
 impl Seat {
     /// Requests per weight if it got one more: (in flight + 1) / weight.
-    pub(super) fn crowding(&self) -> f64 {
+    pub(super) fn crowding(&self) -> Crowding {
         self.crowding_with(1)
     }
 
@@ -155,7 +177,32 @@ impl Seat {
     }
 
     /// Requests per weight if it got `more`.
-    pub(super) fn crowding_with(&self, more: u32) -> f64 {
-        f64::from(self.load.in_flight() + more) / self.weight
+    pub(super) fn crowding_with(&self, more: u32) -> Crowding {
+        Crowding { requests: self.load.in_flight() + more, weight: self.weight }
+    }
+
+    /// Its weight as a number to count with.
+    pub(super) fn weight(&self) -> f64 {
+        self.weight.into()
+    }
+}
+
+impl Crowding {
+    /// As a number to count with.
+    pub(super) fn per_weight(self) -> f64 {
+        f64::from(self.requests) / f64::from(self.weight)
+    }
+}
+
+impl PartialOrd for Crowding {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let crossed = |one: &Self, other: &Self| u64::from(one.requests) * u64::from(other.weight);
+        Some(crossed(self, other).cmp(&crossed(other, self)))
+    }
+}
+
+impl PartialEq for Crowding {
+    fn eq(&self, other: &Self) -> bool {
+        self.partial_cmp(other) == Some(Ordering::Equal)
     }
 }

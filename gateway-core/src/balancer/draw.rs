@@ -6,6 +6,7 @@ use std::hint::select_unpredictable;
 use rand::Rng as _;
 
 use super::Member;
+use super::crew::Score;
 use crate::rng::Rng;
 
 /// The most that are drawn at once; `Tuning.choices` is no more.
@@ -73,35 +74,62 @@ impl Draw {
         }
     }
 
+    /// Two members, of two at least, the second drawn from those that the first is not; nothing when luck would have it that they
+    /// are the same. Of two that are all there are the first is either with the same probability.
+    fn two(&self, rng: &mut Rng) -> Option<(usize, usize)> {
+        match self {
+            Self::Alias(cells) if cells.len() > 2 => {
+                let (first, second) = (self.one(rng), self.one(rng));
+                (first != second).then_some((first, second))
+            }
+            _ => {
+                let (members, drawn) = (self.len() as u64, rng.next_u64());
+                let first = ((drawn >> 32) * members) >> 32;
+                let second = (u64::from(drawn as u32) * (members - 1)) >> 32;
+                Some((first as usize, (second + u64::from(second >= first)) as usize))
+            }
+        }
+    }
+
+    /// How many there are to draw from.
+    fn len(&self) -> usize {
+        match self {
+            Self::Evenly(members) => *members,
+            Self::Alias(cells) => cells.len(),
+        }
+    }
+
     /// The one with the smallest score of `choices` different fit ones, or of fewer when there is no luck; the first drawn of
     /// equals.
-    pub(super) fn best(
+    pub(super) fn best<K: Score>(
         &self,
         choices: usize,
         rng: &mut Rng,
         is_fit: impl Fn(usize) -> bool,
-        score: impl Fn(usize) -> f64,
+        score: impl Fn(usize) -> K,
     ) -> Option<usize> {
-        if choices == 2 {
-            let (first, second) = (self.one(rng), self.one(rng));
-            if first != second && is_fit(first) && is_fit(second) {
-                return Some(select_unpredictable(score(second) < score(first), second, first));
-            }
+        if choices == 2
+            && let Some((first, second)) = self.two(rng)
+            && is_fit(first)
+            && is_fit(second)
+        {
+            return Some(select_unpredictable(score(second) < score(first), second, first));
         }
         self.best_of_many(choices, rng, is_fit, score)
     }
 
     /// As [`Self::best`], for any number and whatever is drawn.
-    fn best_of_many(
+    #[cold]
+    fn best_of_many<K: Score>(
         &self,
         choices: usize,
         rng: &mut Rng,
         is_fit: impl Fn(usize) -> bool,
-        score: impl Fn(usize) -> f64,
+        score: impl Fn(usize) -> K,
     ) -> Option<usize> {
         let mut drawn = [usize::MAX; CHOICES_MAX];
         let (mut count, mut in_vain) = (0, 0);
-        let (mut best, mut least) = (None, f64::INFINITY);
+        let (mut best, mut least) = (None, K::WORST);
         while count < choices.min(CHOICES_MAX) && in_vain < IN_VAIN_MAX {
             let member = self.one(rng);
             if drawn[..count].contains(&member) || !is_fit(member) {

@@ -8,6 +8,7 @@
 //! as having taken twice as long as was known of it, from [`FAILED_MIN`] to [`FAILED_MAX`] seconds; so each failure in a row
 //! doubles what is known of it, and one that never did anything but fail does not look fast either.
 
+use std::f64::consts::LOG2_E;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Ended;
@@ -22,6 +23,16 @@ const FAILED_MIN: f64 = 0.03;
 const FAILED_MAX: f64 = 10.0;
 /// Nanoseconds of one tick of a stamp, as a power of two.
 const TICK_BITS: u32 = 16;
+/// Seconds of one.
+const TICK_SECONDS: f64 = (1 << TICK_BITS) as f64 / 1e9;
+
+/// One halving, in the units that they are counted in.
+const ONE: u64 = 1 << 44;
+/// Between two halvings so many numbers are known; the lines between them are off by less than a millionth.
+const STEPS: usize = 256;
+/// One step of them.
+const STEP: u64 = ONE / STEPS as u64;
+static POWERS: [f64; STEPS + 1] = powers();
 
 /// A number above zero and when it was learned; nothing at first.
 #[derive(Debug, Default)]
@@ -32,8 +43,8 @@ pub(super) struct Estimate(AtomicU64);
 pub(super) struct Learned {
     /// The number.
     pub(super) value: f64,
-    /// Seconds since.
-    pub(super) age: f64,
+    /// Ticks since.
+    age: u32,
 }
 
 impl Estimate {
@@ -51,9 +62,15 @@ impl Estimate {
 }
 
 impl Learned {
-    /// The share of it that has not faded: exp(-age / 10 s).
+    /// Seconds since it was learned.
+    pub(super) fn age(self) -> f64 {
+        f64::from(self.age) * TICK_SECONDS
+    }
+
+    /// The share of it that has not faded: exp(-age / 10 s), to a millionth of itself.
     fn remains(self) -> f64 {
-        (-self.age / DECAY_SECONDS).exp()
+        const HALVINGS: u64 = (TICK_SECONDS / DECAY_SECONDS * LOG2_E * ONE as f64) as u64;
+        power_of_half(u64::from(self.age) * HALVINGS)
     }
 
     /// The number faded toward zero, so that who has not been asked for long is asked again.
@@ -115,7 +132,33 @@ fn unpack(word: u64, now: Instant) -> Option<Learned> {
     let value = f64::from(f32::from_bits((word >> 32) as u32));
     // Negative when a worker's clock reading is older than what another has just learned.
     let ticks = stamp(now).wrapping_sub(word as u32).cast_signed().max(0);
-    (word != 0).then(|| Learned { value, age: f64::from(ticks) * f64::from(1 << TICK_BITS) / 1e9 })
+    (word != 0).then_some(Learned { value, age: ticks.cast_unsigned() })
+}
+
+/// 2^-x, where x is in units of 1/[`ONE`]: between two of [`STEPS`] to a halving it is a straight line.
+fn power_of_half(x: u64) -> f64 {
+    let (halvings, part) = (x / ONE, x % ONE);
+    let (step, rest) = ((part / STEP) as usize, (part % STEP) as f64 / STEP as f64);
+    let scale = f64::from_bits(1023_u64.saturating_sub(halvings) << 52);
+    scale * (POWERS[step] - rest * (POWERS[step] - POWERS[step + 1]))
+}
+
+/// 2^0, 2^-1/256, ..., 2^-1.
+const fn powers() -> [f64; STEPS + 1] {
+    let mut powers = [0.0; STEPS + 1];
+    let mut step = 0;
+    while step <= STEPS {
+        // The series of exp, from its small end; twenty terms of it are exact to the last bit.
+        let x = -(step as f64) / STEPS as f64 * std::f64::consts::LN_2;
+        let (mut sum, mut term) = (1.0, 20);
+        while term > 0 {
+            sum = 1.0 + x / term as f64 * sum;
+            term -= 1;
+        }
+        powers[step] = sum;
+        step += 1;
+    }
+    powers
 }
 
 #[cfg(test)]
@@ -131,12 +174,22 @@ mod tests {
         assert_eq!(estimate.at(Instant::ZERO), None);
         estimate.learn(Instant::from_millis(1000), |known| known.map_or(0.25, |_| unreachable!()));
         let known = estimate.at(Instant::from_millis(11_000)).unwrap();
-        assert!((known.value - 0.25).abs() < 1e-9 && (known.age - 10.0).abs() < 1e-4, "{known:?}");
+        assert!((known.value - 0.25).abs() < 1e-9 && (known.age() - 10.0).abs() < 1e-4, "{known:?}");
         assert!((known.faded() - 0.25 * (-1.0_f64).exp()).abs() < 1e-5);
         // An older reading of the clock is no age.
-        assert!(estimate.at(Instant::from_millis(900)).unwrap().age.abs() < 1e-12);
+        assert!(estimate.at(Instant::from_millis(900)).unwrap().age == 0);
         estimate.learn(Instant::ZERO, |_| 0.0);
         assert!(estimate.at(Instant::ZERO).is_some(), "zero is something learned");
+    }
+
+    #[test]
+    fn halves_are_powers_of_two_and_fade_with_every_tick() {
+        for x in (0..60 * ONE).step_by(ONE as usize / 7919) {
+            let (seen, exact) = (power_of_half(x), (-(x as f64) / ONE as f64).exp2());
+            assert!((seen / exact - 1.0).abs() < 1e-6, "{x}: {seen} for {exact}");
+            assert!(power_of_half(x + STEP / 1000) < seen, "{x}");
+        }
+        assert!(power_of_half(2000 * ONE) < f64::MIN_POSITIVE);
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::crew::Crew;
+use super::crew::{Crew, Seat};
 use super::min_tree::MinTree;
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
 use crate::id::TargetId;
@@ -54,7 +54,7 @@ impl Balancer for LeastConnections {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match &self.index {
-            None => self.crew.scan(0, ask.tried, super::crew::Seat::crowding),
+            None => self.crew.scan(0, ask.tried, Seat::crowding),
             Some(index) => lock(index).take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice::Empty),
         }
     }
@@ -80,12 +80,12 @@ impl Balancer for LeastConnections {
 
 impl Index {
     fn new(crew: &Crew) -> Self {
-        Self { tree: MinTree::new(crew.seats().map(super::crew::Seat::crowding)), next: 0 }
+        Self { tree: MinTree::new(crew.seats().map(|seat| seat.crowding().per_weight())), next: 0 }
     }
 
     /// Takes the member with the smallest key, preferring those not `tried`, and counts the request that is about to enter.
     fn take(&mut self, crew: &Crew, tried: &[TargetId]) -> Option<usize> {
-        self.next = (self.next + 1) % crew.len();
+        self.next = if self.next + 1 < crew.len() { self.next + 1 } else { 0 };
         self.look_at(crew, self.next);
         let tried: Vec<_> = tried.iter().filter_map(|&target| crew.index(target)).collect();
         for &member in &tried {
@@ -96,7 +96,7 @@ impl Index {
             self.look_at(crew, member);
         }
         let taken = taken.or_else(|| self.least(crew))?;
-        self.tree.set(taken, crew.seat(taken).crowding_with(2));
+        self.tree.set(taken, crew.seat(taken).crowding_with(2).per_weight());
         Some(taken)
     }
 
@@ -105,7 +105,7 @@ impl Index {
     fn least(&mut self, crew: &Crew) -> Option<usize> {
         for _ in 0..CORRECTIONS_MAX {
             let member = self.tree.min()?;
-            if self.tree.get(member) >= crew.seat(member).crowding() {
+            if self.tree.get(member) >= crew.seat(member).crowding().per_weight() {
                 return Some(member);
             }
             self.look_at(crew, member);
@@ -114,7 +114,7 @@ impl Index {
     }
 
     fn look_at(&mut self, crew: &Crew, member: usize) {
-        self.tree.set(member, crew.seat(member).crowding());
+        self.tree.set(member, crew.seat(member).crowding().per_weight());
     }
 }
 

@@ -41,7 +41,7 @@ impl LeastRequest {
         let draw = Draw::by_weight(crew.members());
         let deadlines = match draw {
             Draw::Evenly(_) => None,
-            Draw::Alias(_) => Some(Mutex::new(MinTree::new(crew.seats().map(|seat| 1.0 / seat.weight)))),
+            Draw::Alias(_) => Some(Mutex::new(MinTree::new(crew.seats().map(|seat| 1.0 / seat.weight())))),
         };
         Self { crew, draw, choices, bias, deadlines }
     }
@@ -58,8 +58,8 @@ impl LeastRequest {
         // A panic while the lock was held could at worst have left one deadline as it was.
         let mut deadlines = deadlines.lock().unwrap_or_else(PoisonError::into_inner);
         let member = deadlines.min()?;
-        let Seat { load, weight } = self.crew.seat(member);
-        let active = f64::from(load.in_flight() + 1);
+        let seat = self.crew.seat(member);
+        let active = f64::from(seat.load.in_flight() + 1);
         // The usual bias, and the one to turn it off, need no power.
         let burden = match self.bias {
             1.0 => active,
@@ -67,7 +67,7 @@ impl LeastRequest {
             bias => active.powf(bias),
         };
         let deadline = deadlines.get(member);
-        deadlines.set(member, deadline + burden / weight);
+        deadlines.set(member, deadline + burden / seat.weight());
         Some(member)
     }
 }

@@ -44,7 +44,7 @@ impl Balancer for LeastTime {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let start = draw::below(self.crew.len(), ask.rng);
-        self.crew.scan(start, ask.tried, |seat| clustered_ms(seat, ask.now) * seat.crowding())
+        self.crew.scan(start, ask.tried, |seat| clustered_ms(seat, ask.now) * seat.crowding().per_weight())
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
@@ -69,7 +69,7 @@ impl Balancer for LeastTime {
 
 /// A target's average as it is compared; the first cluster when nothing is known.
 fn clustered_ms(seat: &Seat, now: Instant) -> f64 {
-    let halved = |known: Learned| 1000.0 * known.value * (-(known.age / HALVES_AFTER).floor()).exp2();
+    let halved = |known: Learned| 1000.0 * known.value * (-(known.age() / HALVES_AFTER).floor()).exp2();
     let average = seat.load.response_time().at(now).map_or(0.0, halved);
     if average > SLOW_MS { SLOW_MS } else { CLUSTER_MS * ((average / CLUSTER_MS).floor() + 1.0) }
 }
@@ -91,7 +91,7 @@ mod tests {
         site.begin();
         site.end(0, answer);
         site.pass(idle);
-        clustered_ms(&Seat { load: Arc::clone(site.load(0)), weight: 1.0 }, site.now)
+        clustered_ms(&Seat { load: Arc::clone(site.load(0)), weight: 1 }, site.now)
     }
 
     #[test]

@@ -3,19 +3,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crossbeam_utils::CachePadded;
-
 use super::Estimate;
 
 /// The load of one target, counted by all workers together.
+// One cache line for all of it: who weighs a target reads its count and its estimates at once. Behind an `Arc`, whose counts have
+// the line beside it, no two targets share what processors fetch together.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Load {
-    // One cache line for all of it: who weighs a target reads its count and its estimates at once.
-    known: CachePadded<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
     in_flight: AtomicU32,
     response_time: Estimate,
     queue: Estimate,
@@ -24,12 +19,12 @@ struct Known {
 impl Load {
     /// Attempts under way at it.
     pub fn in_flight(&self) -> u32 {
-        self.known.in_flight.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// An attempt begins.
     pub fn enter(&self) {
-        self.known.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An attempt has ended.
@@ -37,18 +32,18 @@ impl Load {
     /// # Panics
     /// When none was under way.
     pub fn leave(&self) {
-        let before = self.known.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
         assert!(before > 0, "an attempt was finished that never began");
     }
 
     /// Seconds it takes to answer, as the algorithm in force averages them. An algorithm that follows another starts from
     /// what that one had learned.
     pub(super) fn response_time(&self) -> &Estimate {
-        &self.known.response_time
+        &self.response_time
     }
 
     /// Attempts under way when its answers came.
     pub(super) fn queue(&self) -> &Estimate {
-        &self.known.queue
+        &self.queue
     }
 }

@@ -4,7 +4,11 @@
 /// Keys that meet at once.
 const WIDTH: usize = 8;
 
-/// A tree of keys, from the leaves up. Of equal keys the first is the smallest.
+/// The key of nobody: infinite.
+const NONE: u64 = f64::INFINITY.to_bits();
+
+/// A tree of keys, none of them negative, from the leaves up. Of equal keys the first is the smallest. Keys are kept as their bits,
+/// which are in the same order and compared faster.
 #[derive(Debug)]
 pub(super) struct MinTree {
     levels: Vec<Box<[Row]>>,
@@ -12,12 +16,12 @@ pub(super) struct MinTree {
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Row([f64; WIDTH]);
+struct Row([u64; WIDTH]);
 
 impl MinTree {
     /// A tree of these keys.
     pub(super) fn new(keys: impl Iterator<Item = f64>) -> Self {
-        let mut keys: Vec<_> = keys.collect();
+        let mut keys: Vec<_> = keys.map(f64::to_bits).collect();
         let mut levels = Vec::new();
         loop {
             let level: Box<[_]> = keys.chunks(WIDTH).map(Row::new).collect();
@@ -31,15 +35,15 @@ impl MinTree {
 
     /// A key.
     pub(super) fn get(&self, leaf: usize) -> f64 {
-        self.levels[0][leaf / WIDTH].0[leaf % WIDTH]
+        f64::from_bits(self.levels[0][leaf / WIDTH].0[leaf % WIDTH])
     }
 
     /// Changes a key, and what is above it as far up as it matters.
     pub(super) fn set(&mut self, leaf: usize, key: f64) {
-        let (mut at, mut key) = (leaf, key);
+        let (mut at, mut key) = (leaf, key.to_bits());
         for level in &mut self.levels {
             let row = &mut level[at / WIDTH];
-            if row.0[at % WIDTH].to_bits() == key.to_bits() {
+            if row.0[at % WIDTH] == key {
                 return;
             }
             row.0[at % WIDTH] = key;
@@ -54,25 +58,26 @@ impl MinTree {
         // It is the smallest on each level, so it need not be found out again.
         let find = |at: usize, level: &[Row]| at * WIDTH + level[at].place_of(least);
         let leaf = self.levels.iter().rev().fold(0, |at, level| find(at, level));
-        least.is_finite().then_some(leaf)
+        (least < NONE).then_some(leaf)
     }
 }
 
 impl Row {
-    fn new(keys: &[f64]) -> Self {
-        let mut row = [f64::INFINITY; WIDTH];
+    fn new(keys: &[u64]) -> Self {
+        let mut row = [NONE; WIDTH];
         row[..keys.len()].copy_from_slice(keys);
         Self(row)
     }
 
-    // One key after the other on purpose: loads of several at once would wait for the store of one of them just before.
-    fn least(&self) -> f64 {
-        self.0.iter().fold(f64::INFINITY, |least, &key| if key < least { key } else { least })
+    fn least(&self) -> u64 {
+        // In pairs, so that no comparison waits for more than two others.
+        let pair = |at: usize| self.0[at].min(self.0[at + 1]);
+        pair(0).min(pair(2)).min(pair(4).min(pair(6)))
     }
 
     /// The first place of what is known to be the least.
-    fn place_of(&self, least: f64) -> usize {
-        self.0.iter().position(|&key| key <= least).unwrap_or(0)
+    fn place_of(&self, least: u64) -> usize {
+        self.0.iter().position(|&key| key == least).unwrap_or(0)
     }
 }
 

@@ -46,8 +46,9 @@ impl Balancer for PeakEwma {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let now = ask.now;
-        self.crew
-            .best_of((CHOICES, &self.draw), ask, |seat| seat.faded_seconds(now, self.usual) * seat.crowding())
+        self.crew.best_of((CHOICES, &self.draw), ask, |seat| {
+            seat.faded_seconds(now, self.usual) * seat.crowding().per_weight()
+        })
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
