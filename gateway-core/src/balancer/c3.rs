@@ -92,10 +92,7 @@ mod tests {
     fn eight_times_as_slow_holds_half() {
         // Without a queue in the answers a score is R q^3: 8 = 2^3 times R is as good at half the requests.
         let mut site = Site::new(NAME, &[1, 1]);
-        for (member, millis) in [(0, 10), (1, 80)] {
-            site.load(member).enter();
-            site.end(member, millis);
-        }
+        site.answers(&[10, 80]);
         let held = counts(&mut site, 300, false);
         assert!(held[0].abs_diff(200) <= 1, "{held:?}");
         assert_eq!(site.again(&[0]), 1);

@@ -81,10 +81,6 @@ mod tests {
 
     const NAME: Algorithm = Algorithm::Latency;
 
-    fn seconds(site: &Site, member: usize) -> f64 {
-        site.load(member).response_time().at(site.now).unwrap().value
-    }
-
     #[track_caller]
     fn assert_close(actual: f64, expected: f64) {
         assert!((actual - expected).abs() < 2e-5 * expected, "{actual} for {expected}");
@@ -98,12 +94,12 @@ mod tests {
         assert_eq!(site.begin(), 0);
         site.pass(5000);
         site.end(0, 200);
-        assert_close(seconds(&site, 0), 0.078_693_9);
+        assert_close(site.seconds(0), 0.078_693_9);
         assert_eq!(site.begin(), 1, "who has not answered yet still counts 0");
         site.load(0).enter();
         site.pass(10_000);
         site.end(0, 100);
-        assert_close(seconds(&site, 0), 0.092_162_0);
+        assert_close(site.seconds(0), 0.092_162_0);
     }
 
     #[test]
@@ -136,7 +132,7 @@ mod tests {
         site.end(1, 300);
         site.change(&[1, 1, 1]);
         assert_eq!(site.begin(), 0);
-        assert_close(seconds(&site, 2), 0.2 * (1.0 - (-1.0_f64).exp()));
+        assert_close(site.seconds(2), 0.2 * (1.0 - (-1.0_f64).exp()));
         assert_eq!(site.again(&[0]), 2);
     }
 

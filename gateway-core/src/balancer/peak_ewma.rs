@@ -76,20 +76,12 @@ impl Balancer for PeakEwma {
 mod tests {
     use super::super::testing::{Site, counts};
     use crate::entity::Algorithm;
-    use crate::outcome::{Failure, Outcome};
 
     const NAME: Algorithm = Algorithm::PeakEwma;
 
-    /// Requests that each member gets in a second of 1,000, one at a time, which take 4 ms, but `slow` ones at member 0.
+    /// Requests that each member gets in a second, which take 4 ms, but `slow` ones at member 0.
     fn second(site: &mut Site, slow: u64) -> Vec<usize> {
-        let mut counts = vec![0; site.members().len()];
-        for _ in 0..1000 {
-            site.pass(1);
-            let member = site.begin();
-            counts[member] += 1;
-            site.end(member, if member == 0 { slow } else { 4 });
-        }
-        counts
+        site.serve(1000, |site, member| site.end(member, if member == 0 { slow } else { 4 }))
     }
 
     #[test]
@@ -113,7 +105,7 @@ mod tests {
             site.pass(pause);
             site.begin();
             site.end(0, millis);
-            site.load(0).response_time().at(site.now).unwrap().value
+            site.seconds(0)
         };
         assert!((known(100, 0) - 0.1).abs() < 1e-7);
         assert!((known(200, 1) - 0.2).abs() < 1e-7);
@@ -126,10 +118,7 @@ mod tests {
         let mut site = Site::new(NAME, &[1, 1]);
         assert_eq!(counts(&mut site, 20, false), [10, 10], "30 ms each");
         let mut site = Site::new(NAME, &[1, 1, 1]);
-        for (member, millis) in [(0, 10), (1, 40), (2, 90)] {
-            site.load(member).enter();
-            site.end(member, millis);
-        }
+        site.answers(&[10, 40, 90]);
         site.change(&[0, 1, 0, 4]);
         // The median of what is left is 40 ms; four times the weight holds four times the requests.
         let held = counts(&mut site, 50, false);
@@ -140,19 +129,9 @@ mod tests {
     fn who_fails_at_once_is_avoided_like_a_slow_one() {
         let mut site = Site::new(NAME, &[1, 1, 1]);
         second(&mut site, 4);
-        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
-        let mut failed = 0;
-        for _ in 0..1000 {
-            site.pass(1);
-            let member = site.begin();
-            if member == 0 {
-                failed += 1;
-                site.end_with(0, refused, None);
-            } else {
-                site.end(member, 4);
-            }
-        }
-        assert!(failed <= 3, "{failed}");
+        let counts =
+            site.serve(1000, |site, member| if member == 0 { site.refuse(0) } else { site.end(member, 4) });
+        assert!(counts[0] <= 3, "{counts:?}");
         assert_eq!(site.again(&[1, 2]), 0);
     }
 }

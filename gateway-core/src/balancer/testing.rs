@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
 use crate::entity::{Algorithm, Upstream};
 use crate::id::TargetId;
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::rng::{self, Rng};
 use crate::rules::Rules;
 use crate::time::Instant;
@@ -116,6 +116,37 @@ impl Site {
     pub(super) fn end_with(&mut self, member: usize, outcome: Outcome, response_time: Option<Duration>) {
         self.load(member).leave();
         self.balancer.on_finish(member, &Ended { outcome, response_time, now: self.now });
+    }
+
+    /// The target of a request refuses the connection at once.
+    pub(super) fn refuse(&mut self, member: usize) {
+        let cause = Failure::Refused;
+        self.end_with(member, Outcome::Failed { cause, sent: false, replayable: true }, None);
+    }
+
+    /// Of one request each millisecond, each of which ends as `end` says before the next begins, how many each member gets.
+    pub(super) fn serve(&mut self, requests: usize, end: impl Fn(&mut Self, usize)) -> Vec<usize> {
+        let mut counts = vec![0; self.members().len()];
+        for _ in 0..requests {
+            self.pass(1);
+            let member = self.begin();
+            counts[member] += 1;
+            end(self, member);
+        }
+        counts
+    }
+
+    /// One answer of each of the first members, which took so many milliseconds.
+    pub(super) fn answers(&mut self, millis: &[u64]) {
+        for (member, &millis) in millis.iter().enumerate() {
+            self.load(member).enter();
+            self.end(member, millis);
+        }
+    }
+
+    /// Seconds that a member is known to need.
+    pub(super) fn seconds(&self, member: usize) -> f64 {
+        self.load(member).response_time().at(self.now).unwrap().value
     }
 
     pub(super) fn pass(&mut self, millis: u64) {

@@ -105,20 +105,12 @@ impl Balancer for Prequal {
 mod tests {
     use super::super::testing::{Site, counts};
     use crate::entity::Algorithm;
-    use crate::outcome::{Failure, Outcome};
 
     const NAME: Algorithm = Algorithm::Prequal;
 
-    /// Requests of each member, one at a time, where those of member 0 take so many milliseconds and others ten.
+    /// Requests of each member, where those of member 0 take so many milliseconds and others ten.
     fn shares(site: &mut Site, millis: u64) -> Vec<usize> {
-        let mut counts = vec![0; site.members().len()];
-        for _ in 0..8000 {
-            site.pass(1);
-            let member = site.begin();
-            counts[member] += 1;
-            site.end(member, if member == 0 { millis } else { 10 });
-        }
-        counts
+        site.serve(8000, |site, member| site.end(member, if member == 0 { millis } else { 10 }))
     }
 
     #[test]
@@ -133,19 +125,9 @@ mod tests {
     fn a_target_that_fails_at_once_is_a_slow_one() {
         let mut site = Site::new(NAME, &[1; 10]);
         shares(&mut site, 10);
-        let refused = Outcome::Failed { cause: Failure::Refused, sent: false, replayable: true };
-        let mut failed = 0;
-        for _ in 0..8000 {
-            site.pass(1);
-            let member = site.begin();
-            if member == 0 {
-                failed += 1;
-                site.end_with(0, refused, None);
-            } else {
-                site.end(member, 10);
-            }
-        }
-        assert!(failed < 100, "{failed}");
+        let counts =
+            site.serve(8000, |site, member| if member == 0 { site.refuse(0) } else { site.end(member, 10) });
+        assert!(counts[0] < 100, "{counts:?}");
     }
 
     #[test]
