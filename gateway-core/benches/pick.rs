@@ -1,14 +1,16 @@
 //! What one decision costs: a pick of each algorithm at 2 to 10,000 targets, alone and with two threads sharing the balancer;
 //! for those that listen a whole round of pick, enter, leave and the end; what making a balancer costs; and a whole `begin`
 //! and `finish`. Budgets: 10 ns for a pick on one thread, 60 ns on two, 50 ms to make one of 10,000 targets, 500 ns
-//! for `begin` and `finish`.
+//! for `begin` and `finish`. What one step that threads share costs on this machine is measured beside them. `balancer/COSTS.md`
+//! shows what came of it.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use crossbeam_utils::CachePadded;
 use gateway_core::balancer::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Algorithm, HashTable, Route, Service, Target, Tuning, Upstream};
@@ -107,31 +109,50 @@ impl Worker {
 
 fn picks(c: &mut Criterion) {
     for (name, recipe) in recipes() {
-        measure(c, &format!("pick/{name}"), |targets| Site::new(&recipe, targets, weight), Site::pick);
+        let site = |targets| Site::new(&recipe, targets, weight);
+        measure(c, &format!("pick/{name}"), &TARGETS, site, Site::pick);
     }
     let (_, round_robin) = &recipes()[0];
     let site = |targets| Site::new(round_robin, targets, unwieldy);
-    measure(c, "pick/round-robin, long period", site, Site::pick);
+    measure(c, "pick/round-robin, long period", &TARGETS, site, Site::pick);
 }
 
 fn rounds(c: &mut Criterion) {
     for (name, recipe) in recipes() {
         let site = |targets| Site::new(&recipe, targets, weight);
         if TARGETS.into_iter().any(|targets| site(targets).balancer.listens()) {
-            measure(c, &format!("round/{name}"), site, Site::round);
+            measure(c, &format!("round/{name}"), &TARGETS, site, Site::round);
         }
     }
 }
 
+/// What threads can share at least: a number that goes up, and one behind a lock.
+fn floors(c: &mut Criterion) {
+    measure(
+        c,
+        "pick/(one `fetch_add`)",
+        &[2],
+        |_| CachePadded::new(AtomicUsize::new(0)),
+        |counter, _| counter.fetch_add(1, Ordering::Relaxed),
+    );
+    let counted = |lock: &CachePadded<Mutex<usize>>, _: &mut Worker| {
+        let mut count = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        *count
+    };
+    measure(c, "pick/(one mutex)", &[2], |_| CachePadded::new(Mutex::new(0)), counted);
+}
+
 /// At each number of targets, alone and beside another thread that does the same.
-fn measure(
+fn measure<S: Sync>(
     c: &mut Criterion,
     name: &str,
-    site: impl Fn(usize) -> Site,
-    act: fn(&Site, &mut Worker) -> usize,
+    targets: &[usize],
+    site: impl Fn(usize) -> S,
+    act: fn(&S, &mut Worker) -> usize,
 ) {
     let mut group = c.benchmark_group(name);
-    for targets in TARGETS {
+    for &targets in targets {
         let (site, mut worker) = (site(targets), Worker::new(1));
         group.bench_function(format!("{targets} targets, 1 thread"), |b| b.iter(|| act(&site, &mut worker)));
         let stop = AtomicBool::new(false);
@@ -189,5 +210,5 @@ fn begin_and_finish(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, picks, rounds, makes, begin_and_finish);
+criterion_group!(benches, floors, picks, rounds, makes, begin_and_finish);
 criterion_main!(benches);

@@ -6,10 +6,11 @@
 //!
 //! 1. Write a file beside the others with a type that is a [`Balancer`]. Say at its top by what rule it picks and where the
 //!    rule is from, what a weight means, what a pick costs, and what it is bad at. Take members by [`Setup::available`]
-//!    where nothing has to stay in place while a target is ill.
+//!    where nothing has to stay in place while a target is ill. Where turns follow from nothing but the turns before, a
+//!    sequence for `turns` is all there is to write: see `edf`.
 //! 2. Give it a name in `entity::Algorithm`; schemas, scenario files and the benchmark of picks then know it.
 //! 3. Add a line to [`make`].
-//! 4. Test what it promises, and add that to `PROMISES.md`, which this page ends with.
+//! 4. Test what it promises, and add that to `PROMISES.md`; what it costs is in `COSTS.md`. This page ends with both.
 //!
 //! A whole one, which picks the heaviest that was not tried:
 //!
@@ -48,6 +49,7 @@
 #![doc = include_str!("PROMISES.md")]
 #![doc = include_str!("HASHES.md")]
 #![doc = include_str!("CAPACITY.md")]
+#![doc = include_str!("COSTS.md")]
 
 mod c3;
 mod consistent_hashing;
