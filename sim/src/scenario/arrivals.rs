@@ -21,8 +21,8 @@ const EXECUTORS_LATER: [&str; 4] =
 const VUS_MAX: i64 = 10_000;
 /// Requests of a closed loop that says no less: the books are made for them.
 const CLOSED_MOST: u64 = 10_000_000;
-/// Requests per second; more than one machine can send.
-const RATE_MAX: f64 = 1_000_000.0;
+/// Requests per second; more than one machine can send, but a modelled one.
+const RATE_MAX: f64 = 100_000_000.0;
 
 /// The arrivals of the load in `section`.
 pub(super) fn read(

@@ -4,6 +4,7 @@ use super::Input;
 use super::reader::{Section, Shape as Keys};
 use super::{streams, users};
 use crate::load::{Load, Shape};
+use crate::plan::Engine;
 
 pub(super) const SHAPE: Keys = Keys {
     what: "the load",
@@ -32,11 +33,18 @@ pub(super) const SHAPE: Keys = Keys {
 };
 /// Requests of one run: what a report can number.
 pub(super) const COUNT_MAX: u64 = 1_000_000_000;
+/// Connections of a real client, and of a modelled one.
 const CONNECTIONS_MAX: i64 = 10_000;
+const CONNECTIONS_MODELLED_MAX: i64 = 1_000_000;
 const IN_FLIGHT_MAX: i64 = 1_000_000;
 
-/// The load of the scenario `root`; a line for each file it is made of goes to `identity`.
-pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>) -> Option<Load> {
+/// The load of the scenario `root`, for this engine; a line for each file it is made of goes to `identity`.
+pub(super) fn read(
+    root: &Section<'_>,
+    engine: Engine,
+    input: &Input,
+    identity: &mut Vec<String>,
+) -> Option<Load> {
     let Some(section) = root.section("load", &SHAPE) else {
         if !root.has("load") {
             let help = "write [load] with rate and duration";
@@ -45,7 +53,11 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
         return None;
     };
     let warmup = section.duration("warmup");
-    let connections = section.integer("connections", 1, CONNECTIONS_MAX);
+    let connections_max = match engine {
+        Engine::Live => CONNECTIONS_MAX,
+        Engine::Model => CONNECTIONS_MODELLED_MAX,
+    };
+    let connections = section.integer("connections", 1, connections_max);
     let max_in_flight = section.integer("max_in_flight", 1, IN_FLIGHT_MAX);
     let requests_per_connection = users::requests_per_connection(&section);
     let streams = streams::read(&section, input, identity);

@@ -136,12 +136,12 @@ pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> 
 fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let (defaults, place) = (defaults(), Place::file(0..0));
     let section = Section::whole(root, &defaults, &place, &SHAPE, mistakes);
-    let engine = model::engine(&section);
+    let engine = input.engine.or(model::engine(&section));
     let model = model::read(&section);
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
     let mut files = Vec::new();
-    let load = load::read(&section, input, &mut files);
+    let load = load::read(&section, engine.unwrap_or_default(), input, &mut files);
     let entities = gateway::entities(&section, input);
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
@@ -166,7 +166,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
             resolved,
         },
         load: load?,
-        engine: input.engine.or(engine)?,
+        engine: engine?,
         model: model?,
         gateway: gateway?,
         mocks,
