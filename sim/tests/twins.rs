@@ -1,0 +1,129 @@
+//! Twins: the shipped scenarios, shortened, in both engines from one seed. What is decided must be the same: who is picked, how
+//! many each target answers, why requests are dropped. What is measured must be near: percentiles within a tenth or half a
+//! millisecond, where the live engine itself says that its measurement holds; a busy machine has nothing to compare.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use sim::engine::{live, model};
+use sim::measure::{Conditions, Observation, Recorder};
+use sim::plan::Plan;
+use sim::scenario::{self, Input};
+use sim::summary::{Facts, Summary, Trust, summarise};
+
+/// Percentiles differ by no more than this part of the live one, or by so many microseconds: sockets and a debug build cost.
+const PART: f64 = 0.10;
+const MICROSECONDS: f64 = if cfg!(debug_assertions) { 1_000.0 } else { 400.0 };
+
+/// What an engine said of a run.
+struct Twin {
+    /// The target of each pick, by Upstream, epoch and ticket.
+    picks: BTreeMap<(u32, u32, u64), u32>,
+    summary: Summary,
+}
+
+fn plan(file: &str, sets: &[&str]) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(file);
+    let input = Input {
+        path: file.into(),
+        text: fs::read_to_string(path).unwrap(),
+        sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+        ..Input::default()
+    };
+    scenario::read(&input).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+fn run(plan: &Plan, engine: impl FnOnce(&mut dyn FnMut(&[Observation])) -> Conditions) -> Twin {
+    let (mut picks, mut recorder) = (BTreeMap::new(), Recorder::new(plan));
+    let conditions = engine(&mut |seen| {
+        for seen in seen {
+            if let Observation::Picked(pick) = seen
+                && pick.retry == 0
+            {
+                picks.insert((pick.upstream.map_or(0, |id| id.0), pick.epoch.0, pick.ticket), pick.target.0);
+            }
+            recorder.record(seen);
+        }
+    });
+    Twin { picks, summary: summarise(plan, &recorder.finish(conditions), Facts::default()) }
+}
+
+/// The live twin, the modelled one.
+fn twins(plan: &Plan) -> [Twin; 2] {
+    let go_on = AtomicBool::new(false);
+    [
+        run(plan, |see| live::run(plan, &go_on, see).unwrap()),
+        run(plan, |see| model::run(plan, plan.seed, &go_on, see)),
+    ]
+}
+
+/// Answers of each target; a request near a switch may be on either side of it.
+fn assert_counts_agree([live, model]: &[Twin; 2], slack: u64) {
+    for (live, model) in live.summary.targets.iter().zip(&model.summary.targets) {
+        let (seen, modelled) = (live.answered, model.answered);
+        assert!(seen.abs_diff(modelled) <= slack, "{}: {seen} live, {modelled} modelled", live.name);
+    }
+    let [live, model] = [live, model].map(|twin| &twin.summary.requests);
+    assert_eq!(live.intended, model.intended);
+}
+
+fn assert_percentiles_agree([live, model]: &[Twin; 2]) {
+    if live.summary.validity.result != Trust::Valid {
+        println!("percentiles are not compared: {:?}", live.summary.validity.reasons);
+        return;
+    }
+    for (live, model) in live.summary.phases.iter().zip(&model.summary.phases) {
+        // A switch holds a handful of requests.
+        if live.latency_us.n < 500 {
+            continue;
+        }
+        let both = [(live.latency_us.p50, model.latency_us.p50), (live.latency_us.p90, model.latency_us.p90)];
+        for (seen, modelled) in both {
+            let (seen, modelled) = (seen.unwrap(), modelled.unwrap());
+            let margin = (PART * seen).max(MICROSECONDS);
+            assert!((seen - modelled).abs() < margin, "{}: {seen} us live, {modelled} us modelled", live.name);
+        }
+    }
+}
+
+#[test]
+fn live_blue_green_has_a_twin() {
+    let sets = ["load.duration=6s", "load.warmup=1s", "steps[0].at=2s", "steps[1].at=4s"];
+    let twins = twins(&plan("blue_green.toml", &sets));
+    let [live, model] = &twins;
+    for (ticket, target) in &live.picks {
+        // The last picks of an epoch may be on its other side.
+        if let Some(modelled) = model.picks.get(ticket) {
+            assert_eq!(modelled, target, "{ticket:?}");
+        }
+    }
+    assert!(live.picks.len().abs_diff(model.picks.len()) == 0, "each request is picked once");
+    assert_counts_agree(&twins, 4);
+    assert_percentiles_agree(&twins);
+}
+
+#[test]
+fn live_blue_dies_has_a_twin() {
+    let sets = [
+        "load.duration=6s",
+        "load.warmup=500ms",
+        "steps[0].at=1s",
+        "steps[1].at=3s",
+        "faults[0].at=1500ms",
+        "faults[1].at=2s",
+        "faults[1].for=2s",
+    ];
+    let twins = twins(&plan("blue_dies.toml", &sets));
+    assert_counts_agree(&twins, 8);
+    let causes = |twin: &Twin| twin.summary.requests.dropped_by_cause.clone();
+    let [live, model] = [&twins[0], &twins[1]].map(causes);
+    assert!(live.keys().eq(model.keys()), "{live:?} live, {model:?} modelled");
+    for (cause, seen) in &live {
+        assert!(seen.abs_diff(model[cause]) <= 8, "{live:?} live, {model:?} modelled");
+    }
+    assert_percentiles_agree(&twins);
+}
