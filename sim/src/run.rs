@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use gateway_core::gateway::Balancing;
 
 use crate::artefacts::{ArtefactError, Draft};
-use crate::engine::{EngineError, live, model};
-use crate::measure::{Observation, Progress, Recorder};
+use crate::engine::{EngineError, live};
+use crate::measure::{Progress, Recorder};
 use crate::plan::{Engine, Plan};
+use crate::replicate::{Precision, replicate};
 use crate::report::{self, ReportError};
 use crate::signals::Stop;
 use crate::summary::{Environment, Facts, Summary, Volatile, summarise};
@@ -25,6 +26,8 @@ pub struct Options {
     pub command: String,
     /// Whether a DEGRADED measurement fails the run.
     pub strict: bool,
+    /// How sure a figure is to be; only modelled runs are repeated for it.
+    pub precision: Option<Precision>,
 }
 
 /// A finished run.
@@ -65,22 +68,17 @@ pub fn run(
     let stamp = started_at.replace(['-', ':'], "");
     let draft = Draft::open(&options.out, &plan.name, &stamp, plan.seed)?;
 
-    let mut recorder = Recorder::new(plan);
-    let mut see = |seen: &[Observation]| {
-        for observation in seen {
-            recorder.record(observation);
-        }
-        watch(&|| recorder.progress());
+    let facts = Facts {
+        environment: environment(plan, &options.command),
+        volatile: Volatile::default(),
+        strict: options.strict,
     };
-    let conditions = match plan.engine {
-        Engine::Live => live::run(plan, stop.flag(), &mut see)?,
-        Engine::Model => model::run(plan, plan.seed, stop.flag(), &mut see),
+    let mut summary = match plan.engine {
+        Engine::Live => rehearse(plan, facts, stop, watch)?,
+        Engine::Model => replicate(plan, &facts, options.precision.as_ref(), stop.flag(), watch),
     };
-
     let wall_s = started.elapsed().map_or(0.0, |elapsed| (elapsed.as_secs_f64() * 10.0).round() / 10.0);
-    let volatile = Volatile { started_at, wall_s, host: host() };
-    let facts = Facts { environment: environment(plan, &options.command), volatile, strict: options.strict };
-    let mut summary = summarise(plan, &recorder.finish(conditions), facts);
+    summary.volatile = Volatile { started_at, wall_s, host: host() };
     if let Some(code) = stop.exit_code() {
         summary.verdict.exit_code = code;
     }
@@ -90,6 +88,23 @@ pub fn run(
         draft.write(&name, &content)?;
     }
     Ok(Finished { summary, folder: draft.publish()? })
+}
+
+/// One live run.
+fn rehearse(
+    plan: &Plan,
+    facts: Facts,
+    stop: &Stop,
+    watch: &mut dyn FnMut(&dyn Fn() -> Progress),
+) -> Result<Summary, EngineError> {
+    let mut recorder = Recorder::new(plan);
+    let conditions = live::run(plan, stop.flag(), &mut |seen| {
+        for observation in seen {
+            recorder.record(observation);
+        }
+        watch(&|| recorder.progress());
+    })?;
+    Ok(summarise(plan, &recorder.finish(conditions), facts))
 }
 
 fn environment(plan: &Plan, command: &str) -> Environment {

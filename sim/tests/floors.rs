@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["chart"],
     &["report"],
     &["artefacts", "signals", "baseline"],
+    &["replicate"],
     &["run"],
     &["cli"],
 ];

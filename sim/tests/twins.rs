@@ -2,7 +2,11 @@
 //! many each target answers, why requests are dropped. What is measured must be near: percentiles within a tenth or half a
 //! millisecond, where the live engine itself says that its measurement holds; a busy machine has nothing to compare.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and say what it could not compare"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,10 +59,7 @@ fn run(plan: &Plan, engine: impl FnOnce(&mut dyn FnMut(&[Observation])) -> Condi
 /// The live twin, the modelled one.
 fn twins(plan: &Plan) -> [Twin; 2] {
     let go_on = AtomicBool::new(false);
-    [
-        run(plan, |see| live::run(plan, &go_on, see).unwrap()),
-        run(plan, |see| model::run(plan, plan.seed, &go_on, see)),
-    ]
+    [run(plan, |see| live::run(plan, &go_on, see).unwrap()), run(plan, |see| model::run(plan, &go_on, see))]
 }
 
 /// Answers of each target; a request near a switch may be on either side of it.
@@ -85,7 +86,11 @@ fn assert_percentiles_agree([live, model]: &[Twin; 2]) {
         for (seen, modelled) in both {
             let (seen, modelled) = (seen.unwrap(), modelled.unwrap());
             let margin = (PART * seen).max(MICROSECONDS);
-            assert!((seen - modelled).abs() < margin, "{}: {seen} us live, {modelled} us modelled", live.name);
+            assert!(
+                (seen - modelled).abs() < margin,
+                "{}: {seen} us live, {modelled} us modelled",
+                live.name
+            );
         }
     }
 }

@@ -25,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::exit::Failure;
 use crate::mock::{Errors, Latency, Respond};
+use crate::replicate::Precision;
 use crate::scenario;
 
 /// Debug builds say so, because their figures mean nothing.
@@ -129,6 +130,9 @@ struct RunArgs {
     /// Real sockets and real time, or virtual time, instead of the file's `engine`
     #[arg(long, value_name = "ENGINE", env = "SIM_ENGINE")]
     engine: Option<Engine>,
+    /// Repeat a modelled run until a figure is so sure, such as `latency p(99) 2%` (95 % confidence)
+    #[arg(long, value_name = "FIGURE PART")]
+    precision: Option<Precision>,
     /// Change one key of the scenario, such as `load.rate=5000` or `steps[0].at=5s`; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,

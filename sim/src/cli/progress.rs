@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use super::terminal;
 use crate::load::Load;
 use crate::measure;
-use crate::plan::Plan;
+use crate::plan::{Engine, Plan};
 use crate::rollout::{Action, Step};
 use crate::summary::Summary;
 use crate::words;
@@ -32,6 +32,7 @@ pub(super) struct Progress {
     quiet: bool,
     redraw: bool,
     head: String,
+    engine: Engine,
     load: Load,
     /// When each switch is planned.
     switches: Vec<Duration>,
@@ -51,7 +52,8 @@ impl Progress {
         Self {
             quiet,
             redraw: terminal::can_redraw(),
-            head: format!("{}  live  seed {}\n", words::plain(&plan.name), plan.seed),
+            head: format!("{}  {}  seed {}\n", words::plain(&plan.name), plan.engine.as_str(), plan.seed),
+            engine: plan.engine,
             load: plan.load.clone(),
             switches: plan.steps.iter().filter(is_switch).filter_map(Step::at).collect(),
             began: None,
@@ -77,7 +79,11 @@ impl Progress {
         self.drawn = Some(at);
         let progress = now();
         if self.redraw {
-            self.draw(&progress, at - began);
+            let elapsed = match self.engine {
+                Engine::Live => at - began,
+                Engine::Model => progress.at.since(gateway_core::time::Instant::ZERO),
+            };
+            self.draw(&progress, elapsed, at - began);
         } else {
             self.tell(&progress);
         }
@@ -109,17 +115,30 @@ impl Progress {
                 if milestone.detail.is_empty() { String::new() } else { format!("   {}", milestone.detail) };
             let _ = writeln!(text, "{seconds:>7} s  {}{}", milestone.phase, words::plain(&detail));
         }
-        self.told = progress.milestones.len();
+        self.told = self.told.max(progress.milestones.len());
         if !text.is_empty() {
             terminal::tell(&text);
         }
     }
 
-    fn draw(&mut self, progress: &measure::Progress, elapsed: Duration) {
-        let block = self.block(progress, elapsed, terminal::width());
+    fn draw(&mut self, progress: &measure::Progress, elapsed: Duration, wall: Duration) {
+        let mut block = self.block(progress, elapsed, terminal::width());
+        block.push_str(&self.left(progress, elapsed, wall));
         self.erase();
         self.lines = block.matches('\n').count();
         terminal::tell(&block);
+    }
+
+    /// For how long a modelled run will still compute: `  run 3 of 20, about 12 s left`.
+    fn left(&self, progress: &measure::Progress, elapsed: Duration, wall: Duration) -> String {
+        if self.engine == Engine::Live {
+            return String::new();
+        }
+        let (done, total) = progress.runs.unwrap_or((0, 1));
+        let part = elapsed.as_secs_f64() / self.load.duration().as_secs_f64().max(1e-9);
+        let part = (f64::from(done) + part.min(1.0)) / f64::from(total.max(1));
+        let left = wall.as_secs_f64() * (1.0 - part).max(0.0) / part.max(1e-6);
+        format!("  {done} of {total} runs done, about {} s left\n", words::short(left, 0))
     }
 
     fn erase(&mut self) {

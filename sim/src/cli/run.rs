@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::{Format, RunArgs, baseline, input, server, terminal, validate};
 use crate::baseline::{Row, is_worse, markdown, table};
 use crate::plan::Plan;
+use crate::replicate::Precision;
 use crate::report;
 use crate::run::{Finished, Options, RunError, run as rehearse};
 use crate::scenario::{self, Input};
@@ -57,7 +58,12 @@ fn later(input: &Input, plan: &Plan, turn: u32) -> Input {
 }
 
 fn one(plan: &Plan, args: &RunArgs, stop: &Stop) -> Result<Finished, Failure> {
-    let options = Options { out: args.out.clone(), command: command(args, plan), strict: args.strict };
+    let options = Options {
+        out: args.out.clone(),
+        command: command(args, plan),
+        strict: args.strict,
+        precision: args.precision.clone(),
+    };
     let mut progress = Progress::new(plan, args.quiet);
     let finished = rehearse(plan, &options, stop, &mut |now| progress.tick(now)).map_err(|e| failure(&e));
     progress.end(finished.as_ref().ok().map(|finished| &finished.summary));
@@ -129,6 +135,9 @@ fn command(args: &RunArgs, plan: &Plan) -> String {
     let mut command = format!("sim run {} --seed {}", quoted(&plan.source.path), plan.seed);
     if args.engine.is_some() {
         let _ = write!(command, " --engine {}", plan.engine.as_str());
+    }
+    if let Some(Precision { figure, part }) = &args.precision {
+        let _ = write!(command, " --precision {}", quoted(&format!("{figure} {}%", part * 100.0)));
     }
     for set in &args.set {
         let _ = write!(command, " --set {}", quoted(set));

@@ -10,6 +10,10 @@ use super::switches::MeasuredSwitch;
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
+    /// The newest moment seen.
+    pub at: Instant,
+    /// Of several runs, how many are done, and how many there are to be.
+    pub runs: Option<(u32, u32)>,
     /// The phase it is in.
     pub phase: String,
     /// All phases begun so far.
@@ -57,6 +61,8 @@ impl Progress {
             })
             .collect();
         Self {
+            at: recorder.clock,
+            runs: None,
             phase: milestones.last().map_or_else(String::new, |last| last.phase.clone()),
             milestones,
             answered: recorder.so_far.answered,

@@ -13,9 +13,6 @@ use super::{Cause, CpuSample, Ending, Record};
 /// A run has at least so many bins, as long as they are not shorter than a millisecond, and hardly more than twice as
 /// many.
 const BINS_MIN: u128 = 60;
-/// Begins and ends of attempts wait so long for earlier ones to be reported, before they are put in order.
-const REORDER: Duration = Duration::from_millis(500);
-
 /// How time is cut into bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -101,7 +98,7 @@ pub struct Bins {
 }
 
 impl Bins {
-    pub(super) fn new(grid: Grid, targets: usize) -> Self {
+    pub(super) fn new(grid: Grid, targets: usize, late: Duration) -> Self {
         let bin = Bin {
             intended: 0,
             response: Times::coarse(),
@@ -115,7 +112,7 @@ impl Bins {
             bins: vec![bin; grid.bins()],
             targets: vec![vec![TargetBin::default(); grid.bins()]; targets],
             net: vec![vec![0; grid.bins()]; targets],
-            level: Level::new(grid),
+            level: Level::new(grid, late),
             cpu: CpuSample { at: Instant::ZERO, gateway: Some(0), generator: Some(0), targets: Some(0) },
         }
     }
@@ -205,6 +202,8 @@ impl Bins {
 #[derive(Debug)]
 struct Level {
     grid: Grid,
+    /// How late a change may be reported.
+    late: Duration,
     waiting: BinaryHeap<Reverse<(Instant, i64)>>,
     newest: Instant,
     now: i64,
@@ -213,9 +212,10 @@ struct Level {
 }
 
 impl Level {
-    fn new(grid: Grid) -> Self {
+    fn new(grid: Grid, late: Duration) -> Self {
         Self {
             grid,
+            late,
             waiting: BinaryHeap::new(),
             newest: Instant::ZERO,
             now: 0,
@@ -227,7 +227,7 @@ impl Level {
     fn push(&mut self, at: Instant, change: i64) {
         self.newest = self.newest.max(at);
         self.waiting.push(Reverse((at, change)));
-        self.settle(self.newest.before(REORDER));
+        self.settle(self.newest.before(self.late));
     }
 
     /// Counts all changes up to `until`; of one moment, ends first.
@@ -262,6 +262,8 @@ impl Level {
 mod tests {
     use super::*;
 
+    const LATE: Duration = Duration::from_millis(500);
+
     fn ms(ms: u64) -> Instant {
         Instant::from_millis(ms)
     }
@@ -281,7 +283,7 @@ mod tests {
     #[test]
     fn in_flight_is_a_mean_over_the_bin_and_a_maximum_over_all_targets() {
         // Bins of 100 ms: target 0 from 50 to 250, target 1 from 120 to 170 and from 160 to 180, ends reported first.
-        let mut bins = Bins::new(Grid::new(Duration::from_secs(6)), 2);
+        let mut bins = Bins::new(Grid::new(Duration::from_secs(6)), 2, LATE);
         for (target, at, change) in
             [(1, 170, -1), (1, 180, -1), (0, 50, 1), (1, 120, 1), (1, 160, 1), (0, 250, -1)]
         {
@@ -304,7 +306,7 @@ mod tests {
 
     #[test]
     fn cpu_time_is_spread_over_the_bins_it_was_used_in() {
-        let mut bins = Bins::new(Grid::new(Duration::from_secs(6)), 0);
+        let mut bins = Bins::new(Grid::new(Duration::from_secs(6)), 0, LATE);
         let sample = |at, gateway| CpuSample { at: ms(at), gateway, generator: None, targets: Some(0) };
         bins.cpu(&sample(150, Some(75_000_000)));
         bins.cpu(&sample(250, Some(175_000_000)));

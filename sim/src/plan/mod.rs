@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use gateway_core::config::Config;
 use gateway_core::gateway::Options;
 use gateway_core::id::{TargetId, UpstreamId};
+use gateway_core::rng;
 use rustc_hash::FxHashMap;
 
 use crate::load::Load;
@@ -63,6 +64,18 @@ impl Plan {
     pub fn registry(&self) -> Registry {
         let names: Vec<_> = self.mocks.iter().map(|mock| mock.name.as_str()).collect();
         Registry::new(&self.picked_faults(), &names, &self.gateway.config)
+    }
+
+    /// The same with the seed of replication `number`; number 0 is the plan itself.
+    #[must_use]
+    pub fn replication(&self, number: u32) -> Self {
+        let mut plan = self.clone();
+        if number > 0 {
+            // A seed fits into TOML, so that each replication can be run alone.
+            plan.seed = rng::draw(self.seed, const { rng::fnv1a("replication") }, number.into()) >> 1;
+            plan.gateway.options.seed = plan.seed;
+        }
+        plan
     }
 
     /// What leads through the steps.

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::summary::{Ledger, Outcome, Phase, RequestRow, Summary, Switch, ThresholdResult, Trust};
+use crate::summary::{
+    Ledger, Outcome, Phase, Replications, RequestRow, Summary, Switch, ThresholdResult, Trust,
+};
 use crate::words;
 
 /// Never wider than this.
@@ -35,11 +37,30 @@ pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
             phases(&mut out, summary, width.min(WIDTH_MAX));
             switches(&mut out, &summary.switches);
         }
+        runs(&mut out, summary.replications.as_ref());
         thresholds(&mut out, summary);
         trust(&mut out, summary);
     }
     let _ = writeln!(out, "  {DIM}report{DIM:#}      {}", words::plain(report));
     out
+}
+
+/// What several modelled runs say together.
+fn runs(out: &mut String, replications: Option<&Replications>) {
+    let Some(Replications { count, figures }) = replications else { return };
+    let head = format!("{} runs", words::count(u64::from(*count)));
+    let _ = writeln!(
+        out,
+        "  {DIM}{head:<18}{:>12}   {:<26}{:>12}{:>12}{DIM:#}",
+        "mean", "95 % sure between", "least", "most"
+    );
+    for figure in figures {
+        let [mean, low, high, min, max] = [figure.mean, figure.low, figure.high, figure.min, figure.max]
+            .map(|value| figure.in_words(value));
+        let between = format!("{low} and {high}");
+        let _ = writeln!(out, "  {:<18}{mean:>12}   {between:<26}{min:>12}{max:>12}", figure.name);
+    }
+    out.push('\n');
 }
 
 /// `PASS  blue-green: 18,000 intended = 18,000 answered + 0 dropped`

@@ -4,6 +4,8 @@
 mod model;
 pub use histograms::quantile;
 pub use model::*;
+mod replications;
+pub use replications::{Digest, Figure, Replications, pool};
 
 mod latency;
 mod ledger;
@@ -78,6 +80,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         weights,
         switches,
         faults,
+        replications: None,
     }
 }
 

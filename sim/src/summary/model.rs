@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Replications;
+
 /// The version of the names below. A reader must refuse a number it does not know.
 pub const SCHEMA: u32 = 1;
 
@@ -57,6 +59,9 @@ pub struct Summary {
     /// What went wrong at the targets because the scenario said so, in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpan>,
+    /// What several modelled runs say together; everything else is of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replications: Option<Replications>,
     /// Steps, switches, faults, warnings, in order of time.
     pub events: Vec<Event>,
     /// Where and how it ran.

@@ -5,8 +5,8 @@ use crate::measure::Measured;
 
 /// Exit codes, as DESIGN.md lists them. A run stopped by a signal exits with the signal's code instead.
 const PASS: u8 = 0;
-const NOT_TRUSTWORTHY: u8 = 97;
-const THRESHOLD_FAILED: u8 = 99;
+pub(super) const NOT_TRUSTWORTHY: u8 = 97;
+pub(super) const THRESHOLD_FAILED: u8 = 99;
 
 /// What a verdict rests on.
 pub(super) struct Evidence<'a> {

@@ -8,7 +8,7 @@ use sim::measure::{Ending, Observation};
 use sim::scenario::{self, Input};
 
 /// Runs of one system, each under a seed of its own.
-const RUNS: u64 = 20;
+const RUNS: u32 = 20;
 /// Requests of one run.
 const REQUESTS: f64 = if cfg!(debug_assertions) { 4_000.0 } else { 100_000.0 };
 /// A figure whose error is a larger part of it says nothing.
@@ -80,7 +80,7 @@ impl System {
         let input = Input { path: "queue.toml".into(), text: self.scenario(), ..Input::default() };
         let plan = scenario::read(&input).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
         let warm = plan.load.duration() / 5;
-        let runs = (1..=RUNS).map(|seed| {
+        let runs = (1..=RUNS).map(|number| {
             let (mut served, mut others) = (Vec::new(), 0_u32);
             let mut see = |seen: &[Observation]| {
                 for seen in seen {
@@ -94,7 +94,7 @@ impl System {
                     }
                 }
             };
-            model::run(&plan, seed, &AtomicBool::new(false), &mut see);
+            model::run(&plan.replication(number), &AtomicBool::new(false), &mut see);
             served.sort_by(f64::total_cmp);
             let all = served.len() as f64 + f64::from(others);
             (served, f64::from(others) / all)

@@ -44,10 +44,9 @@ const BATCH: usize = 4096;
 /// Events between two looks at whether to stop.
 const LOOK: u64 = 4096;
 
-/// Runs `plan` under `seed`, which is the plan's own but for replications. `see` gets what happened, in order of time; setting
-/// `stop` ends the run early.
-pub fn run(plan: &Plan, seed: u64, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation])) -> Conditions {
-    let mut world = World::new(plan, seed, see);
+/// Runs `plan`. `see` gets what happened, in order of time; setting `stop` ends the run early.
+pub fn run(plan: &Plan, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation])) -> Conditions {
+    let mut world = World::new(plan, see);
     world.run(stop);
     world.flush();
     Conditions { drained_at: world.now, aborted_at: world.client.aborted, ..Conditions::default() }
@@ -90,7 +89,8 @@ enum Network {
 }
 
 impl<'a> World<'a> {
-    fn new(plan: &'a Plan, seed: u64, out: &'a mut dyn FnMut(&[Observation])) -> Self {
+    fn new(plan: &'a Plan, out: &'a mut dyn FnMut(&[Observation])) -> Self {
+        let seed = plan.seed;
         let workers = plan.gateway.options.workers.max(1);
         let faults = Rc::new(plan.picked_faults());
         let sites = plan.mocks.iter().enumerate();

@@ -24,7 +24,7 @@ use crate::measure::series::{Bins, Grid};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
-use crate::plan::Plan;
+use crate::plan::{Engine, Plan};
 use crate::rollout::{self, Step};
 
 /// Observations held back while a step is carried out, and records while a switch is open. Beyond that they are counted
@@ -141,7 +141,7 @@ impl Recorder {
             parts: Parts::default(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             weights: Weights::new(config, grid),
-            bins: Bins::new(grid, plan.mocks.len()),
+            bins: Bins::new(grid, plan.mocks.len(), late(plan.engine)),
             overall: Times::precise(),
             lag: Times::precise(),
             client_wait: Times::precise(),
@@ -341,6 +341,14 @@ impl Recorder {
 
     fn warn(&mut self, text: String) {
         self.warnings.push(Warning { at: self.clock, text });
+    }
+}
+
+/// How late an engine reports that an attempt began or ended: those wait so long for earlier ones, to be put in order.
+fn late(engine: Engine) -> Duration {
+    match engine {
+        Engine::Live => SETTLE,
+        Engine::Model => Duration::ZERO,
     }
 }
 

@@ -4,7 +4,7 @@ use super::load;
 use super::table::{Cell, Table};
 use crate::chart;
 use crate::markup::{Markup, markup};
-use crate::summary::{Latency, LatencyAll, Summary, Switch};
+use crate::summary::{Latency, LatencyAll, Replications, Summary, Switch};
 use crate::words;
 
 /// The data behind the timeline, one row for each bin.
@@ -117,6 +117,13 @@ pub(super) fn times(latency: &Latency) -> [Cell; 4] {
 /// All tables of the section.
 pub(super) fn all(summary: &Summary) -> Markup {
     let mut out = Markup::new();
+    if let Some(replications) = &summary.replications {
+        markup!(
+            out,
+            "<h3>All runs together</h3><p class=\"note\">Everything else on this page is of the first run.</p>"
+                [runs(replications)]
+        );
+    }
     markup!(out, "<h3>Targets</h3>" [targets(summary)] "<h3>Phases</h3>" [phases(summary)]);
     markup!(out, "<h3>Where the time went, phase by phase</h3>"[durations(summary)]);
     out.tag("<p class=\"note\">– : no request lies beyond that percentile. p99 of all: with drops as infinitely late; ∞ is a drop.</p>");
@@ -209,6 +216,18 @@ fn phases(summary: &Summary) -> Markup {
 pub(super) fn of_all(latency: &LatencyAll) -> String {
     let is_drop = latency.p99.is_none() && latency.n > 99;
     if is_drop { "∞".to_owned() } else { words::ms_or_nothing(latency.p99) }
+}
+
+/// What several modelled runs say together.
+fn runs(replications: &Replications) -> Markup {
+    let heads = ["Figure", "#Mean of the runs", "#95 % sure from", "#to", "#Least", "#Median", "#Most"];
+    let mut table = Table::new("All runs together", &heads);
+    for figure in &replications.figures {
+        let values = [figure.mean, figure.low, figure.high, figure.min, figure.median, figure.max];
+        let head: Cell = figure.name.as_str().into();
+        table.row(std::iter::once(head).chain(values.map(|value| figure.in_words(value).into())));
+    }
+    table.finish()
 }
 
 /// The four durations of each phase, and the time to the first byte: what was the generator's, what the gateway's.
