@@ -50,7 +50,7 @@ impl System {
 
     /// The same with these targets instead of one.
     pub(crate) fn targets(mut self, algorithm: &str, weights: &[u32]) -> Self {
-        self.algorithm = algorithm.to_owned();
+        algorithm.clone_into(&mut self.algorithm);
         self.weights = weights.to_vec();
         self
     }
