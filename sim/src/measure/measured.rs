@@ -10,6 +10,7 @@ use super::histogram::{Intended, Times};
 use super::ledger::Tally;
 use super::phases::PhaseKind;
 use super::recorder::Recorder;
+use super::rollout::MeasuredRollout;
 use super::series::Bins;
 use super::switches::MeasuredSwitch;
 use super::weights::{LagRange, MeasuredWeights};
@@ -30,6 +31,8 @@ pub struct Measured {
     pub switches_planned: usize,
     /// Each switch that was tried.
     pub switches: Vec<MeasuredSwitch>,
+    /// The rollout.
+    pub rollout: MeasuredRollout,
     /// Each stretch of each Upstream.
     pub weights: Vec<MeasuredWeights>,
     /// For each Upstream that was picked from, the range of lags in each bin.
@@ -264,6 +267,7 @@ impl Measured {
             phases,
             switches_planned: recorder.facts.plan.switches_max(),
             switches: recorder.switches,
+            rollout: recorder.rollout,
             weights,
             lag_ranges,
             targets: recorder.targets,

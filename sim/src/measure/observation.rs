@@ -10,6 +10,7 @@ use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 
 use super::{Ending, Record};
+use crate::rollout::Mark;
 
 /// Something an engine saw.
 ///
@@ -66,6 +67,8 @@ pub enum Observation {
     },
     /// A step of the plan was carried out.
     Stepped(StepMoments),
+    /// Something happened to the rollout.
+    Rollout(Mark),
     /// CPU time used so far.
     Cpu(CpuSample),
 }

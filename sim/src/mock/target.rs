@@ -4,6 +4,7 @@
 //! [`Station`](super::Station) for as long as it demands, or refused there; answered once the target does not hang, in the
 //! [`Manner`] of that moment.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct Target {
     behaviour: Behaviour,
     draws: Draws,
     faults: Rc<Faults>,
+    /// Since when its process runs; `None` while it does not.
+    process: Cell<Option<Instant>>,
 }
 
 /// What becomes of a request that is taken up.
@@ -52,7 +55,13 @@ impl Target {
     /// The mock that is number `number` among those the faults were picked for.
     pub fn new(number: usize, name: &str, behaviour: Behaviour, faults: &Rc<Faults>, seed: u64) -> Self {
         let draws = Draws::new(seed, name, &behaviour);
-        Self { number, behaviour, draws, faults: Rc::clone(faults) }
+        let process = Cell::new(Some(Instant::ZERO));
+        Self { number, behaviour, draws, faults: Rc::clone(faults), process }
+    }
+
+    /// Its process was started at this moment, or was ended and runs no more. From the start of the run it does.
+    pub fn set_process(&self, since: Option<Instant>) {
+        self.process.set(since);
     }
 
     /// Its number.
@@ -72,7 +81,7 @@ impl Target {
 
     /// Whether its process is gone, and every connection with it.
     pub fn is_killed(&self, now: Instant) -> bool {
-        self.active(now).is_on(&FaultKind::Kill)
+        self.process.get().is_none() || self.active(now).is_on(&FaultKind::Kill)
     }
 
     /// Whether nothing goes in or out.
@@ -80,10 +89,10 @@ impl Target {
         self.active(now).is_on(&FaultKind::Partition)
     }
 
-    /// The moments at which any of that changes, in order.
+    /// The moments at which any of that changes, in order, unless its process is started or ended.
     pub fn changes(&self) -> BTreeSet<Instant> {
         let mut changes = self.faults.changes(self.number);
-        changes.insert(self.ready());
+        changes.extend(Some(self.ready()).filter(|ready| *ready < Instant::MAX));
         changes
     }
 
@@ -122,8 +131,9 @@ impl Target {
         self.faults.at(self.number, now)
     }
 
-    fn ready(&self) -> Instant {
-        Instant::ZERO + self.behaviour.ready_after
+    /// When its process accepts connections; never while it does not run.
+    pub fn ready(&self) -> Instant {
+        self.process.get().map_or(Instant::MAX, |since| since + self.behaviour.ready_after)
     }
 }
 
@@ -197,6 +207,19 @@ mod tests {
             [30, 20, 10, 30, 20, 10]
         );
         assert!(target.changes().into_iter().eq([s(1), s(5), s(6)]));
+    }
+
+    #[test]
+    fn a_process_is_ready_and_cold_after_each_start() {
+        let warmup = Some(Warmup { lasts: Duration::from_secs(2), latency_x: 3.0 });
+        let behaviour = Behaviour { warmup, ready_after: Duration::from_secs(1), ..plain() };
+        let target = target(behaviour, &[]);
+        target.set_process(None);
+        assert_eq!((target.is_listening(s(5)), target.is_killed(s(5))), (false, true));
+        target.set_process(Some(s(6)));
+        assert_eq!([6, 7].map(|now| target.is_listening(s(now))), [false, true]);
+        assert_eq!([7, 9].map(|now| demand(&target, s(now)).as_millis()), [30, 10]);
+        assert!(target.changes().into_iter().eq([s(7)]));
     }
 
     #[test]

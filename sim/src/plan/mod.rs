@@ -8,7 +8,7 @@ pub mod threshold;
 pub use duration::{DurationError, parse_duration};
 
 pub use model::{Engine, Model};
-pub use threshold::{Aggregation, Comparison, Expression, Limit, Metric, Threshold, ThresholdError};
+pub use threshold::{Aggregation, Comparison, End, Expression, Limit, Metric, Threshold, ThresholdError};
 
 use std::net::SocketAddr;
 
@@ -85,17 +85,24 @@ impl Plan {
 
     /// The action of a step: those of the way back follow the plan's.
     pub fn action(&self, step: usize) -> Option<&Action> {
-        let way_back = || self.rollout.way_back.get(step - self.steps.len());
-        self.steps.get(step).map_or_else(way_back, |step| Some(&step.action))
+        self.rollout.action(&self.steps, step)
     }
 
     /// How many switches of a Service's host there may be: with several, their phases are numbered.
     pub fn switches_max(&self) -> usize {
-        let planned = self.steps.iter().map(|step| &step.action);
-        planned
-            .chain(&self.rollout.way_back)
-            .filter(|action| matches!(action, Action::SetHost { .. }))
-            .count()
+        self.rollout.switches_max(&self.steps)
+    }
+
+    /// Whether each mock's process runs from the start: not if the first thing that happens to it is that a step starts it.
+    pub fn there_at_start(&self) -> Vec<bool> {
+        let begins = |mock: u32| {
+            self.steps.iter().find_map(|step| match &step.action {
+                Action::Start(mocks) if mocks.contains(&mock) => Some(false),
+                Action::Stop(mocks) if mocks.contains(&mock) => Some(true),
+                _ => None,
+            })
+        };
+        (0..).zip(&self.mocks).map(|(mock, _)| begins(mock).unwrap_or(true)).collect()
     }
 
     /// The mock behind each target.

@@ -43,6 +43,12 @@ pub enum Metric {
     Switch,
     /// Requests released per second.
     Rate,
+    /// How the rollout ended.
+    Rollout,
+    /// How long it took to find that the new version is bad.
+    Detect,
+    /// How long it took from there until nobody was sent to it any more.
+    Rollback,
 }
 
 /// What must hold.
@@ -50,6 +56,8 @@ pub enum Metric {
 pub enum Expression {
     /// `exact`: the right test for the algorithm.
     Exact,
+    /// `== promoted`: how the rollout must end.
+    Ends(End),
     /// An aggregate against a limit.
     Compare {
         /// What is computed.
@@ -59,6 +67,33 @@ pub enum Expression {
         /// With what.
         limit: Limit,
     },
+}
+
+/// How a rollout ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The new version is the stable one.
+    Promoted,
+    /// Everything is as it was.
+    RolledBack,
+    /// It stopped where it was.
+    Held,
+    /// The load ended first.
+    Unfinished,
+}
+
+impl End {
+    const ALL: [Self; 4] = [Self::Promoted, Self::RolledBack, Self::Held, Self::Unfinished];
+
+    /// As thresholds and reports say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled-back",
+            Self::Held => "held",
+            Self::Unfinished => "unfinished",
+        }
+    }
 }
 
 /// What is computed from a metric.
@@ -90,6 +125,8 @@ pub enum Aggregation {
     StalePicks,
     /// Median after minus median before.
     Cost,
+    /// How long something took.
+    Time,
 }
 
 /// How a value is compared with its limit.
@@ -142,7 +179,7 @@ struct Rule {
 }
 
 /// Every metric there is.
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 11] = [
     Rule {
         name: "dropped",
         metric: Metric::Dropped,
@@ -166,6 +203,14 @@ const RULES: [Rule; 8] = [
         asks: &["mixed", "mixed_picks", "drain", "applied", "stale_picks", "cost"],
     },
     Rule { name: "rate", metric: Metric::Rate, tags: &[], asks: &["rate"] },
+    Rule {
+        name: "rollout",
+        metric: Metric::Rollout,
+        tags: &[],
+        asks: &["== promoted", "== rolled-back", "== held"],
+    },
+    Rule { name: "detect", metric: Metric::Detect, tags: &[], asks: &["time"] },
+    Rule { name: "rollback", metric: Metric::Rollback, tags: &[], asks: &["time"] },
 ];
 const REQUESTS: &[&str] = &["phase", "upstream", "target", "version", "request", "stream"];
 const TIMES: &[&str] = &["p(99)", "avg", "med", "min", "max"];
@@ -177,9 +222,6 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     ("<", Comparison::Less),
     (">", Comparison::Greater),
 ];
-
-/// Metrics that the format has and this program does not serve yet.
-const METRICS_LATER: [&str; 3] = ["rollout", "detect", "rollback"];
 
 /// A metric and its tags, as written before the `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,11 +289,6 @@ pub fn parse_subject(text: &str) -> Result<Subject, ThresholdError> {
 fn rule_named(whole: Text<'_>, name: &str) -> Result<&'static Rule, ThresholdError> {
     RULES.iter().find(|rule| rule.name == name).ok_or_else(|| {
         let names = RULES.map(|rule| rule.name);
-        if METRICS_LATER.contains(&name) {
-            let message = format!("the metric `{name}` is not served yet");
-            let help = format!("metrics so far: {}", words::quoted(&names));
-            return whole.wrong(name, message, "known, and still to come", help);
-        }
         let help = match words::closest(name, &names) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("metrics: {}", words::quoted(&names)),
@@ -288,6 +325,11 @@ pub fn parse_expression(metric: Metric, text: &str) -> Result<Expression, Thresh
     let trimmed = text.trim();
     if metric == Metric::Weights {
         return if trimmed == "exact" { Ok(Expression::Exact) } else { Err(cannot(whole, rule, trimmed)) };
+    }
+    if metric == Metric::Rollout {
+        let said = trimmed.strip_prefix("==").map(str::trim);
+        let end = End::ALL.into_iter().find(|end| said == Some(end.as_str()));
+        return end.map(Expression::Ends).ok_or_else(|| cannot(whole, rule, trimmed));
     }
     let Some((at, (sign, comparison))) = trimmed.char_indices().find_map(|(at, _)| {
         COMPARISONS.iter().find(|(sign, _)| trimmed[at..].starts_with(sign)).map(|c| (at, c))
@@ -343,6 +385,7 @@ fn read_aggregation(whole: Text<'_>, rule: &Rule, asked: &str) -> Result<Aggrega
         "applied" => Aggregation::Applied,
         "stale_picks" => Aggregation::StalePicks,
         "cost" => Aggregation::Cost,
+        "time" => Aggregation::Time,
         _ => return Err(cannot(whole, rule, asked)),
     })
 }
@@ -383,7 +426,6 @@ mod tests {
             ("latency{x}", "`x` is not a tag"),
             ("rate{phase:x}", "`rate` has no tag `phase`"),
             ("latency{phase:x,phase:y}", "the tag `phase` stands there twice"),
-            ("rollout", "the metric `rollout` is not served yet"),
         ] {
             assert_eq!(parse_subject(bad).unwrap_err().message, said);
         }
@@ -405,7 +447,7 @@ mod tests {
     #[test]
     fn each_metric_has_its_own_rule() {
         assert!(RULES.iter().all(|rule| rule_of(rule.metric).name == rule.name));
-        assert_eq!(RULES.len(), Metric::Rate as usize + 1);
+        assert_eq!(RULES.len(), Metric::Rollback as usize + 1);
     }
 
     #[test]

@@ -91,6 +91,13 @@ pub enum Action {
     Stop(Vec<u32>),
     /// Lets time pass.
     Pause(Duration),
+    /// Asks a judge, from here on.
+    Analysis {
+        /// Index among the rollout's analyses.
+        analysis: usize,
+        /// Then it has to say something.
+        at_most: Duration,
+    },
     /// The new version has won: from here on it is the stable one.
     Promote,
     /// Back to how it was.
@@ -111,6 +118,7 @@ impl Action {
             Self::Drain { .. } => "drain",
             Self::Stop(_) => "stop",
             Self::Pause(_) => "pause",
+            Self::Analysis { .. } => "analysis",
             Self::Promote => "promote",
             Self::Abort => "abort",
         }
@@ -129,13 +137,19 @@ impl Action {
             }
             Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
             Self::Patch { path, .. } => format!("patch {path}"),
-            Self::Pause(pause) => format!("pause {}", words::time(pause.as_secs_f64() * 1e6)),
-            Self::WaitReady { at_most, .. } | Self::Drain { at_most, .. } => {
-                format!("{}, at most {}", self.verb(), words::time(at_most.as_secs_f64() * 1e6))
+            Self::Pause(pause) => format!("pause {}", seconds(*pause)),
+            Self::WaitReady { at_most, .. }
+            | Self::Drain { at_most, .. }
+            | Self::Analysis { at_most, .. } => {
+                format!("{}, at most {}", self.verb(), seconds(*at_most))
             }
             Self::Start(_) | Self::Stop(_) | Self::Promote | Self::Abort => self.verb().to_owned(),
         }
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", words::short(time.as_secs_f64(), 3))
 }
 
 /// A target's weight in an Upstream.

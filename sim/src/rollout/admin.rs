@@ -49,6 +49,7 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         | Action::WaitReady { .. }
         | Action::Stop(_)
         | Action::Pause(_)
+        | Action::Analysis { .. }
         | Action::Promote
         | Action::Abort => Vec::new(),
     }

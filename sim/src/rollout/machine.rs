@@ -1,25 +1,25 @@
 //! The machine: which step is under way, what it waits for, what comes next, and the way back.
 
+mod judging;
+
+pub use self::judging::Attempted;
+
 use std::collections::VecDeque;
 
+use gateway_core::gateway::NewEpoch;
 use gateway_core::id::TargetId;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
+use self::judging::Judging;
 use super::action::{Action, Step};
 use super::admin;
+use super::judge::{Analysis, Otherwise, Verdict};
 use super::output::{Mark, MarkKind, Order, OrderId, Output, Task};
-
-/// What is known of a rollout beside its steps.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rollout {
-    /// What an `abort` does, in this order: everything that leads to the new version is taken away. Empty when there is no way
-    /// back; a step that fails then is just a step that failed, and the next one comes.
-    pub way_back: Vec<Action>,
-}
+use super::plan::Rollout;
 
 /// What the gateway did.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
     /// It picked a target.
     Picked {
@@ -27,21 +27,21 @@ pub enum Seen {
         target: TargetId,
     },
     /// It was done with an attempt.
-    Finished {
-        /// The target.
-        target: TargetId,
-    },
+    Finished(Attempted),
+    /// An epoch began. To be told before the attempts picked in it.
+    Began(NewEpoch),
 }
 
 /// Goes through the steps of one run.
 #[derive(Debug)]
 pub struct Machine {
     steps: Vec<Step>,
-    way_back: Vec<Action>,
+    rollout: Rollout,
     /// The mock behind each target.
     mocks: FxHashMap<TargetId, u32>,
     /// Attempts under way at each mock.
     in_flight: Vec<i64>,
+    judging: Judging,
     /// The step that is under way or comes next; those of the way back follow the plan's.
     step: usize,
     state: State,
@@ -65,6 +65,8 @@ enum State {
     Draining(Instant),
     /// This moment.
     Until(Instant),
+    /// A judge, until this moment.
+    Judging(Instant),
     /// Nothing.
     Over,
 }
@@ -79,9 +81,10 @@ impl Machine {
     ) -> Self {
         Self {
             steps: steps.to_vec(),
-            way_back: rollout.way_back.clone(),
+            rollout: rollout.clone(),
             mocks,
             in_flight: vec![0; mocks_count],
+            judging: Judging::new(rollout),
             step: 0,
             state: State::Next,
             is_going_back: false,
@@ -98,16 +101,21 @@ impl Machine {
         if !self.out.is_empty() {
             return Instant::ZERO;
         }
-        match self.state {
+        let own = match self.state {
             State::Next => self.due().unwrap_or(Instant::ZERO),
-            State::Ordered(_, until) | State::Draining(until) | State::Until(until) => until,
+            State::Draining(_) if self.is_drained() => Instant::ZERO,
+            State::Ordered(_, until)
+            | State::Draining(until)
+            | State::Until(until)
+            | State::Judging(until) => until,
             State::Over => Instant::MAX,
-        }
+        };
+        own.min(self.judging.next_time())
     }
 
     /// What is to be done or told now; to be asked again until there is nothing.
     pub fn poll(&mut self, now: Instant) -> Option<Output> {
-        while self.out.is_empty() && self.advance(now) {}
+        while self.out.is_empty() && (self.judge(now) || self.advance(now)) {}
         self.out.pop_front()
     }
 
@@ -130,10 +138,19 @@ impl Machine {
 
     /// Something was seen at the gateway.
     pub fn observe(&mut self, seen: Seen) {
-        let (target, change) = match seen {
-            Seen::Picked { target } => (target, 1),
-            Seen::Finished { target } => (target, -1),
-        };
+        match seen {
+            Seen::Began(epoch) => self.judging.began(&epoch, &self.mocks),
+            Seen::Picked { target } => self.under_way(target, 1),
+            Seen::Finished(attempted) => {
+                self.under_way(attempted.target, -1);
+                if let Some(&mock) = self.mocks.get(&attempted.target) {
+                    self.judging.finished(&attempted, mock);
+                }
+            }
+        }
+    }
+
+    fn under_way(&mut self, target: TargetId, change: i64) {
         if let Some(&mock) = self.mocks.get(&target)
             && let Some(in_flight) = self.in_flight.get_mut(mock as usize)
         {
@@ -141,11 +158,54 @@ impl Machine {
         }
     }
 
+    /// Whether a judge had something to say.
+    fn judge(&mut self, now: Instant) -> bool {
+        let Some((analysis, verdict)) = self.judging.decided(now) else { return false };
+        self.take(analysis, verdict, now);
+        true
+    }
+
+    /// Does what follows from a verdict; whether the rollout goes on.
+    fn take(&mut self, analysis: usize, verdict: Verdict, now: Instant) -> bool {
+        let evidence = self.judging.evidence(analysis);
+        let Analysis { name, dry_run, on_unclear, on_no_data, .. } = self.judging.analysis(analysis).clone();
+        let why = format!("{name}: {}: {}", verdict.as_str(), evidence.in_words());
+        self.mark(now, MarkKind::Judged { analysis, verdict, evidence });
+        let follows = match verdict {
+            _ if dry_run => Otherwise::Promote,
+            Verdict::Fail => Otherwise::Abort,
+            Verdict::Pass => Otherwise::Promote,
+            Verdict::Unclear => on_unclear,
+            Verdict::NoData => on_no_data,
+        };
+        match follows {
+            Otherwise::Promote => {
+                if matches!(self.state, State::Judging(_)) {
+                    self.judging.ask_nothing();
+                    self.end_step(now);
+                }
+                return true;
+            }
+            Otherwise::Hold => self.hold(why, now),
+            Otherwise::Abort => self.abort(why, now),
+        }
+        false
+    }
+
+    /// The last word of those who watched all along; whether the rollout goes on.
+    fn ask_the_watching(&mut self, now: Instant) -> bool {
+        self.judging.in_background().into_iter().all(|analysis| {
+            let verdict = self.judging.last_verdict(analysis, now);
+            self.take(analysis, verdict, now)
+        })
+    }
+
     /// Gives the rollout up, for this reason: what is under way is left, and the way back begins.
     pub fn abort(&mut self, why: String, now: Instant) {
-        if self.is_going_back || self.way_back.is_empty() {
+        if self.is_going_back {
             return;
         }
+        self.judging.end();
         let calls_are_under_way = matches!(self.state, State::Ordered(..))
             && self.action().is_some_and(|a| !admin::calls(a).is_empty());
         if calls_are_under_way {
@@ -157,10 +217,8 @@ impl Machine {
 
     /// The action of the step that is under way or comes next.
     fn action(&self) -> Option<&Action> {
-        match self.step.checked_sub(self.steps.len()) {
-            None => Some(&self.steps[self.step].action),
-            Some(at) => self.way_back.get(at).filter(|_| self.is_going_back),
-        }
+        let action = self.rollout.action(&self.steps, self.step);
+        action.filter(|_| self.step < self.steps.len() || self.is_going_back)
     }
 
     /// When the next step begins; `None` when there is none.
@@ -182,6 +240,12 @@ impl Machine {
             State::Ordered(_, until) if until <= now => self.fail("it took too long", now),
             State::Draining(until) if until <= now || self.is_drained() => self.end_step(now),
             State::Until(until) if until <= now => self.end_step(until),
+            State::Judging(until) if until <= now => {
+                if let Some(&Action::Analysis { analysis, .. }) = self.action() {
+                    let verdict = self.judging.last_verdict(analysis, now);
+                    self.take(analysis, verdict, now);
+                }
+            }
             _ => return false,
         }
         true
@@ -197,9 +261,16 @@ impl Machine {
             Action::Stop(mocks) => self.order(Task::Stop(mocks), Instant::MAX),
             Action::Drain { at_most, .. } if calls.is_empty() => self.state = State::Draining(now + at_most),
             Action::Pause(pause) => self.state = State::Until(now + pause),
+            Action::Analysis { analysis, at_most } => {
+                self.judging.ask(analysis);
+                self.state = State::Judging(now + at_most);
+            }
             Action::Promote => {
-                self.mark(now, MarkKind::Promoted);
-                self.end_step(now);
+                if self.ask_the_watching(now) {
+                    self.judging.end();
+                    self.mark(now, MarkKind::Promoted);
+                    self.end_step(now);
+                }
             }
             Action::Abort => {
                 self.end_step(now);
@@ -223,10 +294,13 @@ impl Machine {
 
     fn fail(&mut self, why: &str, now: Instant) {
         self.mark(now, MarkKind::Failed(why.to_owned()));
-        let can_go_back = !self.is_going_back && !self.way_back.is_empty();
         let verb = self.action().map_or("", Action::verb);
         let why = format!("step {} ({verb}) failed: {why}", self.step + 1);
-        if can_go_back { self.go_back(why, now) } else { self.next_step(now) }
+        if self.rollout.is_some() && !self.is_going_back {
+            self.go_back(why, now);
+        } else {
+            self.next_step(now);
+        }
     }
 
     fn next_step(&mut self, now: Instant) {
@@ -235,7 +309,17 @@ impl Machine {
         self.state = State::Next;
     }
 
+    fn hold(&mut self, why: String, now: Instant) {
+        self.judging.end();
+        self.mark(now, MarkKind::Held(why));
+        self.state = State::Over;
+    }
+
     fn go_back(&mut self, why: String, now: Instant) {
+        if self.rollout.is_some() && self.rollout.way_back.is_none() {
+            return self.hold(why, now);
+        }
+        self.judging.end();
         self.out.push_back(Output::Mark(Mark { at: now, step: None, kind: MarkKind::Aborted(why) }));
         self.is_going_back = true;
         self.step = self.steps.len();

@@ -9,15 +9,24 @@
 //! observe(seen)            the gateway picked a target, or was done with an attempt, or began an epoch
 //! ```
 
+pub mod judge;
+
 mod action;
 mod admin;
+mod plan;
 mod registry;
+
+mod versions;
+
+pub mod strategies;
 
 mod machine;
 mod output;
 
 pub use action::{Action, HeaderMatch, HeaderRoute, Step, TargetWeight, When};
 pub use admin::{AdminCall, calls};
-pub use machine::{Machine, Rollout, Seen};
+pub use machine::{Attempted, Machine, Seen};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
+pub use plan::Rollout;
 pub use registry::{Move, Registry};
+pub use versions::{Member, Shares, Version, Versions};

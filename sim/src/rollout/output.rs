@@ -3,6 +3,7 @@
 use gateway_core::time::Instant;
 
 use super::admin::AdminCall;
+use super::judge::{Evidence, Verdict};
 
 /// Which order an acknowledgement belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,17 @@ pub enum MarkKind {
     Over,
     /// A step could not be carried out: why.
     Failed(String),
+    /// A judge has spoken.
+    Judged {
+        /// Index among the rollout's analyses.
+        analysis: usize,
+        /// What it says.
+        verdict: Verdict,
+        /// What it goes by.
+        evidence: Evidence,
+    },
+    /// Nothing is decided, so nothing further is done: why.
+    Held(String),
     /// The rollout is given up: why. The way back begins.
     Aborted(String),
     /// The way back is done.

@@ -9,6 +9,7 @@ mod reader;
 mod surroundings;
 mod values;
 
+mod analyses;
 mod arrivals;
 mod behaviour;
 mod deck;
@@ -25,6 +26,7 @@ mod model;
 mod patterns;
 mod requests;
 mod retry;
+mod rollout;
 mod services;
 mod steps;
 mod streams;
@@ -32,6 +34,7 @@ mod thresholds;
 mod traces;
 mod upstreams;
 mod users;
+mod verbs;
 
 mod describe;
 mod origins;
@@ -57,7 +60,6 @@ use self::node::Table;
 use self::reader::{Section, Shape};
 use crate::load::Load;
 use crate::plan::{Engine, Plan, Source};
-use crate::rollout::Rollout;
 
 /// Every default, commented: what `sim` reads and what people can read.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -76,11 +78,13 @@ const SHAPE: Shape = Shape {
         "upstreams",
         "gateway",
         "mocks",
+        "rollout",
+        "analysis",
         "steps",
         "faults",
         "thresholds",
     ],
-    later: &["extends", "rollout", "analysis", "matrix", "report"],
+    later: &["extends", "matrix", "report"],
 };
 /// A name is a folder's name too.
 const NAME_MAX: usize = 64;
@@ -142,12 +146,14 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
     let mut files = Vec::new();
     let load = load::read(&section, engine.unwrap_or_default(), input, &mut files);
-    let entities = gateway::entities(&section, input);
+    let mut entities = gateway::entities(&section, input);
+    rollout::prepare(&section, &mut entities);
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
-    let steps::Steps { steps, switches } = steps::read(&section, &entities, &input.text, duration);
+    let (steps, rollout) = rollout::plan(&section, &entities, &mocks, &input.text, duration);
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
+    let switches = rollout.switches_max(&steps).max(steps::switches(&section));
     let known =
         thresholds::Known { entities: &entities, mocks: &mocks, load: load.as_ref(), switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
@@ -171,7 +177,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
         gateway: gateway?,
         mocks,
         steps,
-        rollout: Rollout::default(),
+        rollout,
         faults,
         thresholds,
     })

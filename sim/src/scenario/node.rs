@@ -70,6 +70,11 @@ impl Table {
 }
 
 impl Node {
+    /// The value when it is a string.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = &self.value { Some(text) } else { None }
+    }
+
     /// The value as TOML's own type.
     pub(super) fn to_toml(&self) -> toml::Value {
         match &self.value {

@@ -19,6 +19,9 @@ pub(super) struct Setting {
     pub(super) origin: String,
 }
 
+/// Tables that mean nothing unless the file has them.
+const LEFT_OUT: [&str; 1] = ["rollout"];
+
 /// Every setting that has a value, in the order of the defaults file, then of the scenario.
 pub(super) fn settings(source: &Source) -> Vec<Setting> {
     let mut found = Vec::new();
@@ -34,7 +37,8 @@ fn table(path: &str, own: &Table, defaults: Option<&Table>, source: &Source, fou
         entry(&below(&quoted(name)), node, default_of(name), source, found);
     }
     for (Key { name, .. }, node) in defaults.into_iter().flat_map(|defaults| &defaults.entries) {
-        if own.get(name).is_none() {
+        let is_left_out = path.is_empty() && LEFT_OUT.contains(&name.as_str());
+        if own.get(name).is_none() && !is_left_out {
             match &node.value {
                 // The defaults of a list are those of each entry; without entries there are none.
                 Value::List(items) if items.iter().any(|item| matches!(item.value, Value::Table(_))) => {}

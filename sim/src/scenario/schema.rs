@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::node::{Node, Table, Value as Toml};
 use super::reader::Shape;
 use super::{
-    DEFAULTS, SHAPE, defaults, faults, gateway, load, mocks, requests, retry, services, steps, streams,
-    upstreams, users,
+    DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, mocks, requests, retry, rollout, services,
+    steps, streams, upstreams, users, verbs,
 };
 
 /// A table of the file: its keys, and those of them that are tables themselves.
@@ -72,9 +72,23 @@ const WHOLE: Tree = Tree {
             "steps",
             Form::Many(&Tree {
                 shape: &steps::SHAPE,
-                parts: &[("set_host", Form::One(&leaf(&steps::SET_HOST)))],
+                parts: &[
+                    ("set_host", Form::One(&leaf(&verbs::SET_HOST))),
+                    ("set_target", Form::One(&leaf(&verbs::SET_TARGET))),
+                    ("ramp", Form::One(&leaf(&verbs::RAMP))),
+                    ("patch", Form::One(&leaf(&verbs::PATCH))),
+                    ("analysis", Form::One(&leaf(&verbs::ANALYSIS))),
+                ],
             }),
         ),
+        (
+            "rollout",
+            Form::One(&Tree {
+                shape: &rollout::SHAPE,
+                parts: &[("steps", Form::Many(&leaf(&rollout::SHARE)))],
+            }),
+        ),
+        ("analysis", Form::Many(&leaf(&analyses::SHAPE))),
         ("faults", Form::Many(&leaf(&faults::SHAPE))),
         ("thresholds", Form::Texts),
     ],

@@ -2,55 +2,45 @@
 
 use std::time::Duration;
 
-use super::gateway::Entities;
+use super::node::{Node, Value};
 use super::reader::{Section, Shape};
-use super::services;
-use crate::rollout::{Action, Step, When};
+use super::verbs::Known;
+use crate::rollout::{Step, When};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
     what: "a step",
-    keys: &["at", "set_host"],
-    later: &[
+    keys: &[
+        "at",
+        "set_host",
         "set_weight",
-        "set_target",
         "ramp",
-        "set_header_route",
-        "set_mirror_route",
-        "set_canary_scale",
-        "start",
-        "wait_ready",
-        "stop",
+        "set_target",
+        "patch",
         "pause",
         "analysis",
+        "start",
+        "wait_ready",
         "drain",
+        "stop",
         "promote",
         "abort",
-        "patch",
-        "wait_until",
     ],
+    later: &["set_header_route", "set_mirror_route", "set_canary_scale", "wait_until"],
 };
-pub(super) const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
+/// All keys but the time.
+const VERBS: &[&str] = SHAPE.keys.split_at(1).1;
 
-/// What the file says will happen.
-pub(super) struct Steps {
-    /// Those that make sense.
-    pub(super) steps: Vec<Step>,
-    /// How many switches the file asks for, mistakes included.
-    pub(super) switches: usize,
-}
-
-/// The steps; `duration` is how long the load is.
+/// The steps that the file writes out; `duration` is how long the load is.
 pub(super) fn read(
     root: &Section<'_>,
-    entities: &Entities<'_>,
+    known: &mut Known<'_, '_>,
     file: &str,
     duration: Option<Duration>,
-) -> Steps {
+) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let sections = root.sections("steps", &SHAPE);
     let mut previous = Duration::ZERO;
-    for (number, section) in sections.iter().enumerate() {
+    for (number, section) in root.sections("steps", &SHAPE).iter().enumerate() {
         // A step without a time follows the one above it as soon as that is over.
         let when = if section.has("at") { section.duration("at").map(When::At) } else { Some(When::Then) };
         if let Some(When::At(at)) = when
@@ -58,12 +48,35 @@ pub(super) fn read(
         {
             previous = at;
         }
-        if let Some((action, when)) = action(section, number + 1, entities).zip(when) {
-            steps.push(Step { when, action, line: section.place.line(file) });
+        let actions = verb(section).and_then(|(verb, node)| known.actions(section, verb, node, number + 1));
+        let Some((actions, mut when)) = actions.zip(when) else { continue };
+        let line = section.place.line(file);
+        for action in actions {
+            steps.push(Step { when: std::mem::replace(&mut when, When::Then), action, line });
         }
     }
-    let switches = sections.iter().filter(|section| section.has("set_host")).count();
-    Steps { steps, switches }
+    steps
+}
+
+/// How many switches the file writes out, mistakes included.
+pub(super) fn switches(root: &Section<'_>) -> usize {
+    let steps = root.own("steps").map(|node| &node.value);
+    let Some(Value::List(steps)) = steps else { return 0 };
+    let has_switch =
+        |step: &&Node| matches!(&step.value, Value::Table(table) if table.get("set_host").is_some());
+    steps.iter().filter(has_switch).count()
+}
+
+/// The names of the analyses that steps ask for.
+pub(super) fn asked(root: &Section<'_>) -> Vec<String> {
+    let steps = root.own("steps").map(|node| &node.value);
+    let Some(Value::List(steps)) = steps else { return Vec::new() };
+    let name = |step: &Node| {
+        let Value::Table(step) = &step.value else { return None };
+        let Value::Table(question) = &step.get("analysis")?.value else { return None };
+        question.get("name")?.as_text().map(str::to_owned)
+    };
+    steps.iter().filter_map(name).collect()
 }
 
 fn is_in_time(section: &Section<'_>, at: Duration, previous: Duration, duration: Option<Duration>) -> bool {
@@ -82,8 +95,11 @@ fn is_in_time(section: &Section<'_>, at: Duration, previous: Duration, duration:
     false
 }
 
-fn action(section: &Section<'_>, number: usize, entities: &Entities<'_>) -> Option<Action> {
-    let Some(node) = section.own("set_host") else {
+/// The one verb of a step.
+fn verb<'a>(section: &Section<'a>) -> Option<(&'a str, &'a Node)> {
+    let is_verb = |name: &str| VERBS.contains(&name);
+    let mut said = section.entries().iter().filter(|(key, _)| is_verb(&key.name));
+    let Some((key, node)) = said.next() else {
         // Another verb, or a slip in this one, has been noted already.
         if section.entries().iter().all(|(key, _)| key.name == "at") {
             let help = "write set_host = { service = \"...\", host = \"...\" }";
@@ -91,13 +107,10 @@ fn action(section: &Section<'_>, number: usize, entities: &Entities<'_>) -> Opti
         }
         return None;
     };
-    let inner = section.inline("set_host", node, &SET_HOST)?;
-    let message = format!("step {number} changes a Service that does not exist");
-    let service = services::named(&inner, "service", &message, entities);
-    let host = inner.required_text("host", "green").filter(|host| {
-        let message = format!("step {number} points at an upstream that does not exist");
-        entities.upstreams.check(&inner, "host", host, &message)
-    });
-    let service_name = inner.text("service")?.to_owned();
-    Some(Action::SetHost { service: service?, service_name, host: host?.to_owned() })
+    if let Some((second, _)) = said.next() {
+        let (message, label) = ("a step is one thing", format!("`{}` stands here already", key.name));
+        section.mistakes.note(&second.place, message, label, "write two [[steps]]");
+        return None;
+    }
+    Some((&key.name, node))
 }

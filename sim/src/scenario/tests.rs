@@ -13,6 +13,7 @@ use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 use crate::rollout::Step;
 
 mod load;
+mod rollout;
 
 const BLUE_GREEN: &str = include_str!("../../../scenarios/blue_green.toml");
 
@@ -339,8 +340,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("set_host = { service = \"example-service\", host = \"blue\"", "set_hots = {", "unknown key `set_hots`"),
     (
         "set_host = { service = \"example-service\", host = \"blue\" }",
-        "pause = \"5s\"",
-        "`pause` is not served yet",
+        "set_mirror_route = \"x\"",
+        "`set_mirror_route` is not served yet",
     ),
     ("set_host = { service = \"example-service\", host = \"blue\" }", "", "a step does nothing"),
     (
@@ -354,10 +355,10 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "step 1 points at an upstream that does not exist",
     ),
     ("[thresholds]", "seed = 43\n[thresholds]", "`seed` belongs to the step above it"),
-    ("[thresholds]", "[rollout]\nstrategy = \"canary\"\n[thresholds]", "`rollout` is not served yet"),
+    ("[thresholds]", "[rollout]\nstrategy = \"canary\"\n[thresholds]", "a rollout needs `service`"),
     ("[thresholds]", "[thresholds]\nsummary = \"x\"", "`summary` belongs to the thresholds above it"),
     ("dropped   ", "droped    ", "no metric is called `droped`"),
-    ("dropped   ", "rollback  ", "the metric `rollback` is not served yet"),
+    ("dropped   ", "rollback  ", "`rollback` cannot be asked for `count`"),
     ("dropped   ", "\"dropped{cause:refusd}\"", "the cause of a threshold does not exist"),
     ("upstream:blue", "upstream:bleu", "the upstream of a threshold does not exist"),
     ("phase:after-1", "phase:after-3", "the phase of a threshold does not exist"),

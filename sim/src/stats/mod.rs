@@ -1,10 +1,12 @@
-//! Numbers that say how sure one may be: ranks, intervals by order statistics, differences. Pure arithmetic, no samples
-//! kept; what is compared with what is left to `summary`.
+//! Numbers that say how sure one may be: ranks, intervals by order statistics, differences, tests. Pure arithmetic, no samples
+//! kept; what is compared with what is left to `summary` and to the judges of `rollout`.
 
 mod proportion;
 mod quantile;
+mod ratio;
 mod shares;
 
 pub use proportion::proportion;
 pub use quantile::{Estimate, difference, rank, ranks};
+pub use ratio::RatioTest;
 pub use shares::{GTest, g_test};

@@ -4,6 +4,7 @@ use super::tables::ms;
 use super::{Event, FaultSpan};
 use crate::measure::{Measured, MeasuredSwitch};
 use crate::plan::Plan;
+use crate::rollout::{Action, Mark, MarkKind};
 use crate::words;
 
 pub(super) fn events(plan: &Plan, measured: &Measured, faults: &[FaultSpan]) -> Vec<Event> {
@@ -20,6 +21,7 @@ pub(super) fn events(plan: &Plan, measured: &Measured, faults: &[FaultSpan]) -> 
     events.extend(
         measured.warnings.iter().map(|warning| event(ms(warning.at), "warning", warning.text.clone())),
     );
+    events.extend(measured.rollout.marks.iter().filter_map(|mark| of_mark(plan, mark)));
     if let Some(at) = measured.conditions.aborted_at {
         let never = plan.steps.len().saturating_sub(measured.switches.len());
         let steps = if never > 0 {
@@ -32,6 +34,27 @@ pub(super) fn events(plan: &Plan, measured: &Measured, faults: &[FaultSpan]) -> 
     events.extend(faults.iter().flat_map(of_fault));
     events.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
     events
+}
+
+/// What a switch does not tell already.
+fn of_mark(plan: &Plan, mark: &Mark) -> Option<Event> {
+    let step = mark.step.and_then(|step| Some((step + 1, plan.action(step)?)));
+    let (kind, text) = match (&mark.kind, step) {
+        (MarkKind::Began, Some((step, action))) if !matches!(action, Action::SetHost { .. }) => {
+            ("step", format!("step {step}: {}", action.in_words()))
+        }
+        (MarkKind::Failed(why), Some((step, _))) => ("warning", format!("step {step} failed: {why}")),
+        (MarkKind::Judged { analysis, verdict, evidence }, _) => {
+            let name = plan.rollout.analyses.get(*analysis).map_or("", |analysis| analysis.name.as_str());
+            ("analysis", format!("{name}: {}: {}", verdict.as_str(), evidence.in_words()))
+        }
+        (MarkKind::Held(why), _) => ("rollout", format!("held: {why}")),
+        (MarkKind::Aborted(why), _) => ("rollout", format!("given up: {why}")),
+        (MarkKind::RolledBack, _) => ("rollout", "rolled back".to_owned()),
+        (MarkKind::Promoted, _) => ("rollout", "promoted".to_owned()),
+        _ => return None,
+    };
+    Some(event(ms(mark.at), kind, text))
 }
 
 fn of_fault(fault: &FaultSpan) -> impl Iterator<Item = Event> {

@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod histograms;
 mod requests;
+pub mod rollout;
 mod series;
 mod tables;
 
@@ -48,13 +49,19 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
     let weights = tables::weights(plan, measured);
     let end = measured.conditions.aborted_at.unwrap_or(Instant::ZERO + plan.load.duration());
     let faults = faults::faults(plan, end);
-    let thresholds = thresholds::evaluate(plan, measured, &switches, &weights);
+    let rollout = rollout::rollout(plan, measured);
+    let thresholds = thresholds::evaluate(
+        plan,
+        measured,
+        &thresholds::Rows { switches: &switches, weights: &weights, rollout: rollout.as_ref() },
+    );
     let evidence = verdict::Evidence {
         measured,
         requests: &ledger,
         validity: &validity,
         switches: &switches,
         weights: &weights,
+        rollout: rollout.as_ref(),
     };
     Summary {
         schema: SCHEMA,
@@ -79,6 +86,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         requests: ledger,
         weights,
         switches,
+        rollout,
         faults,
         replications: None,
     }

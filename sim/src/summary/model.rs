@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Replications;
+use super::rollout::RolloutSummary;
 
 /// The version of the names below. A reader must refuse a number it does not know.
 pub const SCHEMA: u32 = 1;
@@ -45,6 +46,9 @@ pub struct Summary {
     pub weights: Vec<WeightRow>,
     /// Each switch of a Service's host, in order.
     pub switches: Vec<Switch>,
+    /// The rollout, in a run that is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSummary>,
     /// Each mock target, in file order.
     pub targets: Vec<TargetRow>,
     /// The three slowest answered requests outside warm-up, slowest first.

@@ -31,10 +31,12 @@ fn worst(evidence: &Evidence<'_>, thresholds: &[ThresholdResult], result: Outcom
         return untrusted(evidence);
     }
     let troubles = [
+        broken(evidence),
         lost(evidence),
         dropped(evidence),
         wrong(evidence),
         failed_switch(evidence),
+        given_up(evidence),
         inexact(evidence),
         failed_threshold(thresholds),
     ];
@@ -51,6 +53,14 @@ fn stopped(evidence: &Evidence<'_>, at: Instant) -> String {
     let at = words::seconds(at.as_millis_f64(), 1);
     let of = words::count(evidence.requests.intended);
     format!("Stopped at {at} s: {} of {of} requests were never sent.", words::count(unsent))
+}
+
+/// A rollout that does not keep what it promises is worse than any drop.
+fn broken(evidence: &Evidence<'_>) -> Option<String> {
+    let breach = evidence.broken_promise()?;
+    let requests = words::counted(breach.count, "time");
+    let at = words::seconds(breach.t_ms, 1);
+    Some(format!("Not kept: {}, {requests} from {at} s on ({}).", breach.promise, breach.requests.join(", ")))
 }
 
 fn lost(evidence: &Evidence<'_>) -> Option<String> {
@@ -131,6 +141,13 @@ fn wrong(evidence: &Evidence<'_>) -> Option<String> {
         parts.push(were(twice, "served more than once"));
     }
     (!parts.is_empty()).then(|| format!("{}.", words::list(&parts)))
+}
+
+/// `The rollout was rolled back after 3.1 s: errors: fail: ...`
+fn given_up(evidence: &Evidence<'_>) -> Option<String> {
+    let rollout = evidence.rollout?;
+    let why = rollout.why.as_ref()?;
+    Some(format!("The rollout was {} at {} s: {why}.", rollout.ended, words::seconds(rollout.decided_ms?, 1)))
 }
 
 fn failed_switch(evidence: &Evidence<'_>) -> Option<String> {

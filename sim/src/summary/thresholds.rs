@@ -3,10 +3,12 @@
 
 use std::cmp::Ordering;
 
+use super::rollout::RolloutSummary;
 use super::selection::{Selection, is_called, select, tag};
 use super::{Switch, ThresholdResult, WeightRow, WeightTest};
 use crate::measure::{Cause, Measured, Times};
-use crate::plan::{Aggregation, Comparison, Expression, Limit, Metric, Plan, Threshold};
+use crate::plan::{Aggregation, Comparison, End, Expression, Limit, Metric, Plan, Threshold};
+use crate::rollout::Action;
 use crate::{stats, words};
 
 /// More targets than this are counted rather than listed.
@@ -14,17 +16,20 @@ const LISTED_MAX: usize = 8;
 const NO_SAMPLES: &str = "no samples";
 
 /// All thresholds, failed ones first, otherwise in file order.
-pub(super) fn evaluate(
-    plan: &Plan,
-    measured: &Measured,
-    switches: &[Switch],
-    weights: &[WeightRow],
-) -> Vec<ThresholdResult> {
-    let run = Run { plan, measured, switches, weights };
+pub(super) fn evaluate(plan: &Plan, measured: &Measured, rows: &Rows<'_>) -> Vec<ThresholdResult> {
+    let Rows { switches, weights, rollout } = *rows;
+    let run = Run { plan, measured, switches, weights, rollout };
     let mut results: Vec<ThresholdResult> =
         plan.thresholds.iter().map(|threshold| run.evaluate(threshold)).collect();
     results.sort_by_key(|result| result.ok);
     results
+}
+
+/// What has been summed up already.
+pub(super) struct Rows<'a> {
+    pub(super) switches: &'a [Switch],
+    pub(super) weights: &'a [WeightRow],
+    pub(super) rollout: Option<&'a RolloutSummary>,
 }
 
 struct Run<'a> {
@@ -32,6 +37,7 @@ struct Run<'a> {
     measured: &'a Measured,
     switches: &'a [Switch],
     weights: &'a [WeightRow],
+    rollout: Option<&'a RolloutSummary>,
 }
 
 /// A value that was seen.
@@ -79,6 +85,7 @@ impl Run<'_> {
     fn evaluate(&self, threshold: &Threshold) -> ThresholdResult {
         let judged = match threshold.expression {
             Expression::Exact => self.exact(threshold),
+            Expression::Ends(end) => self.ends(end),
             Expression::Compare { aggregation, comparison, limit } => {
                 match self.see(threshold, aggregation, comparison) {
                     Ok(seen) => compare(&seen, comparison, limit),
@@ -106,6 +113,8 @@ impl Run<'_> {
         match threshold.metric {
             Metric::Switch => return self.switch(threshold, aggregation, comparison),
             Metric::Rate => return self.rate(),
+            Metric::Detect => return self.time_of("nothing was decided", |rollout| rollout.detect_ms),
+            Metric::Rollback => return self.time_of("there was no way back", |rollout| rollout.rollback_ms),
             Metric::Weights => return Err("weights are judged by `exact` only".to_owned()),
             _ => {}
         }
@@ -128,6 +137,21 @@ impl Run<'_> {
         Ok(Seen { value, text: format!("{} /s", words::decimal(value, 1)), unit: Unit::Number })
     }
 
+    // === Rollout ===
+
+    fn ends(&self, end: End) -> Judged {
+        let Some(rollout) = self.rollout else { return Judged::failed("there was no rollout") };
+        let why = rollout.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let observed = format!("{}{why}", rollout.ended);
+        let ok = rollout.ended == end.as_str();
+        Judged { ok, observed, used: None, margin: words::NOTHING.to_owned() }
+    }
+
+    fn time_of(&self, without: &str, of: impl Fn(&RolloutSummary) -> Option<f64>) -> Result<Seen, String> {
+        let value = self.rollout.and_then(of).ok_or_else(|| without.to_owned())? * 1000.0;
+        Ok(Seen { value, text: words::time(value), unit: Unit::Time })
+    }
+
     // === Switches ===
 
     /// The worst of all switches, each of which must have happened.
@@ -143,7 +167,9 @@ impl Run<'_> {
                 name == "switch" || name == crate::measure::PhaseKind::Switch(at).name(usize::MAX)
             })
         };
-        let meant: Vec<usize> = (0..self.plan.steps.len()).filter(|&at| is_meant(at)).collect();
+        let planned =
+            self.plan.steps.iter().filter(|step| matches!(step.action, Action::SetHost { .. })).count();
+        let meant: Vec<usize> = (0..planned.max(self.switches.len())).filter(|&at| is_meant(at)).collect();
         let mut worst: Option<f64> = None;
         let mut sum = 0.0;
         for &at in &meant {

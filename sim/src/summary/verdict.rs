@@ -1,5 +1,6 @@
 //! Pass, fail or invalid, and what the process exits with.
 
+use super::rollout::{BreachRow, RolloutSummary};
 use super::{Ledger, Outcome, Switch, ThresholdResult, Trust, Validity, Verdict, WeightRow, sentence};
 use crate::measure::Measured;
 
@@ -15,6 +16,14 @@ pub(super) struct Evidence<'a> {
     pub(super) validity: &'a Validity,
     pub(super) switches: &'a [Switch],
     pub(super) weights: &'a [WeightRow],
+    pub(super) rollout: Option<&'a RolloutSummary>,
+}
+
+impl Evidence<'_> {
+    /// A promise of the rollout that was not kept.
+    pub(super) fn broken_promise(&self) -> Option<&BreachRow> {
+        self.rollout?.breaches.first()
+    }
 }
 
 /// The verdict: a measurement that cannot be trusted judges nothing. `strict` asks for a VALID one.
@@ -26,7 +35,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, thresholds: Vec<ThresholdResult>, s
     };
     let (result, exit_code) = if !is_trusted {
         (Outcome::Invalid, NOT_TRUSTWORTHY)
-    } else if thresholds.iter().any(|threshold| !threshold.ok) {
+    } else if evidence.broken_promise().is_some() || thresholds.iter().any(|threshold| !threshold.ok) {
         (Outcome::Fail, THRESHOLD_FAILED)
     } else {
         (Outcome::Pass, PASS)

@@ -6,6 +6,9 @@ use std::time::Duration;
 use gateway_core::shell::Clock;
 
 use super::report::channel;
+use gateway_core::time::Instant;
+use tokio::sync::watch;
+
 use super::{EngineError, Thread, spawn, targets};
 use crate::load::RequestIds;
 use crate::mock::Faults;
@@ -42,6 +45,7 @@ impl MockTarget {
                 clock,
                 reporter,
                 stop,
+                processes: vec![watch::Sender::new(Some(Instant::ZERO)).subscribe()],
                 drain: DRAIN,
             })
         })?;

@@ -1,6 +1,7 @@
 //! Drives the rollout's machine and the registry of targets in real time, and carries out their orders the way a user would: by
 //! calls of the Admin API over HTTP. Decides nothing.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -18,13 +19,13 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::measure::{Observation, StepMoments};
-use crate::rollout::{AdminCall, Machine, Move, Order, Output, Registry, Seen, Task};
+use crate::rollout::{AdminCall, Machine, Move, Order, OrderId, Output, Registry, Seen, Task};
 
 /// How long a call of the Admin API may take before the step counts as failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +36,10 @@ const FLUSH: Duration = Duration::from_millis(10);
 pub(super) struct Start {
     pub(super) machine: Machine,
     pub(super) registry: Registry,
+    /// Since when each mock's process runs.
+    pub(super) processes: Vec<watch::Sender<Option<Instant>>>,
+    /// Where each mock listens.
+    pub(super) ports: Vec<SocketAddr>,
     pub(super) admin: SocketAddr,
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
@@ -56,6 +61,9 @@ pub(super) fn run(start: Start) -> io::Result<()> {
             reporter: start.reporter,
             applied: start.applied,
             seen: start.seen,
+            processes: start.processes,
+            ports: start.ports,
+            awaited: Cell::default(),
         };
         tokio::select! {
             rang = control.alarm.run() => rang,
@@ -72,21 +80,31 @@ struct Control {
     reporter: Reporter,
     applied: Receiver<Applied>,
     seen: Receiver<Seen>,
+    processes: Vec<watch::Sender<Option<Instant>>>,
+    ports: Vec<SocketAddr>,
+    /// The mocks that the machine waits for, and the order to acknowledge once they accept connections.
+    awaited: Cell<Option<(OrderId, Vec<u32>)>>,
 }
 
 impl Control {
     /// Never ends: what the gateway does by itself is told to the end of the run.
     async fn drive(&self, mut machine: Machine, mut registry: Registry) {
         loop {
-            self.seen.try_iter().for_each(|seen| machine.observe(seen));
+            // First what the workers did, then what was put in force meanwhile: of the two, an attempt's epoch is told first.
+            let seen: Vec<_> = self.seen.try_iter().collect();
+            self.tell_epochs(&mut machine);
+            for seen in seen {
+                machine.observe(seen);
+            }
+            self.look_whether_ready(&mut machine).await;
             let now = self.clock.now();
             if let Some(due) = registry.due(now) {
-                self.register(due, &mut registry).await;
+                self.register(due, &mut registry, &mut machine).await;
                 continue;
             }
             match machine.poll(now) {
                 Some(Output::Order(order)) => self.carry_out(order, &mut machine).await,
-                Some(Output::Mark(_)) => {}
+                Some(Output::Mark(mark)) => self.reporter.report(Observation::Rollout(mark)),
                 None => {
                     let next = machine.next_time().min(registry.next_time());
                     self.idle_until(next.min(now + FLUSH)).await;
@@ -97,26 +115,44 @@ impl Control {
 
     async fn carry_out(&self, order: Order, machine: &mut Machine) {
         let ok = match order.task {
-            Task::Admin(calls) => self.change(order.step, &calls).await,
-            // No step that is read so far asks for them.
-            Task::Start(_) | Task::AwaitReady(_) | Task::Stop(_) => false,
+            Task::Admin(calls) => self.change(order.step, &calls, machine).await,
+            Task::Start(mocks) => self.set_processes(&mocks, Some(self.clock.now())),
+            Task::Stop(mocks) => self.set_processes(&mocks, None),
+            Task::AwaitReady(mocks) => return self.awaited.set(Some((order.id, mocks))),
         };
         machine.acked(order.id, self.clock.now(), ok);
     }
 
     /// A target leaves or comes back. What the gateway refuses, as after a change of the file's own, stays undone.
-    async fn register(&self, due: Move, registry: &mut Registry) {
+    async fn register(&self, due: Move, registry: &mut Registry, machine: &mut Machine) {
         self.reporter.flush_until(self.clock.now());
         let weight = self.call_in_time(&due.question()).await.and_then(|answer| weight(&answer));
         if let Some(call) = weight.and_then(|weight| registry.call(due, weight)) {
             self.call_in_time(&call).await;
         }
-        self.tell_epochs();
+        self.tell_epochs(machine);
         self.reporter.flush();
     }
 
+    /// Whether somebody was there to be told.
+    fn set_processes(&self, mocks: &[u32], since: Option<Instant>) -> bool {
+        mocks.iter().all(|&mock| self.processes[mock as usize].send(since).is_ok())
+    }
+
+    /// Acknowledges once all who are waited for accept connections, as a readiness probe sees it.
+    async fn look_whether_ready(&self, machine: &mut Machine) {
+        let Some((order, mut mocks)) = self.awaited.take() else { return };
+        while let Some(&mock) = mocks.last() {
+            if TcpStream::connect(self.ports[mock as usize]).await.is_err() {
+                return self.awaited.set(Some((order, mocks)));
+            }
+            mocks.pop();
+        }
+        machine.acked(order, self.clock.now(), true);
+    }
+
     /// Whether all calls of a step succeeded.
-    async fn change(&self, step: usize, calls: &[AdminCall]) -> bool {
+    async fn change(&self, step: usize, calls: &[AdminCall], machine: &mut Machine) -> bool {
         let requested = self.clock.now();
         // Whatever happens while the step is under way must be reported behind it.
         self.reporter.flush_until(requested);
@@ -125,7 +161,7 @@ impl Control {
             ok = ok && self.call_in_time(call).await.is_some();
         }
         let acked = ok.then(|| self.clock.now());
-        let applied = self.tell_epochs().filter(|_| ok);
+        let applied = self.tell_epochs(machine).filter(|_| ok);
         self.reporter.report(Observation::Stepped(StepMoments { step, requested, acked, applied }));
         self.reporter.flush();
         ok
@@ -133,13 +169,14 @@ impl Control {
 
     /// Tells of the epochs that began since this was called last; when the last change that somebody asked for was put in
     /// force, if one was.
-    fn tell_epochs(&self) -> Option<Instant> {
+    fn tell_epochs(&self, machine: &mut Machine) -> Option<Instant> {
         let mut changed = None;
         for applied in self.applied.try_iter() {
             if applied.cause == Cause::Change {
                 changed = Some(applied.at);
             }
             for epoch in applied.epochs {
+                machine.observe(Seen::Began(epoch.clone()));
                 self.reporter.report(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });
             }
         }
@@ -148,8 +185,6 @@ impl Control {
 
     /// Waits, and says meanwhile that nothing has happened.
     async fn idle_until(&self, until: Instant) {
-        // A change of health may come at any time; nobody waits for what it was.
-        self.tell_epochs();
         self.reporter.flush();
         self.alarm.wait_until(until).await;
     }

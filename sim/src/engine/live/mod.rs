@@ -33,7 +33,7 @@ use std::time::Duration;
 use gateway_core::gateway::{Applied, Gateway};
 use gateway_core::shell::{ClientLimits, Clock, Hooks, Observer, Settings, Shell};
 use gateway_core::time::Instant;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch as process};
 
 use self::machine::JitterProbe;
 use self::observer::WorkerObserver;
@@ -143,10 +143,16 @@ impl Parts {
             probe: JitterProbe::start(&clock),
             failed: None,
         };
+        // A target that a step starts is not there until then.
+        let runs = |is_there: bool| process::Sender::new(is_there.then_some(Instant::ZERO));
+        let processes: Vec<_> = plan.there_at_start().into_iter().map(runs).collect();
+        let for_doors: Vec<_> = processes.iter().map(process::Sender::subscribe).collect();
+        let ports: Vec<_> = plan.mocks.iter().map(|mock| overrides[&mock.name]).collect();
         let (mocks, faults, seed, target_ids, target_clock) =
             (plan.mocks.clone(), plan.picked_faults(), plan.seed, ids.clone(), clock.clone());
         parts.others.push(spawn("targets", move |stop| {
             targets::run(targets::Start {
+                processes: for_doors,
                 listeners,
                 mocks,
                 faults,
@@ -187,6 +193,8 @@ impl Parts {
             control::run(control::Start {
                 machine,
                 registry,
+                processes,
+                ports,
                 admin,
                 clock: control_clock,
                 reporter: for_control,

@@ -13,7 +13,7 @@ use hyper::HeaderMap;
 use super::report::Reporter;
 use crate::load::{RequestIds, ids};
 use crate::measure::{Observation, Pick};
-use crate::rollout::Seen;
+use crate::rollout::{Attempted, Seen};
 
 /// Between two reports of a worker that sees little.
 const FLUSH: Duration = Duration::from_millis(10);
@@ -62,7 +62,16 @@ impl Observer for WorkerObserver {
     fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) {
         if request != FOREIGN {
             let (upstream, target) = (attempt.upstream, attempt.target);
-            let _ = self.seen.send(Seen::Finished { target });
+            let attempted = Attempted {
+                at,
+                latency: at.since(attempt.began),
+                upstream,
+                target,
+                epoch: attempt.epoch,
+                is_first: attempt.number == 0,
+                outcome,
+            };
+            let _ = self.seen.send(Seen::Finished(attempted));
             self.reporter.report(Observation::Finished { at, upstream, target, outcome });
         }
     }

@@ -14,7 +14,7 @@ use super::World;
 use super::calendar::Event;
 use super::flight::{NEVER, Owner, Stage};
 use crate::measure::{Observation, StepMoments};
-use crate::rollout::{AdminCall, Order, Output, Task};
+use crate::rollout::{AdminCall, Order, Output, Seen, Task};
 
 /// When a modelled gateway's entities are made, milliseconds since 1970: the same in every run.
 const EPOCH_MS: u64 = 0;
@@ -22,30 +22,64 @@ const EPOCH_MS: u64 = 0;
 impl World<'_> {
     /// Lets the rollout's machine say what is to be done now.
     pub(super) fn step(&mut self) {
+        self.look_whether_ready();
         while let Some(output) = self.machine.poll(self.now) {
             match output {
-                Output::Order(order) => self.carry_out(&order),
-                Output::Mark(_) => {}
+                Output::Order(order) => self.carry_out(order),
+                Output::Mark(mark) => self.see(Observation::Rollout(mark)),
             }
         }
         self.expect_step();
     }
 
+    /// When all mocks that the machine waits for accept connections.
+    fn all_ready(&self) -> Option<Instant> {
+        let (_, mocks) = self.awaited.as_ref()?;
+        mocks.iter().map(|&mock| self.sites[mock as usize].target.ready()).max()
+    }
+
+    fn look_whether_ready(&mut self) {
+        if self.all_ready().is_some_and(|ready| ready <= self.now)
+            && let Some((order, _)) = self.awaited.take()
+        {
+            self.machine.acked(order, self.now, true);
+        }
+    }
+
     /// Enters the machine's next moment.
     pub(super) fn expect_step(&mut self) {
-        let next = self.machine.next_time().max(self.now);
+        let ready = self.all_ready().unwrap_or(Instant::MAX);
+        let next = self.machine.next_time().min(ready).max(self.now);
         if next != Instant::MAX && self.steps_at.is_none_or(|at| at != next || at <= self.now) {
             self.steps_at = Some(next);
             self.calendar.push(next, Event::Step);
         }
     }
 
-    fn carry_out(&mut self, order: &Order) {
-        let ok = match &order.task {
-            Task::Admin(calls) => self.change_gateway(order.step, calls),
-            Task::Start(_) | Task::AwaitReady(_) | Task::Stop(_) => false,
+    fn carry_out(&mut self, order: Order) {
+        let ok = match order.task {
+            Task::Admin(calls) => self.change_gateway(order.step, &calls),
+            Task::Start(mocks) => self.set_processes(&mocks, Some(self.now)),
+            Task::Stop(mocks) => self.set_processes(&mocks, None),
+            Task::AwaitReady(mocks) => {
+                self.awaited = Some((order.id, mocks));
+                return self.look_whether_ready();
+            }
         };
         self.machine.acked(order.id, self.now, ok);
+    }
+
+    fn set_processes(&mut self, mocks: &[u32], since: Option<Instant>) -> bool {
+        for &mock in mocks {
+            let target = &self.sites[mock as usize].target;
+            target.set_process(since);
+            let ready = target.ready();
+            if ready < Instant::MAX {
+                self.calendar.push(ready, Event::Change(mock));
+            }
+            self.change(mock);
+        }
+        true
     }
 
     /// Makes all calls of a step at once; whether all succeeded.
@@ -103,6 +137,7 @@ impl World<'_> {
     /// Something is in force.
     fn tell(&mut self, applied: Applied) {
         for epoch in applied.epochs {
+            self.machine.observe(Seen::Began(epoch.clone()));
             self.see(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });
         }
     }

@@ -12,7 +12,7 @@ use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Sent, Stage};
 use crate::measure::{Cause, Ending, Observation, Pick};
-use crate::rollout::Seen;
+use crate::rollout::{Attempted, Seen};
 
 /// Idle connections kept for each target and worker, and for how long: the live gateway's.
 const IDLE_MAX: usize = 512;
@@ -255,9 +255,18 @@ impl World<'_> {
     /// Hands an attempt back to the gateway; the next one, if there is one.
     fn finish(&mut self, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
         let (upstream, target) = (attempt.upstream, attempt.target);
+        let attempted = Attempted {
+            at: self.now,
+            latency: self.now.since(attempt.began),
+            upstream,
+            target,
+            epoch: attempt.epoch,
+            is_first: attempt.number == 0,
+            outcome,
+        };
         let next = self.gateway.finish(attempt, outcome, self.now, &mut self.rngs[worker]);
         self.see(Observation::Finished { at: self.now, upstream, target, outcome });
-        self.machine.observe(Seen::Finished { target });
+        self.machine.observe(Seen::Finished(attempted));
         self.hear_news();
         match next {
             Next::Done => None,

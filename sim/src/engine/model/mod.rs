@@ -37,7 +37,7 @@ use self::site::Site;
 use crate::measure::{Conditions, Observation};
 use crate::mock::{Latency, Sampler};
 use crate::plan::Plan;
-use crate::rollout::Machine;
+use crate::rollout::{Machine, OrderId};
 
 /// Observations handed on at once.
 const BATCH: usize = 4096;
@@ -67,6 +67,8 @@ struct World<'a> {
     /// The mock behind each target.
     mock_of: FxHashMap<TargetId, u32>,
     machine: Machine,
+    /// The mocks that the machine waits for, and the order to acknowledge once they accept connections.
+    awaited: Option<(OrderId, Vec<u32>)>,
     /// When the machine has something to say next, as the calendar has it.
     steps_at: Option<Instant>,
     /// When the gateway does something by itself next, as the calendar has it.
@@ -93,7 +95,7 @@ impl<'a> World<'a> {
         let seed = plan.seed;
         let workers = plan.gateway.options.workers.max(1);
         let faults = Rc::new(plan.picked_faults());
-        let sites = plan.mocks.iter().enumerate();
+        let sites = plan.mocks.iter().zip(plan.there_at_start()).enumerate();
         let count = plan.load.total();
         let mut world = Self {
             plan,
@@ -105,9 +107,12 @@ impl<'a> World<'a> {
             gateway: Gateway::with(plan.gateway.config.clone(), plan.gateway.options),
             gate: Gate::new(workers, plan.mocks.len()),
             heads: Heads::new(&plan.load, seed, count, workers),
-            sites: sites.map(|(number, mock)| Site::new(number, mock, &faults, seed)).collect(),
+            sites: sites
+                .map(|(number, (mock, is_there))| Site::new(number, mock, is_there, &faults, seed))
+                .collect(),
             mock_of: plan.mocks_of_targets(),
             machine: plan.machine(),
+            awaited: None,
             steps_at: None,
             gateway_at: None,
             probes: FxHashMap::default(),

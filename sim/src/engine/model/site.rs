@@ -32,8 +32,16 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(number: usize, mock: &MockPlan, faults: &Rc<Faults>, seed: u64) -> Self {
+    /// Number `number` of the plan; unless it `is_there` from the start, a step starts it.
+    pub(super) fn new(
+        number: usize,
+        mock: &MockPlan,
+        is_there: bool,
+        faults: &Rc<Faults>,
+        seed: u64,
+    ) -> Self {
         let target = Target::new(number, &mock.name, mock.behaviour.clone(), faults, seed);
+        target.set_process(is_there.then_some(Instant::ZERO));
         Self {
             changes: target.changes().into_iter().collect(),
             target,

@@ -21,6 +21,9 @@ impl Recorder {
         }
         self.bins.ended(record, lag);
         let is_warm = record.intended >= self.facts.warmup;
+        let numbering = &self.facts.numbering;
+        let user = (numbering.stream(record.index), numbering.user(record.index));
+        self.rollout.ended(record, user, mock);
         if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
             target.count(record, is_warm);
         }

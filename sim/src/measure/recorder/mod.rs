@@ -20,6 +20,7 @@ use crate::measure::ledger::Tally;
 use crate::measure::measured::{Again, Measured, Samples, Slow, TargetTally, Warning};
 use crate::measure::phases::Phases;
 use crate::measure::progress::Progress;
+use crate::measure::rollout::MeasuredRollout;
 use crate::measure::series::{Bins, Grid};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
@@ -42,6 +43,7 @@ pub struct Recorder {
     pub(in crate::measure) facts: RunFacts,
     pub(in crate::measure) phases: Phases,
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
+    pub(in crate::measure) rollout: MeasuredRollout,
     pub(in crate::measure) books: Books,
     /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
     pub(in crate::measure) intended: Vec<Vec<Instant>>,
@@ -135,6 +137,7 @@ impl Recorder {
         Self {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
+            rollout: MeasuredRollout::new(&plan.rollout),
             books: Books::new(facts.count),
             intended: vec![Vec::new(); plan.load.streams.len()],
             cells: BTreeMap::new(),
@@ -244,6 +247,7 @@ impl Recorder {
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
             Observation::Stepped(moments) => self.stepped(*moments),
+            Observation::Rollout(mark) => self.rollout.marked(mark),
             Observation::Cpu(sample) => self.bins.cpu(sample),
         }
     }
@@ -256,6 +260,7 @@ impl Recorder {
             if let Some(mock) = mock {
                 self.bins.picked(mock, pick.at);
             }
+            self.rollout.picked(pick.request, mock, pick.at);
             self.weights.picked(pick, self.bins.grid);
             for switch in &mut self.switches {
                 switch.picked(pick.upstream, pick.at);
@@ -361,7 +366,7 @@ impl RunFacts {
             warmup: Instant::ZERO + plan.load.warmup,
             end: Instant::ZERO + plan.load.duration(),
             mocks: plan.mocks_of_targets(),
-            holds: plan.steps.iter().all(is_awaited) && plan.rollout.way_back.is_empty(),
+            holds: plan.steps.iter().all(is_awaited) && !plan.rollout.is_some(),
             plan: plan.clone(),
         }
     }
@@ -378,6 +383,7 @@ fn moment(seen: &Observation) -> Instant {
         // Neither depends on any switch.
         Observation::Served { .. }
         | Observation::Cpu(_)
+        | Observation::Rollout(_)
         | Observation::Stepped(_)
         | Observation::Began { .. } => Instant::ZERO,
     }

@@ -37,6 +37,7 @@ impl Recorder {
     }
 
     fn carry_out(&mut self, moments: StepMoments) {
+        self.rollout.steps.push(moments);
         if let Some(Action::SetHost { service, service_name, host }) =
             self.facts.plan.action(moments.step).cloned()
         {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use gateway_core::id::ServiceId;
+use gateway_core::id::{Epoch, ServiceId, UpstreamId};
+use gateway_core::outcome::Outcome;
 
 use super::*;
 use crate::rollout::{TargetWeight, When};
@@ -22,8 +23,22 @@ fn at(ms: u64, action: Action) -> Step {
 }
 
 fn machine(steps: &[Step], way_back: &[Action]) -> Machine {
-    let rollout = Rollout { way_back: way_back.to_vec() };
+    let strategy = if way_back.is_empty() { "" } else { "canary" };
+    let way_back = Some(way_back.to_vec()).filter(|way_back| !way_back.is_empty());
+    let rollout = Rollout { strategy: strategy.into(), way_back, ..Rollout::default() };
     Machine::new(steps, &rollout, [(TargetId(7), 0)].into_iter().collect(), 1)
+}
+
+fn attempted(target: TargetId, status: u16, at: u64) -> Attempted {
+    Attempted {
+        at: ms(at),
+        latency: Duration::from_millis(1),
+        upstream: Some(UpstreamId(0)),
+        target,
+        epoch: Epoch(1),
+        is_first: true,
+        outcome: Outcome::Answered { status },
+    }
 }
 
 /// Everything it says at `now`, orders acknowledged at once: `0 set_host` for an order of step 0, else the mark.
@@ -114,7 +129,7 @@ fn a_drain_is_over_when_nothing_is_under_way_or_its_time_is() {
     let mut empties = machine(&[at(5, drain())], &[]);
     empties.observe(Seen::Picked { target: TargetId(7) });
     assert_eq!(told(&mut empties, ms(5), true), ["0 Began", "0 ordered"]);
-    empties.observe(Seen::Finished { target: TargetId(7) });
+    empties.observe(Seen::Finished(attempted(TargetId(7), 200, 5)));
     assert_eq!(told(&mut empties, ms(6), true), ["0 Over"]);
     let mut stays = machine(&[at(5, drain())], &[]);
     stays.observe(Seen::Picked { target: TargetId(7) });

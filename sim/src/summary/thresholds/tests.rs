@@ -34,7 +34,7 @@ fn plan() -> Plan {
 
 fn evaluated(plan: &Plan, measured: &Measured) -> Vec<(bool, String, String)> {
     let (switches, weights) = (tables::switches(plan, measured), tables::weights(plan, measured));
-    evaluate(plan, measured, &switches, &weights)
+    evaluate(plan, measured, &Rows { switches: &switches, weights: &weights, rollout: None })
         .into_iter()
         .map(|result| (result.ok, result.observed, result.margin))
         .collect()

@@ -21,8 +21,10 @@ pub(super) async fn keep(
     port: Port,
     listener: std::net::TcpListener,
     mut stopped: watch::Receiver<bool>,
+    mut process: watch::Receiver<Option<Instant>>,
 ) -> io::Result<()> {
     let mut listener = Some(TcpListener::from_std(listener)?);
+    server.target.set_process(*process.borrow_and_update());
     let mut changes = server.target.changes().into_iter();
     let handed_on = stopped.clone();
     let mut now = Instant::ZERO;
@@ -32,6 +34,11 @@ pub(super) async fn keep(
         let next = changes.find(|&at| at > now).unwrap_or(Instant::MAX);
         tokio::select! {
             () = server.alarm.wait_until(next) => now = next,
+            Ok(()) = process.changed() => {
+                now = server.clock.now();
+                server.target.set_process(*process.borrow_and_update());
+                changes = server.target.changes().into_iter();
+            }
             () = accept(&server, listener.as_ref().filter(|_| !is_cut), &handed_on) => {}
             _ = stopped.changed() => return Ok(()),
         }

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gateway_core::shell::Clock;
+use gateway_core::time::Instant;
 use hyper::header::HeaderName;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -45,6 +46,8 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
     pub(super) stop: oneshot::Receiver<()>,
+    /// Since when each mock's process runs, as steps start and end it.
+    pub(super) processes: Vec<watch::Receiver<Option<Instant>>>,
     /// How long requests under way may take then.
     pub(super) drain: Duration,
 }
@@ -70,13 +73,12 @@ pub(super) fn run(start: Start) -> io::Result<()> {
         // Each door and connection holds a receiver: when all are gone, all have ended.
         let (draining, stopped) = watch::channel(false);
         let mut doors = JoinSet::new();
-        for (number, ((port, listener), mock)) in
-            start.listeners.ports.into_iter().zip(start.mocks).enumerate()
-        {
+        let parts = start.listeners.ports.into_iter().zip(start.mocks).zip(start.processes);
+        for (number, (((port, listener), mock), process)) in parts.enumerate() {
             let server = Rc::new(Server::new(number, mock, &shared, &start.clock, &alarm));
             let counter = server.counter();
             tokio::task::spawn_local(async move { counter.run().await });
-            doors.spawn_local(door::keep(server, port, listener, stopped.clone()));
+            doors.spawn_local(door::keep(server, port, listener, stopped.clone(), process));
         }
         drop(stopped);
         let flushing = async {

@@ -1,0 +1,88 @@
+//! `[[analysis]]` as checked: which judge, what is bad, and what follows from each verdict.
+
+use std::time::Duration;
+
+use gateway_core::outcome::Outcome;
+
+use super::{Sample, SequentialRule, ThresholdRule};
+
+/// One analysis of a rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Analysis {
+    /// Its name.
+    pub name: String,
+    /// Who judges.
+    pub kind: Kind,
+    /// Which attempts are bad.
+    pub bad: Bad,
+    /// What the new version is held against.
+    pub reference: Reference,
+    /// What follows when it cannot be told.
+    pub on_unclear: Otherwise,
+    /// What follows when the new version was asked nothing.
+    pub on_no_data: Otherwise,
+    /// Its verdicts are told and nothing follows from them.
+    pub dry_run: bool,
+    /// Whether it runs from the new version's first request on; else only where a step asks for it.
+    pub in_background: bool,
+}
+
+/// The judges there are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Looks after every request, and is right at any time.
+    Sequential(SequentialRule),
+    /// Counts measurements that failed, as Argo and Flagger do.
+    Threshold(ThresholdRule),
+}
+
+/// What the new version is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The old version at the same time.
+    Concurrent,
+    /// The old version before the new one was asked anything. A shared outage fools it.
+    Before,
+}
+
+/// What follows when nothing is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// On with the next step.
+    Promote,
+    /// Back to the old version.
+    Abort,
+    /// Nothing further: the rollout stays where it is.
+    Hold,
+}
+
+/// Which attempts are bad: those of which one term is true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bad(pub Vec<BadTerm>);
+
+/// One way to be bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTerm {
+    /// An answer with a status in this range, both ends included.
+    Status(u16, u16),
+    /// No answer, for whatever reason.
+    Failed,
+    /// No answer in time.
+    Timeout,
+    /// Whatever took longer.
+    Slower(Duration),
+}
+
+impl Bad {
+    /// Whether an attempt is bad; `None` when its client went away first.
+    pub fn is(&self, sample: &Sample) -> Option<bool> {
+        let is = |term: &BadTerm| match (term, sample.outcome) {
+            (BadTerm::Status(from, to), Outcome::Answered { status }) => (*from..=*to).contains(&status),
+            (BadTerm::Failed, Outcome::Failed { .. }) => true,
+            (BadTerm::Timeout, Outcome::Failed { cause, .. }) => cause.is_timeout(),
+            (BadTerm::Slower(limit), _) => sample.latency > *limit,
+            _ => false,
+        };
+        (sample.outcome != Outcome::ClientGone).then(|| self.0.iter().any(is))
+    }
+}

@@ -1,0 +1,185 @@
+//! Judges: they watch what both versions answer and say whether the new one is worse. Each may be asked at any time; what is
+//! done about a verdict is the machine's to decide.
+
+mod analysis;
+mod sequential;
+mod threshold;
+
+pub use analysis::{Analysis, Bad, BadTerm, Kind, Otherwise, Reference};
+pub use sequential::SequentialRule;
+pub use threshold::ThresholdRule;
+
+use std::time::Duration;
+
+use gateway_core::outcome::Outcome;
+use gateway_core::time::Instant;
+
+use self::sequential::Sequential;
+use self::threshold::Threshold;
+use crate::words;
+
+/// Old or new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The version that is to be replaced.
+    Stable,
+    /// The version that is to replace it.
+    Canary,
+}
+
+/// One attempt at a target of either version.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When it ended.
+    pub at: Instant,
+    /// Whose it was.
+    pub side: Side,
+    /// The canary's share of picks when it was picked, 0 to 1.
+    pub share: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From the pick to the end.
+    pub latency: Duration,
+}
+
+/// What a judge says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The new version is worse.
+    Fail,
+    /// It is not.
+    Pass,
+    /// Too little was seen to tell.
+    Unclear,
+    /// Nothing was seen.
+    NoData,
+}
+
+impl Verdict {
+    /// As reports say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Pass => "pass",
+            Self::Unclear => "unclear",
+            Self::NoData => "no data",
+        }
+    }
+}
+
+/// How many attempts of a version a judge has seen, and how many of them were bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All.
+    pub n: u64,
+    /// The bad ones.
+    pub bad: u64,
+}
+
+impl Count {
+    pub(in crate::rollout) fn add(&mut self, is_bad: bool) {
+        self.n += 1;
+        self.bad += u64::from(is_bad);
+    }
+
+    /// The share of bad ones; 0 when there were none.
+    pub fn rate(self) -> f64 {
+        if self.n == 0 { 0.0 } else { self.bad as f64 / self.n as f64 }
+    }
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// The old version.
+    pub stable: Count,
+    /// The new one.
+    pub canary: Count,
+    /// `e-value 312, needed 100`
+    pub text: String,
+}
+
+impl Evidence {
+    /// `canary 12 of 240 bad, stable 4 of 4,560; e-value 312, needed 100`
+    pub fn in_words(&self) -> String {
+        let of = |count: Count| format!("{} of {} bad", words::count(count.bad), words::count(count.n));
+        format!("canary {}, stable {}; {}", of(self.canary), of(self.stable), self.text)
+    }
+}
+
+/// One analysis under way.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    bad: Bad,
+    canary: Count,
+    stable: Count,
+    running: Running,
+}
+
+#[derive(Clone, Debug)]
+enum Running {
+    Sequential(Box<Sequential>),
+    Threshold(Threshold),
+}
+
+impl Judge {
+    /// The judge of `analysis`, from `now` on. `before` is what the old version did until then.
+    pub fn new(analysis: &Analysis, before: Count, now: Instant) -> Self {
+        let running = match &analysis.kind {
+            Kind::Sequential(rule) => {
+                Running::Sequential(Box::new(Sequential::new(rule.clone(), analysis.reference, before)))
+            }
+            Kind::Threshold(rule) => Running::Threshold(Threshold::new(rule.clone(), now)),
+        };
+        let (canary, stable) = (Count::default(), Count::default());
+        Self { bad: analysis.bad.clone(), canary, stable, running }
+    }
+
+    /// An attempt has ended.
+    pub fn see(&mut self, sample: &Sample) {
+        // Who went away first has said nothing about the target.
+        let Some(is_bad) = self.bad.is(sample) else { return };
+        match sample.side {
+            Side::Stable => self.stable.add(is_bad),
+            Side::Canary => self.canary.add(is_bad),
+        }
+        match &mut self.running {
+            Running::Sequential(judge) => judge.see(sample.side, sample.share, is_bad),
+            Running::Threshold(judge) => judge.see(sample.side, is_bad),
+        }
+    }
+
+    /// The next moment at which time alone may bring a verdict.
+    pub fn next_time(&self) -> Instant {
+        match &self.running {
+            Running::Sequential(_) => Instant::MAX,
+            Running::Threshold(judge) => judge.next_time(),
+        }
+    }
+
+    /// What is decided by now, if anything is.
+    pub fn verdict(&mut self, now: Instant) -> Option<Verdict> {
+        match &mut self.running {
+            Running::Sequential(judge) => judge.verdict(self.canary, self.stable),
+            Running::Threshold(judge) => judge.verdict(now),
+        }
+    }
+
+    /// What is to be said when there is no more time.
+    pub fn last_verdict(&mut self, now: Instant) -> Verdict {
+        let decided = self.verdict(now);
+        decided.unwrap_or(if self.canary.n == 0 { Verdict::NoData } else { Verdict::Unclear })
+    }
+
+    /// What a verdict rests on.
+    pub fn evidence(&self) -> Evidence {
+        let text = match &self.running {
+            Running::Sequential(judge) => judge.in_words(),
+            Running::Threshold(judge) => judge.in_words(),
+        };
+        Evidence { stable: self.stable, canary: self.canary, text }
+    }
+}
+
+#[cfg(test)]
+mod tests;

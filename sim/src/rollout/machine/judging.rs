@@ -1,0 +1,201 @@
+//! The machine's judges: which of them watch, and what each attempt is to them.
+
+use std::time::Duration;
+
+use gateway_core::gateway::NewEpoch;
+use gateway_core::id::{Epoch, TargetId, UpstreamId};
+use gateway_core::outcome::Outcome;
+use gateway_core::time::Instant;
+use rustc_hash::FxHashMap;
+
+use crate::rollout::Rollout;
+use crate::rollout::judge::{Analysis, Count, Evidence, Judge, Sample, Side, Verdict};
+
+/// An attempt that is over, as the gateway saw it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attempted {
+    /// When it ended.
+    pub at: Instant,
+    /// From the pick to the end.
+    pub latency: Duration,
+    /// The Upstream it was picked from.
+    pub upstream: Option<UpstreamId>,
+    /// The target.
+    pub target: TargetId,
+    /// The balancer's epoch.
+    pub epoch: Epoch,
+    /// Whether it was a request's first try.
+    pub is_first: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// All analyses of a rollout.
+#[derive(Debug)]
+pub(super) struct Judging {
+    watches: Vec<Watch>,
+    sides: Vec<Option<Side>>,
+    /// The Upstream whose weights divide requests.
+    shared: Option<UpstreamId>,
+    /// The canary's share of its picks before anything has changed.
+    initial_share: f64,
+    /// The canary's share in each epoch that has begun since.
+    shares: FxHashMap<(UpstreamId, Epoch), f64>,
+    /// First tries so far, of both and of the canary.
+    tries: (u64, u64),
+    /// The analysis that the step under way waits for.
+    asked: Option<usize>,
+    /// Somebody was seen to have a verdict.
+    has_word: bool,
+}
+
+#[derive(Debug)]
+struct Watch {
+    analysis: Analysis,
+    /// What the old version did before the new one was asked anything.
+    before: Count,
+    judge: Option<Judge>,
+    /// Its verdict was told.
+    is_told: bool,
+}
+
+impl Judging {
+    pub(super) fn new(rollout: &Rollout) -> Self {
+        let watch = |analysis: &Analysis| Watch {
+            analysis: analysis.clone(),
+            before: Count::default(),
+            judge: None,
+            is_told: false,
+        };
+        Self {
+            watches: rollout.analyses.iter().map(watch).collect(),
+            sides: rollout.sides.clone(),
+            shared: rollout.shared,
+            initial_share: rollout.initial_share,
+            shares: FxHashMap::default(),
+            tries: (0, 0),
+            asked: None,
+            has_word: false,
+        }
+    }
+
+    pub(super) fn analysis(&self, at: usize) -> &Analysis {
+        &self.watches[at].analysis
+    }
+
+    fn side(&self, mock: u32) -> Option<Side> {
+        self.sides.get(mock as usize).copied().flatten()
+    }
+
+    /// Who may be picked from now on, and so the share of each version.
+    pub(super) fn began(&mut self, epoch: &NewEpoch, mocks: &FxHashMap<TargetId, u32>) {
+        let (mut canary, mut all) = (0_u64, 0_u64);
+        for member in epoch.members.iter().filter(|member| member.available) {
+            let Some(side) = mocks.get(&member.target).and_then(|&mock| self.side(mock)) else { continue };
+            all += u64::from(member.weight);
+            canary += if side == Side::Canary { u64::from(member.weight) } else { 0 };
+        }
+        if all > 0 {
+            self.shares.insert((epoch.upstream, epoch.epoch), canary as f64 / all as f64);
+        }
+    }
+
+    /// An attempt at `mock` is over.
+    pub(super) fn finished(&mut self, attempted: &Attempted, mock: u32) {
+        let Some(side) = self.side(mock).filter(|_| attempted.is_first) else { return };
+        let share = self.share(attempted);
+        self.tries.0 += 1;
+        self.tries.1 += u64::from(side == Side::Canary);
+        let Attempted { at, latency, outcome, .. } = *attempted;
+        let sample = Sample { at, side, share, outcome, latency };
+        for (number, watch) in self.watches.iter_mut().enumerate() {
+            let may_begin = watch.analysis.in_background || self.asked == Some(number);
+            match &mut watch.judge {
+                Some(judge) => {
+                    judge.see(&sample);
+                    let verdict = judge.verdict(at).filter(|_| !watch.is_told);
+                    self.has_word |=
+                        verdict.is_some_and(|verdict| verdict == Verdict::Fail || self.asked == Some(number));
+                }
+                None if side == Side::Canary && may_begin => {
+                    let mut judge = Judge::new(&watch.analysis, watch.before, at);
+                    judge.see(&sample);
+                    watch.judge = Some(judge);
+                }
+                None if side == Side::Stable => {
+                    if let Some(is_bad) = watch.analysis.bad.is(&sample) {
+                        watch.before.add(is_bad);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The canary's share of picks when an attempt was picked. Where no weights divide requests it is what it was so far.
+    fn share(&self, attempted: &Attempted) -> f64 {
+        let known = attempted.upstream.and_then(|upstream| self.shares.get(&(upstream, attempted.epoch)));
+        match known {
+            Some(&share) if attempted.upstream == self.shared => share,
+            None if attempted.upstream == self.shared => self.initial_share,
+            _ if self.tries.0 == 0 => 0.0,
+            _ => self.tries.1 as f64 / self.tries.0 as f64,
+        }
+    }
+
+    /// A step asks for a verdict from now on.
+    pub(super) fn ask(&mut self, analysis: usize) {
+        self.asked = Some(analysis);
+        let watch = &mut self.watches[analysis];
+        (watch.judge, watch.is_told) = (None, false);
+    }
+
+    /// No verdict is asked for any more.
+    pub(super) fn ask_nothing(&mut self) {
+        self.asked = None;
+    }
+
+    /// The next verdict, once: a fail of any judge, and whatever the one that is asked says.
+    pub(super) fn decided(&mut self, now: Instant) -> Option<(usize, Verdict)> {
+        let asked = self.asked;
+        self.has_word = false;
+        self.watches.iter_mut().enumerate().find_map(|(number, watch)| {
+            let verdict = watch.judge.as_mut().filter(|_| !watch.is_told)?.verdict(now)?;
+            let counts = verdict == Verdict::Fail || asked == Some(number);
+            watch.is_told = counts;
+            counts.then_some((number, verdict))
+        })
+    }
+
+    /// What an analysis says when there is no more time.
+    pub(super) fn last_verdict(&mut self, analysis: usize, now: Instant) -> Verdict {
+        self.watches[analysis].judge.as_mut().map_or(Verdict::NoData, |judge| judge.last_verdict(now))
+    }
+
+    /// Analyses that watch all along and have said nothing so far.
+    pub(super) fn in_background(&self) -> Vec<usize> {
+        let is_open = |watch: &Watch| watch.analysis.in_background && !watch.is_told;
+        (0..self.watches.len()).filter(|&number| is_open(&self.watches[number])).collect()
+    }
+
+    pub(super) fn evidence(&self, analysis: usize) -> Evidence {
+        let judge = self.watches[analysis].judge.as_ref();
+        judge.map_or_else(Evidence::default, Judge::evidence)
+    }
+
+    /// When a verdict may come by time alone.
+    pub(super) fn next_time(&self) -> Instant {
+        if self.has_word {
+            return Instant::ZERO;
+        }
+        let judges =
+            self.watches.iter().filter(|watch| !watch.is_told).filter_map(|watch| watch.judge.as_ref());
+        judges.map(Judge::next_time).min().unwrap_or(Instant::MAX)
+    }
+
+    /// Everything is said: nobody watches any more.
+    pub(super) fn end(&mut self) {
+        self.watches.iter_mut().for_each(|watch| watch.is_told = true);
+        self.asked = None;
+    }
+}

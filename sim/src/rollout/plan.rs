@@ -1,0 +1,45 @@
+//! What is known of a rollout beside its steps.
+
+use gateway_core::id::UpstreamId;
+
+use super::action::{Action, Step};
+use super::judge::{Analysis, Side};
+
+/// What is known of a rollout beside its steps. Without one, a step that fails is just a step that failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollout {
+    /// The strategy's name; empty where there is no rollout.
+    pub strategy: String,
+    /// Which version each mock is of, by its number; `None` for those that have no part in it.
+    pub sides: Vec<Option<Side>>,
+    /// The Upstream whose weights divide requests between the versions.
+    pub shared: Option<UpstreamId>,
+    /// The new version's share there at the start, 0 to 1.
+    pub initial_share: f64,
+    /// Who judges.
+    pub analyses: Vec<Analysis>,
+    /// What an abort does, in this order: everything that leads to the new version is taken away. `None` when a failed rollout
+    /// just stops.
+    pub way_back: Option<Vec<Action>>,
+}
+
+impl Rollout {
+    /// Whether there is one.
+    pub fn is_some(&self) -> bool {
+        !self.strategy.is_empty()
+    }
+
+    /// The action of one of its steps: those of the way back follow `steps`.
+    pub fn action<'a>(&'a self, steps: &'a [Step], step: usize) -> Option<&'a Action> {
+        match step.checked_sub(steps.len()) {
+            None => Some(&steps[step].action),
+            Some(back) => self.way_back.as_ref()?.get(back),
+        }
+    }
+
+    /// How many switches of a Service's host there may be.
+    pub fn switches_max(&self, steps: &[Step]) -> usize {
+        let planned = steps.iter().map(|step| &step.action).chain(self.way_back.iter().flatten());
+        planned.filter(|action| matches!(action, Action::SetHost { .. })).count()
+    }
+}

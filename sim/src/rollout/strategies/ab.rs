@@ -1,0 +1,29 @@
+//! ab: whoever has the header gets the new version, everybody else the old one, for a time; then the new one is promoted.
+
+use super::{Settings, Strategy, leave, point_at, set_route, start, unset_route};
+use crate::rollout::{Action, Versions};
+
+pub(super) const STRATEGY: Strategy = Strategy {
+    name: "ab",
+    shares_upstream: false,
+    keys: &["header", "values", "every", "drain"],
+    steps,
+    way_back,
+};
+
+fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    let mut steps: Vec<_> = start(&versions.canary).into();
+    steps.extend(set_route(versions, settings));
+    steps.extend([
+        Action::Pause(settings.every),
+        Action::Promote,
+        point_at(versions, &versions.canary),
+        unset_route(versions),
+    ]);
+    steps.extend(leave(&versions.stable, settings));
+    steps
+}
+
+fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
+    vec![unset_route(versions), point_at(versions, &versions.stable)]
+}

@@ -1,0 +1,35 @@
+//! canary: more and more of the requests go to the new version, and each share is watched for a while. Exact: the weights of
+//! the targets divide requests, whatever the number of targets.
+
+use super::{Settings, Strategy, leave, start};
+use crate::rollout::{Action, Shares, Versions};
+
+pub(super) const STRATEGY: Strategy =
+    Strategy { name: "canary", shares_upstream: true, keys: &["steps", "drain"], steps, way_back };
+
+fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    by_shares(versions, settings, &settings.steps)
+}
+
+/// The same for any list of shares; the last one is everything.
+pub(super) fn by_shares(
+    versions: &Versions,
+    settings: &Settings,
+    shares: &[(f64, std::time::Duration)],
+) -> Vec<Action> {
+    let mut weights = Shares::new(versions);
+    let mut steps: Vec<_> = start(&versions.canary).into();
+    for &(share, pause) in shares {
+        steps.extend([weights.set(share), Action::Pause(pause)]);
+    }
+    if weights.share() < 1.0 {
+        steps.push(weights.set(1.0));
+    }
+    steps.push(Action::Promote);
+    steps.extend(leave(&versions.stable, settings));
+    steps
+}
+
+pub(super) fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
+    vec![versions.all_to_stable()]
+}

@@ -1,0 +1,24 @@
+//! dark: the new version runs, and only testers with the header reach it. Nobody else ever does; it ends as it began.
+
+use super::{Settings, Strategy, leave, set_route, start, unset_route};
+use crate::rollout::{Action, Versions};
+
+pub(super) const STRATEGY: Strategy = Strategy {
+    name: "dark",
+    shares_upstream: false,
+    keys: &["header", "values", "every", "drain"],
+    steps,
+    way_back,
+};
+
+fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    let mut steps: Vec<_> = start(&versions.canary).into();
+    steps.extend(set_route(versions, settings));
+    steps.extend([Action::Pause(settings.every), unset_route(versions)]);
+    steps.extend(leave(&versions.canary, settings));
+    steps
+}
+
+fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
+    vec![unset_route(versions)]
+}

@@ -1,0 +1,133 @@
+//! Strategies: each a file that says which steps it stands for. Whoever adds one adds its file and a line of [`ALL`].
+
+mod ab;
+mod blue_green;
+mod canary;
+mod dark;
+mod linear;
+mod recreate;
+mod rolling;
+
+use std::time::Duration;
+
+use super::action::{Action, HeaderMatch, HeaderRoute, Step, When};
+use super::versions::{Version, Versions};
+
+/// How long a version may take to accept connections, before the rollout has failed.
+const READY_AT_MOST: Duration = Duration::from_secs(60);
+
+/// A strategy.
+#[derive(Clone, Copy, Debug)]
+pub struct Strategy {
+    /// As `strategy` names it.
+    pub name: &'static str,
+    /// Whether versions share an Upstream there; else each has its own.
+    pub shares_upstream: bool,
+    /// The keys of `[rollout]` it goes by.
+    pub keys: &'static [&'static str],
+    /// Its steps.
+    pub steps: fn(&Versions, &Settings) -> Vec<Action>,
+    /// How everything that leads to the new version is taken away.
+    pub way_back: fn(&Versions, &Settings) -> Vec<Action>,
+}
+
+/// All strategies.
+pub const ALL: [Strategy; 7] = [
+    recreate::STRATEGY,
+    blue_green::STRATEGY,
+    canary::STRATEGY,
+    linear::STRATEGY,
+    rolling::STRATEGY,
+    ab::STRATEGY,
+    dark::STRATEGY,
+];
+
+/// What a `[rollout]` says beside its strategy and its versions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Shares of the new version, 0 to 1, and how long each is kept.
+    pub steps: Vec<(f64, Duration)>,
+    /// How much the share grows with each step, 0 to 1.
+    pub step: f64,
+    /// How long each step, or the new version before it is promoted, is watched.
+    pub every: Duration,
+    /// The share at which growing ends, 0 to 1.
+    pub until: f64,
+    /// How long requests under way may take when a version is left.
+    pub drain: Duration,
+    /// How long the old version is kept once the new one is promoted.
+    pub scale_down_delay: Duration,
+    /// How many targets there may be more than at the start.
+    pub max_surge: usize,
+    /// How many fewer may serve.
+    pub max_unavailable: usize,
+    /// How long a new target must be ready before it counts.
+    pub min_ready: Duration,
+    /// The header and its values by which requests are told apart.
+    pub header: Option<(String, Vec<String>)>,
+    /// The fields of the Route that leads to the Service.
+    pub route: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The steps of a strategy, the first one at `at` when that is said.
+pub fn unfold(
+    strategy: &Strategy,
+    versions: &Versions,
+    settings: &Settings,
+    at: Option<Duration>,
+    line: usize,
+) -> Vec<Step> {
+    let actions = (strategy.steps)(versions, settings);
+    let mut when = at.map_or(When::Then, When::At);
+    let step = |action| Step { when: std::mem::replace(&mut when, When::Then), action, line };
+    actions.into_iter().map(step).collect()
+}
+
+fn start(version: &Version) -> [Action; 2] {
+    let mocks = version.mocks();
+    [Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: READY_AT_MOST }]
+}
+
+/// Points the Service at a version's own Upstream.
+fn point_at(versions: &Versions, version: &Version) -> Action {
+    Action::SetHost {
+        service: versions.service,
+        service_name: versions.service_name.clone(),
+        host: host(versions, version),
+    }
+}
+
+fn host(versions: &Versions, version: &Version) -> String {
+    version.upstream.clone().unwrap_or_else(|| versions.upstream.clone())
+}
+
+/// Waits for the requests under way at a version that nobody is sent to any more, then ends it.
+fn leave(version: &Version, settings: &Settings) -> [Action; 2] {
+    let mocks = version.mocks();
+    let drain = Action::Drain { mocks: mocks.clone(), weights: Vec::new(), at_most: settings.drain };
+    [drain, Action::Stop(mocks)]
+}
+
+fn route_name(versions: &Versions) -> String {
+    format!("{}-{}", versions.service_name, versions.canary.name)
+}
+
+/// The Route that only requests with the header take.
+fn set_route(versions: &Versions, settings: &Settings) -> Option<Action> {
+    let (header, values) = settings.header.clone()?;
+    let to = HeaderMatch {
+        header,
+        values,
+        route: settings.route.clone(),
+        service: route_name(versions),
+        host: host(versions, &versions.canary),
+    };
+    Some(Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: Some(to) }))
+}
+
+fn unset_route(versions: &Versions) -> Action {
+    Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: None })
+}
+
+#[cfg(test)]
+mod tests;

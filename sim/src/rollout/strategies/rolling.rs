@@ -1,0 +1,80 @@
+//! rolling: target by target, as a Deployment of Kubernetes does: start new ones as far as `max_surge` allows, take old ones out
+//! as far as `max_unavailable` allows. There is no router's share: it is what the targets in rotation make it.
+
+use super::{READY_AT_MOST, Settings, Strategy};
+use crate::rollout::versions::Member;
+use crate::rollout::{Action, TargetWeight, Versions};
+
+pub(super) const STRATEGY: Strategy = Strategy {
+    name: "rolling",
+    shares_upstream: true,
+    keys: &["max_surge", "max_unavailable", "min_ready", "drain"],
+    steps,
+    way_back,
+};
+
+fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    let (old, new) = (&versions.stable.members, &versions.canary.members);
+    let (mut started, mut stopped, mut steps) = (0, 0, Vec::new());
+    while started < new.len() || stopped < old.len() {
+        let total = started + old.len() - stopped;
+        // One of both limits is above zero, so each round does something.
+        let room = (old.len() + settings.max_surge).saturating_sub(total);
+        let starts = room.min(new.len() - started);
+        steps.extend(bring_in(versions, &new[started..started + starts], settings));
+        started += starts;
+        let spare = (started + old.len() - stopped + settings.max_unavailable).saturating_sub(old.len());
+        let stops = spare.min(old.len() - stopped);
+        steps.extend(take_out(versions, &old[stopped..stopped + stops], settings));
+        stopped += stops;
+        if starts + stops == 0 {
+            // As many new targets as old ones are needed to get any further.
+            break;
+        }
+    }
+    steps.push(Action::Promote);
+    steps
+}
+
+fn bring_in(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
+    if members.is_empty() {
+        return Vec::new();
+    }
+    let mocks: Vec<_> = members.iter().map(|member| member.mock).collect();
+    let mut steps = vec![Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: READY_AT_MOST }];
+    if !settings.min_ready.is_zero() {
+        steps.push(Action::Pause(settings.min_ready));
+    }
+    let weight = |member: &Member| TargetWeight {
+        upstream: versions.upstream.clone(),
+        target: member.target.clone(),
+        weight: versions.stable.members.first().map_or(member.weight, |old| old.initial.max(1)),
+    };
+    steps.extend(members.iter().map(|member| Action::SetTarget(weight(member))));
+    steps
+}
+
+fn take_out(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
+    if members.is_empty() {
+        return Vec::new();
+    }
+    let mocks: Vec<_> = members.iter().map(|member| member.mock).collect();
+    // Without a drain the process just ends, and the gateway learns it from refused connections.
+    let drain = Action::Drain {
+        mocks: mocks.clone(),
+        weights: versions.out_of_rotation(members),
+        at_most: settings.drain,
+    };
+    let stop = Action::Stop(mocks);
+    if settings.drain.is_zero() { vec![stop, drain] } else { vec![drain, stop] }
+}
+
+/// The old targets come back first: whoever is still up serves meanwhile. An abort outranks `max_unavailable`.
+fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
+    let mocks = versions.stable.mocks();
+    vec![
+        Action::Start(mocks.clone()),
+        Action::WaitReady { mocks, at_most: READY_AT_MOST },
+        versions.all_to_stable(),
+    ]
+}

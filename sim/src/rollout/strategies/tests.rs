@@ -1,0 +1,108 @@
+use super::*;
+use crate::rollout::{Member, TargetWeight};
+use gateway_core::id::ServiceId;
+
+fn version(name: &str, from: u32, targets: u32, initial: u16) -> Version {
+    let member = |n: u32| Member { mock: from + n, target: format!("{name}-{n}:80"), weight: 1, initial };
+    Version { name: name.into(), upstream: Some(name.into()), members: (0..targets).map(member).collect() }
+}
+
+fn versions(stable: u32, canary: u32) -> Versions {
+    Versions {
+        service: ServiceId(0),
+        service_name: "shop".into(),
+        upstream: "v1".into(),
+        stable: version("v1", 0, stable, 100),
+        canary: version("v2", stable, canary, 0),
+    }
+}
+
+fn settings() -> Settings {
+    let second = Duration::from_secs(1);
+    Settings {
+        steps: vec![(0.05, second), (0.5, second)],
+        step: 0.25,
+        every: second,
+        until: 1.0,
+        drain: second,
+        scale_down_delay: second,
+        max_surge: 1,
+        max_unavailable: 0,
+        min_ready: Duration::ZERO,
+        header: Some(("x-tester".into(), vec!["yes".into()])),
+        route: serde_json::Map::new(),
+    }
+}
+
+fn told(name: &str, versions: &Versions, settings: &Settings) -> Vec<String> {
+    let strategy = ALL.iter().find(|strategy| strategy.name == name).unwrap();
+    let steps = unfold(strategy, versions, settings, Some(Duration::from_secs(5)), 1);
+    assert_eq!(steps[0].at(), Some(Duration::from_secs(5)));
+    steps.iter().map(|step| step.action.in_words()).collect()
+}
+
+fn of<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
+    parts.concat()
+}
+
+#[test]
+fn each_strategy_is_a_list_of_steps() {
+    let versions = versions(2, 2);
+    let (start, leave) = (["start", "wait_ready, at most 60 s"], ["drain, at most 1 s", "stop"]);
+    let pause = "pause 1 s";
+    assert_eq!(
+        told("recreate", &versions, &settings()),
+        of(&[&["stop"], &start, &["set_host shop -> v2", pause, "promote"]])
+    );
+    assert_eq!(
+        told("blue-green", &versions, &settings()),
+        of(&[&start, &["set_host shop -> v2", pause, "promote", pause], &leave])
+    );
+    let share = |percent: &str| format!("set_weight {percent}");
+    assert_eq!(
+        told("canary", &versions, &settings()),
+        of(&[&start, &[&share("5 %"), pause, &share("½"), pause, &share("100 %"), "promote"], &leave])
+    );
+    let linear = [&share("¼"), pause, &share("½"), pause, &share("¾"), pause, &share("100 %"), pause];
+    assert_eq!(told("linear", &versions, &settings()), of(&[&start, &linear, &["promote"], &leave]));
+    let route = "set_header_route shop-v2: x-tester = yes -> v2";
+    let unset = "set_header_route shop-v2: gone";
+    assert_eq!(
+        told("ab", &versions, &settings()),
+        of(&[&start, &[route, pause, "promote", "set_host shop -> v2", unset], &leave])
+    );
+    assert_eq!(told("dark", &versions, &settings()), of(&[&start, &[route, pause, unset], &leave]));
+}
+
+#[test]
+fn rolling_keeps_within_its_limits() {
+    // Aim: never more than n + surge running, never fewer than n - unavailable serving. Method: all small sizes and limits,
+    // counting along the steps.
+    for (n, surge, unavailable) in [(1, 1, 0), (3, 1, 0), (3, 0, 1), (4, 2, 1), (10, 3, 2), (5, 5, 5)] {
+        let versions = versions(n, n);
+        let limits = Settings { max_surge: surge, max_unavailable: unavailable, ..settings() };
+        let (mut running, mut serving) = (n as usize, n as usize);
+        let strategy = ALL.iter().find(|strategy| strategy.name == "rolling").unwrap();
+        for action in (strategy.steps)(&versions, &limits) {
+            match action {
+                Action::Start(mocks) => running += mocks.len(),
+                Action::SetTarget(TargetWeight { weight, .. }) => serving += usize::from(weight > 0),
+                Action::Drain { mocks, .. } => serving -= mocks.len(),
+                Action::Stop(mocks) => running -= mocks.len(),
+                _ => {}
+            }
+            assert!(
+                running <= n as usize + surge && serving + unavailable >= n as usize,
+                "{n} {surge} {unavailable}"
+            );
+        }
+        assert_eq!((running, serving), (n as usize, n as usize), "everything was replaced");
+    }
+}
+
+#[test]
+fn without_a_drain_a_target_just_ends() {
+    let abrupt = Settings { drain: Duration::ZERO, ..settings() };
+    let steps = told("rolling", &versions(1, 1), &abrupt);
+    assert_eq!(steps[3..5], ["stop", "drain, at most 0 s"]);
+}

@@ -1,0 +1,242 @@
+//! The two versions of a rollout, and how requests are divided between them in Kong's terms.
+//!
+//! Kong has no weights between two Upstreams. What anybody with curl or decK can do is to list the targets of both versions in
+//! one Upstream and to change their weights; so that is what `set_weight` does. Weights are whole numbers, and each target is a
+//! call: a share is met exactly where numbers up to 65535 allow it, and between two calls it lies between the old and the new.
+
+use std::collections::BTreeMap;
+
+use gateway_core::id::ServiceId;
+
+use super::action::{Action, TargetWeight};
+
+/// Targets and their weights.
+type Weights = Vec<(String, u16)>;
+
+/// Old and new.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versions {
+    /// The Service that leads to them.
+    pub service: ServiceId,
+    /// Its name.
+    pub service_name: String,
+    /// The Upstream that lists the targets of both.
+    pub upstream: String,
+    /// The old one.
+    pub stable: Version,
+    /// The new one.
+    pub canary: Version,
+}
+
+/// One version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// Its name.
+    pub name: String,
+    /// The Upstream of its own, if it has one.
+    pub upstream: Option<String>,
+    /// Its targets.
+    pub members: Vec<Member>,
+}
+
+/// A target of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its mock.
+    pub mock: u32,
+    /// `v1-1:80`
+    pub target: String,
+    /// What it counts among those of its version, at least 1.
+    pub weight: u16,
+    /// Its weight in the shared Upstream at the start.
+    pub initial: u16,
+}
+
+impl Version {
+    /// Its mocks.
+    pub fn mocks(&self) -> Vec<u32> {
+        self.members.iter().map(|member| member.mock).collect()
+    }
+
+    /// What each member counts, in the smallest numbers that say so.
+    fn units(&self) -> Vec<u64> {
+        let common = self.members.iter().fold(0, |common, member| gcd(common, member.weight.into())).max(1);
+        self.members.iter().map(|member| u64::from(member.weight) / common).collect()
+    }
+}
+
+impl Versions {
+    /// The weight of each target at which the new version has this share, 0 to 1: old ones first.
+    fn weights(&self, share: f64) -> (Weights, Weights) {
+        const MOST: u64 = 65_535;
+        // Whole percents make weights that people recognise.
+        let percent = share * 100.0;
+        let whole = if (percent - percent.round()).abs() < 1e-9 { 100 } else { 10_000 };
+        let new = (share * whole as f64).round() as u64;
+        let (stable_units, canary_units) = (self.stable.units(), self.canary.units());
+        let (stable, canary): (u64, u64) = (stable_units.iter().sum(), canary_units.iter().sum());
+        let common = gcd(stable, canary).max(1);
+        let (of_stable, of_canary) = ((whole - new) * (canary / common), new * (stable / common));
+        let reduced = if whole == 100 { 1 } else { gcd(of_stable, of_canary).max(1) };
+        let (of_stable, of_canary) = (of_stable / reduced, of_canary / reduced);
+        let largest = |units: &[u64], times| units.iter().map(|unit| unit * times).max();
+        let most = largest(&stable_units, of_stable).max(largest(&canary_units, of_canary)).unwrap_or(0);
+        let fit = |version: &Version, units: &[u64], times: u64| {
+            let weight = |(member, unit): (&Member, &u64)| {
+                let exact = unit * times;
+                let fitted =
+                    if most > MOST { (exact * MOST / most).max(u64::from(exact > 0)) } else { exact };
+                (member.target.clone(), u16::try_from(fitted).unwrap_or(u16::MAX))
+            };
+            version.members.iter().zip(units).map(weight).collect()
+        };
+        (fit(&self.stable, &stable_units, of_stable), fit(&self.canary, &canary_units, of_canary))
+    }
+
+    fn weighted(&self, (target, weight): (String, u16)) -> TargetWeight {
+        TargetWeight { upstream: self.upstream.clone(), target, weight }
+    }
+
+    /// Everything back to the old version, whatever the weights are now: the new one is left first.
+    pub fn all_to_stable(&self) -> Action {
+        let canary = self.canary.members.iter().map(|member| (member.target.clone(), 0));
+        let initial = |member: &Member| if member.initial > 0 { member.initial } else { member.weight };
+        let stable = self.stable.members.iter().map(|member| (member.target.clone(), initial(member)));
+        Action::SetWeight { share: 0.0, weights: canary.chain(stable).map(|w| self.weighted(w)).collect() }
+    }
+
+    /// Weight 0 for some of the targets in the shared Upstream.
+    pub fn out_of_rotation(&self, members: &[Member]) -> Vec<TargetWeight> {
+        members.iter().map(|member| self.weighted((member.target.clone(), 0))).collect()
+    }
+
+    /// The new version's share at the start.
+    pub fn initial_share(&self) -> f64 {
+        let sum = |version: &Version| version.members.iter().map(|m| f64::from(m.initial)).sum::<f64>();
+        let (stable, canary) = (sum(&self.stable), sum(&self.canary));
+        if canary > 0.0 { canary / (stable + canary) } else { 0.0 }
+    }
+}
+
+/// The weights as steps leave them, one after the other.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    versions: Versions,
+    share: f64,
+    now: BTreeMap<String, u16>,
+}
+
+impl Shares {
+    /// As they are at the start.
+    pub fn new(versions: &Versions) -> Self {
+        let members = versions.stable.members.iter().chain(&versions.canary.members);
+        let now = members.map(|member| (member.target.clone(), member.initial)).collect();
+        Self { share: versions.initial_share(), versions: versions.clone(), now }
+    }
+
+    /// The new version's share now.
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// The step to another share. First what lowers it, then what raises it, so that the larger of the old and the new share
+    /// is never overshot on the way.
+    pub fn set(&mut self, share: f64) -> Action {
+        let (stable, canary) = self.versions.weights(share);
+        let is_rise = |(target, weight): &(String, u16)| self.now.get(target).is_some_and(|now| weight > now);
+        let (stable_up, stable_down): (Vec<_>, Vec<_>) = stable.into_iter().partition(is_rise);
+        let (canary_up, canary_down): (Vec<_>, Vec<_>) = canary.into_iter().partition(is_rise);
+        let ordered = [canary_down, stable_up, canary_up, stable_down].concat();
+        let mut weights = Vec::new();
+        for (target, weight) in ordered {
+            if self.now.insert(target.clone(), weight) != Some(weight) {
+                weights.push(self.versions.weighted((target, weight)));
+            }
+        }
+        self.share = share;
+        Action::SetWeight { share, weights }
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(name: &str, from: u32, targets: u32, weight: u16, initial: u16) -> Version {
+        let member = |n: u32| Member { mock: from + n, target: format!("{name}-{n}:80"), weight, initial };
+        Version { name: name.into(), upstream: None, members: (0..targets).map(member).collect() }
+    }
+
+    fn versions(stable: u32, canary: u32) -> Versions {
+        Versions {
+            service: ServiceId(0),
+            service_name: "shop".into(),
+            upstream: "shop".into(),
+            stable: version("v1", 0, stable, 1, 100),
+            canary: version("v2", stable, canary, 1, 0),
+        }
+    }
+
+    /// The share after each call of a step, beginning with `now`.
+    fn shares(now: &mut BTreeMap<String, u16>, action: &Action) -> Vec<f64> {
+        let Action::SetWeight { weights, .. } = action else { panic!("{action:?}") };
+        let share = |now: &BTreeMap<String, u16>| {
+            let sum = |name: &str| {
+                let of = now.iter().filter(|(target, _)| target.starts_with(name));
+                of.map(|(_, weight)| f64::from(*weight)).sum::<f64>()
+            };
+            sum("v2") / (sum("v1") + sum("v2"))
+        };
+        let mut seen = vec![share(now)];
+        for weight in weights {
+            now.insert(weight.target.clone(), weight.weight);
+            seen.push(share(now));
+        }
+        seen
+    }
+
+    #[test]
+    fn shares_are_met_exactly_and_never_overshot() {
+        // Aim: the promise of `set`. Method: many sizes, up and down, the share after every single call.
+        for (stable, canary) in [(1, 1), (2, 1), (1, 7), (3, 10), (10, 10), (12, 5)] {
+            let versions = versions(stable, canary);
+            let (mut steps, mut now) = (Shares::new(&versions), Shares::new(&versions).now);
+            for share in [0.05, 0.2, 0.125, 0.5, 1.0, 0.3, 0.0] {
+                let from = steps.share();
+                let seen = shares(&mut now, &steps.set(share));
+                let (last, most) = (seen[seen.len() - 1], seen.iter().copied().fold(0.0, f64::max));
+                assert!((last - share).abs() < 1e-12, "{stable} {canary} {share}: {seen:?}");
+                assert!(most <= from.max(share) + 1e-12, "{stable} {canary} {share}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_percents_make_plain_weights() {
+        let versions = versions(2, 1);
+        let action = Shares::new(&versions).set(0.05);
+        let Action::SetWeight { weights, .. } = &action else { panic!() };
+        let told: Vec<_> = weights.iter().map(|w| (w.target.as_str(), w.weight)).collect();
+        assert_eq!(told, [("v2-0:80", 10), ("v1-0:80", 95), ("v1-1:80", 95)]);
+    }
+
+    #[test]
+    fn too_large_weights_are_fitted_and_nobody_is_lost() {
+        let mut versions = versions(2, 2);
+        versions.stable.members[0].weight = 65_535;
+        let (stable, canary) = versions.weights(0.01);
+        assert!(stable.iter().chain(&canary).all(|(_, weight)| *weight > 0), "{stable:?} {canary:?}");
+        assert_eq!(stable[0].1, 65_535);
+    }
+
+    #[test]
+    fn the_way_back_leaves_the_new_version_first() {
+        let Action::SetWeight { weights, .. } = versions(1, 2).all_to_stable() else { panic!() };
+        let told: Vec<_> = weights.iter().map(|w| (w.target.as_str(), w.weight)).collect();
+        assert_eq!(told, [("v2-0:80", 0), ("v2-1:80", 0), ("v1-0:80", 100)]);
+    }
+}

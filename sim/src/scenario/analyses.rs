@@ -1,0 +1,162 @@
+//! `[[analysis]]`: who judges the new version, by what, and what follows.
+
+use std::time::Duration;
+
+use super::node::Node;
+use super::reader::{Section, Shape};
+use super::values::{number, text};
+use crate::plan::parse_duration;
+use crate::rollout::judge::{
+    Analysis, Bad, BadTerm, Kind, Otherwise, Reference, SequentialRule, ThresholdRule,
+};
+
+pub(super) const SHAPE: Shape = Shape {
+    what: "an analysis",
+    keys: &[
+        "name",
+        "judge",
+        "bad",
+        "fail_if",
+        "pass_if",
+        "alpha",
+        "beta",
+        "reference",
+        "on",
+        "min_bad",
+        "min_effect",
+        "on_unclear",
+        "on_no_data",
+        "interval",
+        "count",
+        "initial_delay",
+        "failure_limit",
+        "dry_run",
+    ],
+    later: &["unit"],
+};
+/// Keys that only one of the judges goes by.
+const SEQUENTIAL: [&str; 5] = ["pass_if", "alpha", "beta", "min_bad", "min_effect"];
+const THRESHOLD: [&str; 4] = ["interval", "count", "initial_delay", "failure_limit"];
+
+/// All analyses. Those that a step asks for by name do not watch all along.
+pub(super) fn read(root: &Section<'_>, asked: &[String]) -> Vec<Analysis> {
+    root.sections("analysis", &SHAPE).iter().filter_map(|section| analysis(section, asked)).collect()
+}
+
+fn analysis(section: &Section<'_>, asked: &[String]) -> Option<Analysis> {
+    let name = section.required_text("name", "errors")?.to_owned();
+    let judge = section.one_of("judge", &["sequential", "threshold"], &["mann-whitney"])?;
+    section.one_of("on", &["attempts"], &["answers"]);
+    let reference = match section.one_of("reference", &["concurrent", "before"], &["baseline"])? {
+        "before" => Reference::Before,
+        _ => Reference::Concurrent,
+    };
+    let bad = section.node("bad").and_then(|node| bad(section, node));
+    let others: &[&str] = if judge == "sequential" { &THRESHOLD } else { &SEQUENTIAL };
+    for (key, _) in section.entries().iter().filter(|(key, _)| others.contains(&key.name.as_str())) {
+        let message = format!("`{}` means nothing to the judge `{judge}`", key.name);
+        section.mistakes.note(&key.place, message, "another judge's", "leave it out");
+    }
+    let kind = if judge == "sequential" { sequential(section)? } else { threshold(section)? };
+    let otherwise = |key: &str| {
+        Some(match section.one_of(key, &["promote", "abort", "hold"], &[])? {
+            "promote" => Otherwise::Promote,
+            "abort" => Otherwise::Abort,
+            _ => Otherwise::Hold,
+        })
+    };
+    let dry_run =
+        section.node("dry_run").and_then(|node| super::values::boolean(node, "dry_run", section.mistakes));
+    Some(Analysis {
+        in_background: !asked.contains(&name),
+        name,
+        kind,
+        bad: bad?,
+        reference,
+        on_unclear: otherwise("on_unclear")?,
+        on_no_data: otherwise("on_no_data")?,
+        dry_run: dry_run?,
+    })
+}
+
+fn sequential(section: &Section<'_>) -> Option<Kind> {
+    let chance = |key: &str| number(section.node(key)?, key, 1e-9, 0.5, section.mistakes);
+    let tolerated = ratio(section, "fail_if", ">", 1.5)?;
+    let excluded = ratio(section, "pass_if", "<", tolerated.max(1.0) / 0.75)?;
+    if excluded <= tolerated {
+        let help = "let pass_if be above fail_if: in between is what cannot be told";
+        let place = section.place_of("pass_if");
+        section.mistakes.note(place, "a version can fail and pass at once", "not above fail_if", help);
+    }
+    Some(Kind::Sequential(SequentialRule {
+        tolerated,
+        excluded,
+        alpha: chance("alpha")?,
+        beta: chance("beta")?,
+        bad_min: section.integer("min_bad", 1, 1_000_000)?.unsigned_abs(),
+        effect_min: number(section.node("min_effect")?, "min_effect", 1e-6, 1.0, section.mistakes)?,
+    }))
+}
+
+/// `risk_ratio > 1.5`, in which only the number may differ.
+fn ratio(section: &Section<'_>, key: &str, sign: &str, default: f64) -> Option<f64> {
+    let Some(node) = section.own(key) else { return Some(default) };
+    let said = text(node, key, section.mistakes)?;
+    let number = said.trim().strip_prefix("risk_ratio").map(str::trim_start);
+    let number = number.and_then(|rest| rest.strip_prefix(sign)).and_then(|rest| rest.trim().parse().ok());
+    let number = number.filter(|ratio: &f64| (1.0..=1000.0).contains(ratio));
+    if number.is_none() {
+        let help = format!("write {key} = \"risk_ratio {sign} {default}\", from 1 to 1000");
+        section.mistakes.note(&node.place, format!("`{key}` cannot be read"), "not a risk ratio", help);
+    }
+    number
+}
+
+fn threshold(section: &Section<'_>) -> Option<Kind> {
+    const HELP: &str = "write fail_if = \"rate > 1%\"";
+    let node = section.required("fail_if", "\"rate > 1%\"")?;
+    let said = text(node, "fail_if", section.mistakes)?;
+    let percent = said.trim().strip_prefix("rate").and_then(|rest| rest.trim_start().strip_prefix('>'));
+    let percent = percent.and_then(|rest| rest.trim().strip_suffix('%')?.trim_end().parse::<f64>().ok());
+    let Some(percent) = percent.filter(|percent| (0.0..=100.0).contains(percent)) else {
+        section.mistakes.note(&node.place, "`fail_if` cannot be read", "not a rate", HELP);
+        return None;
+    };
+    let whole = |key: &str| section.integer(key, 0, 1_000_000).and_then(|n| u32::try_from(n).ok());
+    Some(Kind::Threshold(ThresholdRule {
+        rate_max: percent / 100.0,
+        interval: section.some_time("interval")?,
+        initial_delay: section.duration("initial_delay")?,
+        count: section.own("count").and_then(|_| whole("count")),
+        failure_limit: whole("failure_limit")?,
+    }))
+}
+
+/// `status >= 500 || timeout`
+fn bad(section: &Section<'_>, node: &Node) -> Option<Bad> {
+    let said = text(node, "bad", section.mistakes)?;
+    let terms: Option<Vec<_>> = said.split("||").map(|term| bad_term(term.trim())).collect();
+    if terms.is_none() {
+        let help = "write terms such as \"status >= 500\", \"timeout\", \"failed\" or \"latency > 200ms\", joined by ||";
+        section.mistakes.note(&node.place, "`bad` cannot be read", "not a list of terms", help);
+    }
+    terms.map(Bad)
+}
+
+fn bad_term(term: &str) -> Option<BadTerm> {
+    match term {
+        "timeout" => return Some(BadTerm::Timeout),
+        "failed" => return Some(BadTerm::Failed),
+        _ => {}
+    }
+    if let Some(limit) = term.strip_prefix("latency").and_then(|rest| rest.trim_start().strip_prefix('>')) {
+        let limit: Option<Duration> = parse_duration(limit.trim()).ok();
+        return limit.map(BadTerm::Slower);
+    }
+    let rest = term.strip_prefix("status")?.trim_start();
+    let number = |rest: &str| rest.trim().parse::<u16>().ok();
+    if let Some(least) = rest.strip_prefix(">=").and_then(number) {
+        return Some(BadTerm::Status(least, u16::MAX));
+    }
+    rest.strip_prefix("==").and_then(number).map(|only| BadTerm::Status(only, only))
+}

@@ -1,0 +1,307 @@
+//! `[rollout]`: which versions there are, and a strategy for the way from one to the other. Its steps are the strategy's, unless
+//! the file says `[[steps]]` itself.
+
+use std::time::Duration;
+
+use gateway_core::entity::Target;
+use gateway_core::id::{ServiceId, UpstreamId};
+use gateway_core::schema::Entity as _;
+use gateway_core::weight::Weight;
+
+use super::gateway::{Entities, Named};
+use super::node::Node;
+use super::reader::{Section, Shape};
+use super::values::number;
+use super::verbs::Known;
+use super::{analyses, services, steps};
+use crate::plan::MockPlan;
+use crate::rollout::judge::Side;
+use crate::rollout::strategies::{self, Settings, Strategy};
+use crate::rollout::{Member, Rollout, Shares, Step, Version, Versions};
+use crate::words;
+
+pub(super) const SHAPE: Shape = Shape {
+    what: "a rollout",
+    keys: &[
+        "strategy",
+        "service",
+        "stable",
+        "canary",
+        "at",
+        "on_fail",
+        "steps",
+        "step",
+        "every",
+        "until",
+        "drain",
+        "scale_down_delay",
+        "max_surge",
+        "max_unavailable",
+        "min_ready",
+        "header",
+        "values",
+    ],
+    later: &["sticky", "scale", "compare", "fraction", "rings", "salt", "percent"],
+};
+/// Keys that every strategy has.
+const COMMON: [&str; 6] = ["strategy", "service", "stable", "canary", "at", "on_fail"];
+pub(super) const SHARE: Shape = Shape { what: "a step of a canary", keys: &["weight", "pause"], later: &[] };
+/// Strategies that the format has and this program does not serve yet.
+const LATER: [&str; 3] = ["shadow", "ring", "feature-flag"];
+
+/// A rollout as the file says it.
+struct Read {
+    strategy: Strategy,
+    versions: Versions,
+    settings: Settings,
+    /// When it begins.
+    at: Option<Duration>,
+    /// Whether it goes back when it has failed.
+    goes_back: bool,
+    line: usize,
+}
+
+/// The steps and the rollout they make up.
+pub(super) fn plan(
+    root: &Section<'_>,
+    entities: &Entities<'_>,
+    mocks: &[MockPlan],
+    file: &str,
+    duration: Option<Duration>,
+) -> (Vec<Step>, Rollout) {
+    let analyses = analyses::read(root, &steps::asked(root));
+    let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
+    let read = read(root, entities, mocks, file);
+    let shares = read.as_ref().filter(|read| read.strategy.shares_upstream);
+    let shares = shares.map(|read| Shares::new(&read.versions));
+    let mut known = Known { entities, mocks, analyses: &names, shares };
+    let written = steps::read(root, &mut known, file, duration);
+    let Some(Read { strategy, versions, settings, at, goes_back, line }) = read else {
+        if root.has("analysis") && !root.has("rollout") {
+            let help = "write [rollout] with strategy, service, stable and canary";
+            let (message, label) = ("an analysis needs two versions", "which is the new one?");
+            root.mistakes.absent(root.place_of("analysis"), message, label, help);
+        }
+        return (written, Rollout::default());
+    };
+    let steps = if root.has("steps") {
+        written
+    } else {
+        strategies::unfold(&strategy, &versions, &settings, at, line)
+    };
+    let shared = Some(&versions.upstream).filter(|_| strategy.shares_upstream);
+    let rollout = Rollout {
+        strategy: strategy.name.to_owned(),
+        sides: sides(&versions, mocks),
+        shared: shared.and_then(|name| is_upstream(entities, name)),
+        initial_share: if strategy.shares_upstream { versions.initial_share() } else { 0.0 },
+        analyses,
+        way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
+    };
+    (steps, rollout)
+}
+
+/// What a version's name stands for: an Upstream of its own, or targets by what their mocks say they are.
+fn is_upstream(entities: &Entities<'_>, name: &str) -> Option<UpstreamId> {
+    entities.config.upstream_named(name).map(|(id, _)| id)
+}
+
+/// Lists the new version's targets in the Service's Upstream, with weight 0, where weights are to divide requests and the new
+/// version has an Upstream of its own: what `POST /upstreams/{stable}/targets` would do before the rollout.
+pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
+    let Some(section) = root.unchecked("rollout", &SHAPE) else { return };
+    let name = |key: &str| section.own(key).and_then(Node::as_text);
+    let shares = name("strategy").and_then(strategy).is_some_and(|strategy| strategy.shares_upstream);
+    let service = entities.config.services().find(|(_, service)| service.name.as_deref() == name("service"));
+    let shared = service.and_then(|(_, service)| is_upstream(entities, &service.host));
+    let canary = name("canary").and_then(|canary| is_upstream(entities, canary));
+    let (Some(shared), Some(canary)) = (shared, canary) else { return };
+    if !shares || shared == canary {
+        return;
+    }
+    let targets: Vec<_> =
+        entities.config.targets_of(canary).map(|(_, target)| target.target.clone()).collect();
+    let upstream_name =
+        entities.config.upstream(shared).map(|upstream| upstream.name.clone()).unwrap_or_default();
+    for address in targets {
+        let name = address.to_string();
+        // One that is listed there already stays as it is.
+        if entities.config.add_target(Target::new(shared, address, Weight::new(0))).is_ok() {
+            let (upstream, upstream_name) = (shared, upstream_name.clone());
+            let place = section.place;
+            entities.targets.push(Named { name, upstream, upstream_name, weight: 0, place });
+        }
+    }
+}
+
+fn strategy(name: &str) -> Option<Strategy> {
+    strategies::ALL.into_iter().find(|strategy| strategy.name == name)
+}
+
+/// The rollout, if the file has one; everything that is wrong with it is noted.
+fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], file: &str) -> Option<Read> {
+    let section = root.section("rollout", &SHAPE)?;
+    let names = strategies::ALL.map(|strategy| strategy.name);
+    section.required("strategy", "\"canary\"")?;
+    let strategy = strategy(section.one_of("strategy", &names, &LATER)?)?;
+    check_keys(&section, &strategy);
+    let message = "a rollout is of a Service that does not exist";
+    let service = services::named(&section, "service", message, entities);
+    let versions = service.and_then(|service| versions(&section, &strategy, service, entities, mocks));
+    let at = section.own("at").and_then(|_| section.duration("at"));
+    let goes_back = section.one_of("on_fail", &["rollback", "hold"], &[]) != Some("hold");
+    let settings = settings(&section, service, entities);
+    let (versions, settings) = (versions?, settings?);
+    if strategy.keys.contains(&"header") && settings.header.is_none() {
+        let help = "write header = \"x-tester\" and values = [\"yes\"]";
+        section.mistakes.absent(
+            section.place,
+            format!("{} needs a header", strategy.name),
+            "no `header` here",
+            help,
+        );
+    }
+    Some(Read { strategy, versions, settings, at, goes_back, line: section.place.line(file) })
+}
+
+/// A key that the strategy does not go by would be silently ignored.
+fn check_keys(section: &Section<'_>, strategy: &Strategy) {
+    for (key, _) in section.entries() {
+        let name = key.name.as_str();
+        let is_known = COMMON.contains(&name) || strategy.keys.contains(&name);
+        if !is_known && SHAPE.keys.contains(&name) {
+            let message = format!("`{name}` means nothing to {}", strategy.name);
+            let help = format!("keys of {}: {}", strategy.name, words::quoted(strategy.keys));
+            section.mistakes.note(&key.place, message, "another strategy's", help);
+        }
+    }
+}
+
+fn versions(
+    section: &Section<'_>,
+    strategy: &Strategy,
+    service: ServiceId,
+    entities: &Entities<'_>,
+    mocks: &[MockPlan],
+) -> Option<Versions> {
+    let service_name = section.text("service")?.to_owned();
+    let host = entities.config.service(service).map(|service| service.host.clone())?;
+    let shared = is_upstream(entities, &host)?;
+    let version = |key: &str| version(section, key, strategy, shared, entities, mocks);
+    let (stable, canary) = (version("stable"), version("canary"));
+    let (mut stable, canary) = (stable?, canary?);
+    // Where the new version's targets are listed in the old one's Upstream, they are still the new one's.
+    let is_new = |member: &Member| canary.members.iter().any(|new| new.mock == member.mock);
+    stable.members.retain(|member| !is_new(member));
+    if stable.members.is_empty() {
+        let (label, help) = ("all targets of `stable` are among its own", "name two versions");
+        section.mistakes.note(section.place_of("canary"), "old and new are the same", label, help);
+        return None;
+    }
+    Some(Versions { service, service_name, upstream: host, stable, canary })
+}
+
+fn version(
+    section: &Section<'_>,
+    key: &str,
+    strategy: &Strategy,
+    shared: UpstreamId,
+    entities: &Entities<'_>,
+    mocks: &[MockPlan],
+) -> Option<Version> {
+    let name = section.required_text(key, key)?;
+    let own = is_upstream(entities, name);
+    let place = section.place_of(key);
+    if own.is_none() && !strategy.shares_upstream {
+        let label = format!("no upstream is called `{name}`");
+        let help = format!("{} points the Service at an Upstream for each version", strategy.name);
+        section.mistakes.absent(place, "a version needs an Upstream of its own", label, help);
+        return None;
+    }
+    let weight_in = |upstream: UpstreamId, name: &str| {
+        let found =
+            entities.config.targets_of(upstream).find(|(_, target)| target.target.to_string() == name);
+        found.map(|(_, target)| target.weight.get())
+    };
+    let mut members = Vec::new();
+    for (mock, plan) in (0..).zip(mocks) {
+        let is_one = match own {
+            Some(own) => weight_in(own, &plan.name).is_some(),
+            None => plan.version == name,
+        };
+        let listed_in = if strategy.shares_upstream { shared } else { own.unwrap_or(shared) };
+        if let Some(initial) = weight_in(listed_in, &plan.name).filter(|_| is_one) {
+            let weight = own.and_then(|own| weight_in(own, &plan.name)).unwrap_or(initial);
+            members.push(Member { mock, target: plan.name.clone(), weight: weight.max(1), initial });
+        }
+    }
+    if members.is_empty() {
+        let label = format!("neither an Upstream with targets nor a version of the mocks is called `{name}`");
+        let help = "name an Upstream, or write version = \"...\" in [[mocks]]";
+        section.mistakes.absent(place, "a version has no targets", label, help);
+        return None;
+    }
+    let upstream = own.map(|_| name.to_owned());
+    Some(Version { name: name.to_owned(), upstream, members })
+}
+
+fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entities<'_>) -> Option<Settings> {
+    let share = |key: &str| {
+        let node = section.node(key)?;
+        number(node, key, 0.01, 100.0, section.mistakes).map(|percent| percent / 100.0)
+    };
+    let count = |key: &str| section.integer(key, 0, 65_535).map(|count| count as usize);
+    let header = section.own("header").and_then(|_| section.text("header")).map(|header| {
+        let values = section.texts("values");
+        (header.to_owned(), if values.is_empty() { vec!["yes".to_owned()] } else { values })
+    });
+    let (max_surge, max_unavailable) = (count("max_surge"), count("max_unavailable"));
+    if max_surge == Some(0) && max_unavailable == Some(0) {
+        let help = "write max_surge = 1 or max_unavailable = 1";
+        section.mistakes.note(section.place, "a rolling update cannot move", "both limits are 0", help);
+    }
+    Some(Settings {
+        steps: shares(section),
+        step: share("step")?,
+        every: section.duration("every")?,
+        until: share("until")?,
+        drain: section.duration("drain")?,
+        scale_down_delay: section.duration("scale_down_delay")?,
+        max_surge: max_surge?,
+        max_unavailable: max_unavailable?,
+        min_ready: section.duration("min_ready")?,
+        header,
+        route: service.map(|service| route(entities, service)).unwrap_or_default(),
+    })
+}
+
+/// `steps = [{ weight = 5, pause = "30s" }, ...]`
+fn shares(section: &Section<'_>) -> Vec<(f64, Duration)> {
+    let read = |node: &Node| {
+        let inner = section.inline("steps", node, &SHARE)?;
+        let weight = number(inner.required("weight", "5")?, "weight", 0.0, 100.0, section.mistakes);
+        let pause = inner.duration("pause");
+        Some((weight? / 100.0, pause?))
+    };
+    section.list("steps").iter().filter_map(read).collect()
+}
+
+/// What a Route in front of the Service's own shares with it.
+fn route(entities: &Entities<'_>, service: ServiceId) -> serde_json::Map<String, serde_json::Value> {
+    const SHARED: [&str; 7] =
+        ["paths", "hosts", "methods", "strip_path", "preserve_host", "path_handling", "protocols"];
+    let route = entities.config.routes().find(|(_, route)| route.service == Some(service));
+    let fields = route.map(|(_, route)| route.to_json(&entities.config)).unwrap_or_default();
+    fields.into_iter().filter(|(key, value)| SHARED.contains(&key.as_str()) && !value.is_null()).collect()
+}
+
+/// Which version each mock is of.
+fn sides(versions: &Versions, mocks: &[MockPlan]) -> Vec<Option<Side>> {
+    let is_in = |version: &Version, mock| version.members.iter().any(|member| member.mock == mock);
+    let side = |mock: u32| match mock {
+        mock if is_in(&versions.canary, mock) => Some(Side::Canary),
+        mock if is_in(&versions.stable, mock) => Some(Side::Stable),
+        _ => None,
+    };
+    (0..).zip(mocks).map(|(mock, _)| side(mock)).collect()
+}

@@ -1,0 +1,109 @@
+//! Rollouts as people write them: the steps they stand for, and what each mistake is told.
+
+use super::*;
+use crate::rollout::judge::Side;
+use crate::rollout::{Action, When};
+
+const CANARY: &str = include_str!("../../../../scenarios/canary_bad.toml");
+
+fn told(text: &str) -> Vec<String> {
+    let mistakes = read(&input(text, &[])).unwrap_err();
+    mistakes.into_iter().map(|mistake| mistake.message).collect()
+}
+
+fn words_of(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.action.in_words()).collect()
+}
+
+#[test]
+fn a_strategy_unfolds_into_steps_that_can_be_written_by_hand() {
+    let plan = read(&input(CANARY, &[])).unwrap();
+    let unfolded = words_of(&plan);
+    assert_eq!(unfolded[..4], ["start", "wait_ready, at most 60 s", "set_weight 5 %", "pause 10 s"]);
+    assert_eq!(plan.rollout.sides, [Some(Side::Stable), Some(Side::Stable), Some(Side::Canary)]);
+    assert_eq!(plan.there_at_start(), [true, true, false]);
+    let by_hand = r#"
+        [[steps]]
+        at    = "4s"
+        start = "v2-*"
+        [[steps]]
+        wait_ready = "v2-*"
+        [[steps]]
+        set_weight = 5
+        [[steps]]
+        pause = "10s"
+        [[steps]]
+        set_weight = 20
+        [[steps]]
+        pause = "2s"
+        [[steps]]
+        set_weight = 50
+        [[steps]]
+        pause = "2s"
+        [[steps]]
+        set_weight = 100
+        [[steps]]
+        promote = true
+    "#;
+    let written = read(&input(&format!("{CANARY}\n{by_hand}"), &[])).unwrap();
+    assert_eq!(words_of(&written), unfolded[..unfolded.len() - 2]);
+    assert_eq!(written.steps[0].when, When::At(Duration::from_secs(4)));
+    assert_eq!(written.rollout.way_back, plan.rollout.way_back);
+}
+
+#[test]
+fn two_upstreams_share_one_where_weights_divide_requests() {
+    // Aim: Kong has no weights between Upstreams. Method: a canary whose versions have one each; the new one's targets are
+    // listed in the old one's at weight 0.
+    let apart = CANARY
+        .replace("name    = \"shop\"\ntargets", "name    = \"v1\"\ntargets")
+        .replace("    { target = \"v2-1:80\", weight = 0 },\n", "")
+        .replace("host = \"shop\"", "host = \"v1\"")
+        .replace("weights{upstream:shop}", "weights{upstream:v1}")
+        .replace("[[mocks]]\nmatch   = \"v1-*\"", "[[upstreams]]\nname = \"v2\"\ntargets = [{ target = \"v2-1:80\", weight = 100 }]\n\n[[mocks]]\nmatch   = \"v1-*\"");
+    let plan = read(&input(&apart, &[])).unwrap();
+    let (v1, _) = plan.gateway.config.upstream_named("v1").unwrap();
+    let listed: Vec<_> =
+        plan.gateway.config.targets_of(v1).map(|(_, t)| (t.target.to_string(), t.weight.get())).collect();
+    let expected = [("v1-1:80", 100), ("v1-2:80", 100), ("v2-1:80", 0)];
+    assert_eq!(listed, expected.map(|(name, weight)| (name.to_owned(), weight)));
+    let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
+    assert!(weights.iter().all(|weight| weight.upstream == "v1"), "{weights:?}");
+}
+
+#[test]
+fn a_ramp_is_many_small_steps() {
+    let ramp = format!("{CANARY}\n[[steps]]\nat = \"4s\"\nramp = {{ to = 50, over = \"5s\", steps = 5 }}\n");
+    let plan = read(&input(&ramp, &[])).unwrap();
+    assert_eq!(words_of(&plan)[..3], ["set_weight 10 %", "pause 1 s", "set_weight ⅕"]);
+    assert_eq!(plan.steps.len(), 10);
+}
+
+#[test]
+fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
+    let steps = |step: &str| format!("{CANARY}\n[[steps]]\n{step}\n");
+    for (text, said) in [
+        (CANARY.replace("\"canary\"", "\"canarie\""), "`canarie` is not a value of `strategy`"),
+        (CANARY.replace("\"canary\"", "\"shadow\""), "`shadow` is not served yet"),
+        (CANARY.replace("canary   = \"v2\"", "canary   = \"v3\""), "a version has no targets"),
+        (CANARY.replace("canary   = \"v2\"", "canary   = \"v1\""), "old and new are the same"),
+        (CANARY.replace("drain    =", "every    ="), "`every` means nothing to canary"),
+        (CANARY.replace("risk_ratio > 1.5", "ratio > 1.5"), "`fail_if` cannot be read"),
+        (CANARY.replace("status >= 500 || failed", "status > 500"), "`bad` cannot be read"),
+        (
+            CANARY.replace("fail_if = \"risk", "interval = \"5s\"\nfail_if = \"risk"),
+            "`interval` means nothing to the judge `sequential`",
+        ),
+        (steps("set_weight = 101"), "`set_weight` is out of range"),
+        (steps("stop = \"v9-*\""), "a step is about nobody"),
+        (steps("promote = false"), "a step does nothing"),
+        (steps("pause = \"1s\"\nabort = true"), "a step is one thing"),
+        (steps("analysis = { name = \"latency\", for = \"5s\" }"), "a step asks a judge that does not exist"),
+    ] {
+        assert_eq!(told(&text), [said]);
+    }
+    let alone = with("[thresholds]", "[[analysis]]\nname = \"errors\"\n[thresholds]");
+    assert_eq!(told(&alone), ["an analysis needs two versions"]);
+    let no_versions = with("[thresholds]", "[[steps]]\nset_weight = 5\n[thresholds]");
+    assert_eq!(told(&no_versions), ["a share needs two versions that share an Upstream"]);
+}

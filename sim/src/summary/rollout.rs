@@ -1,0 +1,354 @@
+//! The rollout of a run: how it ended, what led to it, what it cost, and whether its promises were kept.
+
+use std::collections::BTreeMap;
+
+use gateway_core::time::Instant;
+use serde::{Deserialize, Serialize};
+
+use super::tables::{ms, request_id};
+use crate::measure::{Measured, MeasuredRollout, SideTally};
+use crate::plan::{End, Plan};
+use crate::rollout::judge::Side;
+use crate::rollout::{Action, Mark, MarkKind, TargetWeight};
+
+/// The rollout of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RolloutSummary {
+    /// Its strategy.
+    pub strategy: String,
+    /// `promoted`, `rolled-back`, `held` or `unfinished`.
+    pub ended: String,
+    /// Why it was given up or held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// From the new version's first request, or the first fault that hit it if that came later, to the decision against it.
+    pub detect_ms: Option<f64>,
+    /// When it was decided against it.
+    pub decided_ms: Option<f64>,
+    /// From there to the last first try that was sent to it.
+    pub rollback_ms: Option<f64>,
+    /// Answers of the new version up to the way back: what users saw of it.
+    pub exposure: u64,
+    /// Users with a request that was dropped or answered with an error.
+    pub users_hurt: u64,
+    /// Of so many.
+    pub users: u64,
+    /// From the first request that was sent to the new version to the last one to either, while there were both.
+    pub mixed_ms: Option<f64>,
+    /// Both versions.
+    pub versions: Vec<VersionRow>,
+    /// Each step that began, those of the way back included.
+    pub steps: Vec<StepRow>,
+    /// What judges said.
+    pub decisions: Vec<DecisionRow>,
+    /// The new version's share of requests over time, 0 to 1.
+    pub shares: Vec<ShareRow>,
+    /// Promises that were not kept.
+    pub breaches: Vec<BreachRow>,
+}
+
+/// One version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct VersionRow {
+    /// `stable` or `canary`.
+    pub role: String,
+    /// What its targets say they are.
+    pub version: String,
+    /// First tries sent to it.
+    pub picks: u64,
+    /// Requests it answered.
+    pub answered: u64,
+    /// Of those, with a 5xx status.
+    pub errors: u64,
+    /// Requests last sent to it that got no answer.
+    pub dropped: u64,
+    /// The first request sent to it.
+    pub first_pick_ms: Option<f64>,
+    /// The last one.
+    pub last_pick_ms: Option<f64>,
+}
+
+/// One step as it happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StepRow {
+    /// Number of the step, from 1; those of the way back follow the plan's.
+    pub step: usize,
+    /// In words.
+    pub action: String,
+    /// Whether it is one of the way back.
+    pub is_way_back: bool,
+    /// When it began.
+    pub requested_ms: f64,
+    /// When its calls were acknowledged, if it has any.
+    pub acked_ms: Option<f64>,
+    /// When the gateway had put it in force, if it changed the gateway.
+    pub in_force_ms: Option<f64>,
+    /// When it was over; nothing when something else ended it.
+    pub over_ms: Option<f64>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DecisionRow {
+    /// When.
+    pub t_ms: f64,
+    /// Whose.
+    pub analysis: String,
+    /// `fail`, `pass`, `unclear` or `no data`.
+    pub verdict: String,
+    /// Attempts of the new version that were judged, and how many of them were bad.
+    pub canary: [u64; 2],
+    /// The same for the old one.
+    pub stable: [u64; 2],
+    /// The evidence in words.
+    pub evidence: String,
+}
+
+/// The new version's share in one bin of the series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ShareRow {
+    /// Where the bin begins.
+    pub t_ms: f64,
+    /// As the steps so far ask for it.
+    pub planned: f64,
+    /// Of the first tries; `None` without any.
+    pub actual: Option<f64>,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BreachRow {
+    /// In words.
+    pub promise: String,
+    /// When for the first time.
+    pub t_ms: f64,
+    /// How often.
+    pub count: u64,
+    /// Requests it concerns, three at most.
+    pub requests: Vec<String>,
+}
+
+/// The rollout of this run, if it was one.
+pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary> {
+    if !plan.rollout.is_some() {
+        return None;
+    }
+    let rollout = &measured.rollout;
+    let mark = |is: fn(&MarkKind) -> bool| rollout.marks.iter().find(|mark| is(&mark.kind));
+    let decided = mark(|kind| matches!(kind, MarkKind::Aborted(_))).map(|mark| mark.at);
+    let between = |from: Option<Instant>, to: Option<Instant>| Some(ms(Instant::ZERO + to?.since(from?)));
+    let SideTally { first_pick, last_pick, .. } = rollout.canary;
+    Some(RolloutSummary {
+        strategy: plan.rollout.strategy.clone(),
+        ended: ended(rollout).as_str().to_owned(),
+        why: rollout.marks.iter().find_map(|mark| match &mark.kind {
+            MarkKind::Aborted(why) | MarkKind::Held(why) => Some(why.clone()),
+            _ => None,
+        }),
+        detect_ms: between(bad_from(plan, first_pick), decided),
+        decided_ms: decided.map(ms),
+        rollback_ms: decided.and_then(|decided| between(Some(decided), last_pick)),
+        exposure: rollout.canary.answered,
+        users_hurt: rollout.hurt.len() as u64,
+        users: plan.load.streams.iter().map(|stream| stream.users.count()).sum(),
+        mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
+        versions: vec![
+            version(plan, Side::Stable, &rollout.stable),
+            version(plan, Side::Canary, &rollout.canary),
+        ],
+        steps: steps(plan, rollout),
+        decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
+        shares: shares(plan, measured),
+        breaches: breaches(plan, rollout),
+    })
+}
+
+fn ended(rollout: &MeasuredRollout) -> End {
+    let end = |mark: &Mark| match mark.kind {
+        MarkKind::Promoted => Some(End::Promoted),
+        MarkKind::RolledBack => Some(End::RolledBack),
+        MarkKind::Held(_) => Some(End::Held),
+        _ => None,
+    };
+    rollout.marks.iter().rev().find_map(end).unwrap_or(End::Unfinished)
+}
+
+/// Since when there was something to find: the new version was asked, and something was wrong with it.
+fn bad_from(plan: &Plan, first_pick: Option<Instant>) -> Option<Instant> {
+    let is_canary = |mock: &usize| plan.rollout.sides.get(*mock).copied().flatten() == Some(Side::Canary);
+    let hits = plan.faults.iter().filter(|fault| fault.mocks.iter().any(is_canary));
+    let first_fault = hits.map(|fault| Instant::ZERO + fault.at).min();
+    Some(first_pick?.max(first_fault.unwrap_or(Instant::ZERO)))
+}
+
+fn version(plan: &Plan, side: Side, tally: &SideTally) -> VersionRow {
+    let of_side = plan.rollout.sides.iter().position(|of| *of == Some(side));
+    VersionRow {
+        role: if side == Side::Stable { "stable" } else { "canary" }.to_owned(),
+        version: of_side
+            .and_then(|mock| plan.mocks.get(mock))
+            .map_or_else(String::new, |mock| mock.version.clone()),
+        picks: tally.picks,
+        answered: tally.answered,
+        errors: tally.errors,
+        dropped: tally.dropped,
+        first_pick_ms: tally.first_pick.map(ms),
+        last_pick_ms: tally.last_pick.map(ms),
+    }
+}
+
+fn steps(plan: &Plan, rollout: &MeasuredRollout) -> Vec<StepRow> {
+    let mut rows: BTreeMap<usize, StepRow> = BTreeMap::new();
+    for mark in &rollout.marks {
+        let Some((step, action)) = mark.step.and_then(|step| Some((step, plan.action(step)?))) else {
+            continue;
+        };
+        match &mark.kind {
+            MarkKind::Began => {
+                rows.insert(
+                    step,
+                    StepRow {
+                        step: step + 1,
+                        action: action.in_words(),
+                        is_way_back: step >= plan.steps.len(),
+                        requested_ms: ms(mark.at),
+                        ..StepRow::default()
+                    },
+                );
+            }
+            MarkKind::Over => {
+                rows.entry(step).and_modify(|row| row.over_ms = Some(ms(mark.at)));
+            }
+            MarkKind::Failed(why) => {
+                rows.entry(step).and_modify(|row| row.failed = Some(why.clone()));
+            }
+            _ => {}
+        }
+    }
+    for moments in &rollout.steps {
+        rows.entry(moments.step).and_modify(|row| {
+            row.requested_ms = ms(moments.requested);
+            row.acked_ms = moments.acked.map(ms);
+            row.in_force_ms = moments.applied.map(ms);
+        });
+    }
+    rows.into_values().collect()
+}
+
+fn decision(plan: &Plan, mark: &Mark) -> Option<DecisionRow> {
+    let MarkKind::Judged { analysis, verdict, evidence } = &mark.kind else { return None };
+    Some(DecisionRow {
+        t_ms: ms(mark.at),
+        analysis: plan
+            .rollout
+            .analyses
+            .get(*analysis)
+            .map_or_else(String::new, |analysis| analysis.name.clone()),
+        verdict: verdict.as_str().to_owned(),
+        canary: [evidence.canary.n, evidence.canary.bad],
+        stable: [evidence.stable.n, evidence.stable.bad],
+        evidence: evidence.text.clone(),
+    })
+}
+
+fn breaches(plan: &Plan, rollout: &MeasuredRollout) -> Vec<BreachRow> {
+    let row = |breach: &crate::measure::Breach| BreachRow {
+        promise: breach.promise.as_str().to_owned(),
+        t_ms: ms(breach.at),
+        count: breach.count,
+        requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
+    };
+    rollout.breaches.iter().map(row).collect()
+}
+
+// === Shares ===
+
+/// The weights as steps leave them, by target; or all on one side where hosts are switched.
+struct Planned<'a> {
+    plan: &'a Plan,
+    weights: BTreeMap<String, f64>,
+}
+
+impl<'a> Planned<'a> {
+    /// At the start.
+    fn new(plan: &'a Plan) -> Self {
+        let config = &plan.gateway.config;
+        let shared = plan.rollout.shared.into_iter().flat_map(|upstream| config.targets_of(upstream));
+        let weights = shared.map(|(_, target)| (target.target.to_string(), target.weight.get().into()));
+        Self { plan, weights: weights.collect() }
+    }
+
+    fn set(&mut self, weight: &TargetWeight) {
+        if let Some(now) = self.weights.get_mut(&weight.target) {
+            *now = weight.weight.into();
+        }
+    }
+
+    /// An action is in force.
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::SetWeight { weights, .. } | Action::Drain { weights, .. } => {
+                for weight in weights {
+                    self.set(weight);
+                }
+            }
+            Action::SetTarget(weight) => self.set(weight),
+            Action::SetHost { host, .. } => {
+                let config = &self.plan.gateway.config;
+                let targets =
+                    config.upstream_named(host).into_iter().flat_map(|(id, _)| config.targets_of(id));
+                let weight = |(_, target): (_, &gateway_core::entity::Target)| {
+                    (target.target.to_string(), f64::from(target.weight.get()))
+                };
+                self.weights = targets.map(weight).collect();
+            }
+            _ => {}
+        }
+    }
+
+    fn share(&self) -> f64 {
+        let (mut canary, mut all) = (0.0, 0.0);
+        for (mock, side) in self.plan.mocks.iter().zip(&self.plan.rollout.sides) {
+            let weight = self.weights.get(&mock.name).copied().filter(|_| side.is_some()).unwrap_or(0.0);
+            all += weight;
+            canary += if *side == Some(Side::Canary) { weight } else { 0.0 };
+        }
+        if all > 0.0 { canary / all } else { 0.0 }
+    }
+}
+
+fn shares(plan: &Plan, measured: &Measured) -> Vec<ShareRow> {
+    let mut planned = Planned::new(plan);
+    let mut steps = measured.rollout.steps.iter().filter(|step| step.acked.is_some()).peekable();
+    let bins = &measured.bins;
+    let of_side = |bin: usize, is: &dyn Fn(Option<Side>) -> bool| -> u64 {
+        let targets = bins.targets.iter().zip(&plan.rollout.sides).filter(|(_, side)| is(**side));
+        targets.filter_map(|(target, _)| target.get(bin)).map(|target| target.picks).sum()
+    };
+    let row = |bin: usize| {
+        let from = bins.grid.from(bin);
+        while let Some(step) = steps.next_if(|step| step.applied.or(step.acked).is_some_and(|at| at <= from))
+        {
+            if let Some(action) = plan.action(step.step) {
+                planned.act(action);
+            }
+        }
+        let all = of_side(bin, &|side| side.is_some());
+        let canary = of_side(bin, &|side| side == Some(Side::Canary));
+        ShareRow {
+            t_ms: ms(from),
+            planned: planned.share(),
+            actual: (all > 0).then(|| canary as f64 / all as f64),
+        }
+    };
+    (0..bins.bins.len()).map(row).collect()
+}
