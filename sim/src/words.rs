@@ -48,6 +48,12 @@ pub fn short(value: f64, most: usize) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// The same with its sign: `+10`, `0`, `−2.5`.
+pub fn signed_short(value: f64, most: usize) -> String {
+    let text = short(value, most);
+    if text == "0" || text.starts_with('−') { text } else { format!("+{text}") }
+}
+
 /// The same for machines: no grouping, an ASCII minus.
 pub fn short_plain(value: f64, most: usize) -> String {
     short(value, most).replace(',', "").replace('−', "-")

@@ -1,7 +1,7 @@
 //! Charts as files: the same drawings in a fixed width, with theme, title and axis of their own, for READMEs and wikis.
 
 use super::panel::Figure;
-use super::{PATTERNS, STYLE, ledger, spectrum, timeline};
+use super::{LENSES, PATTERNS, STYLE, ledger, lens, spectrum, timeline};
 use crate::markup::{Markup, markup};
 use crate::summary::Summary;
 
@@ -21,14 +21,21 @@ font-variant-numeric:tabular-nums lining-nums}.bg{fill:var(--bg)}.head{font-size
 .under{font-size:12.5px;fill:var(--ink3)}";
 
 /// Every chart of a run that has requests: its name and the file.
-pub(crate) fn alone(summary: &Summary) -> Vec<(&'static str, String)> {
+pub(crate) fn alone(summary: &Summary) -> Vec<(String, String)> {
     if summary.requests.intended == 0 {
         return Vec::new();
     }
     let mut figures = vec![ledger(summary, 1)];
     figures.extend(timeline::panels_alone(summary));
     figures.extend(spectrum(summary, 1));
-    figures.into_iter().map(|figure| (figure.name, file(summary, &figure))).collect()
+    let mut files: Vec<_> =
+        figures.iter().map(|figure| (figure.name.to_owned(), file(summary, figure))).collect();
+    for at in 0..summary.switches.len().min(LENSES) {
+        let of_switch =
+            |figure: &Figure| (format!("switch-{}-{}", at + 1, figure.name), file(summary, figure));
+        files.extend(lens(summary, at, 1).iter().map(of_switch));
+    }
+    files
 }
 
 fn file(summary: &Summary, figure: &Figure) -> String {

@@ -3,6 +3,7 @@
 
 mod alone;
 mod ledger;
+mod lens;
 mod palette;
 mod panel;
 mod pen;
@@ -12,6 +13,7 @@ mod timeline;
 
 pub(crate) use alone::alone;
 pub(crate) use ledger::ledger;
+pub(crate) use lens::lens;
 pub(crate) use panel::Figure;
 pub(crate) use spectrum::spectrum;
 pub(crate) use timeline::timeline;
@@ -36,6 +38,9 @@ pub(crate) fn patterns() -> Markup {
     out.tag(PATTERNS);
     out
 }
+
+/// Switches that are put under a lens; tables have the others.
+pub(crate) const LENSES: usize = 4;
 
 /// Targets of one Upstream that are drawn apart; the others are drawn as one.
 const APART_MAX: usize = 5;

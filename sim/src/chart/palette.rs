@@ -55,6 +55,7 @@ marks! {
     POINT_BLUE 32 "point blue";
     POINT_GREEN 33 "point green";
     POINT_INK 34 "point ink";
+    POINT_FAIL 36 "point failc";
     THIN_FAIL 35 "l thin failc";
 }
 

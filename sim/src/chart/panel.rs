@@ -98,6 +98,12 @@ impl Panel {
         markup!(self.front, "<line class=\"mark\" x1=\"" (pc(x)) "%\" x2=\"" (pc(x)) "%\" y1=\"" (px(top)) "\" y2=\"" (self.height) "\"/>");
     }
 
+    /// A stretch of the width behind the data, from `top` down.
+    pub(super) fn band(&mut self, from: f64, to: f64, top: f64) {
+        let height = self.height() - top;
+        markup!(self.back, "<rect class=\"fband\" x=\"" (pc(from)) "%\" width=\"" (pc((to - from).max(0.0))) "%\" y=\"" (px(top)) "\" height=\"" (px(height)) "\"/>");
+    }
+
     /// A limit: a dashed line in front, labelled on the line.
     pub(super) fn limit(&mut self, y: f64, label: &str) {
         markup!(self.front, "<line class=\"thr\" x1=\"0\" x2=\"100%\" y1=\"" (px(y)) "\" y2=\"" (px(y)) "\"/>");

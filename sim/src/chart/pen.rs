@@ -48,6 +48,28 @@ pub(super) fn fill(mark: Mark) -> ShapeStyle {
     ShapeStyle { filled: true, ..line(mark) }
 }
 
+/// One dot at each place (a share of the width, and pixels from the top), all in one path: there may be thousands.
+pub(super) fn points(mark: Mark, class: &'static str, places: &[(f64, f64)]) -> Markup {
+    let mut out = Markup::new();
+    let fine = |(x, y): (f64, f64)| ((x * f64::from(WIDTH * FINE)) as i32, (y * f64::from(FINE)) as i32);
+    let mut d = String::new();
+    let mut last = (0, 0);
+    for (at, place) in places.iter().copied().map(fine).enumerate() {
+        let _ = write!(
+            d,
+            "{}{} {}h0",
+            if at == 0 { 'M' } else { 'm' },
+            Tenths(place.0 - last.0),
+            Tenths(place.1 - last.1)
+        );
+        last = place;
+    }
+    if !d.is_empty() {
+        markup!(out, "<path class=\"" (mark.class) " " (class) "\" d=\"" (d) "\"/>");
+    }
+    out
+}
+
 impl Pen {
     fn path(&self, color: BackendColor, points: impl Iterator<Item = BackendCoord>, closed: bool) {
         let Some(mark) = Mark::with_key(color.rgb.0) else { return };

@@ -11,6 +11,14 @@ pub(super) fn linear_ticks(max: f64, count: usize) -> Vec<f64> {
     (0..=steps).map(|i| i as f64 * step).collect()
 }
 
+/// Round values between `low` and `high`, zero among them when it lies there, about `count` steps: −20, −10, 0, 10.
+pub(super) fn signed_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+    let steps = linear_ticks(high - low, count);
+    let step = steps[1] - steps[0];
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    (first..=last).map(|at| at as f64 * step).collect()
+}
+
 /// 1, 2, 5, 10, ... from at most `low` to at least `high`; both above zero.
 pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let first = low.log10().floor() as i32;
@@ -56,6 +64,7 @@ mod tests {
         assert_eq!(linear_ticks(600.0, 3), [0.0, 200.0, 400.0, 600.0]);
         assert_eq!(linear_ticks(7.0, 2), [0.0, 5.0, 10.0]);
         assert_eq!(linear_ticks(0.0, 3).len(), 2);
+        assert_eq!(signed_ticks(-24.0, 44.0, 7), [-20.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0]);
         assert_eq!(log_ticks(1.2, 54.9), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
         assert_eq!(log_ticks(3.0, 3.0), [2.0, 5.0]);
         assert_eq!(thinned(&log_ticks(0.1, 10_000.0), 9), [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0]);

@@ -8,6 +8,7 @@ use gateway_core::time::Instant;
 use super::cells::{Cell, Part, PartKey};
 use super::histogram::{Intended, Times};
 use super::ledger::Tally;
+use super::lens::Near;
 use super::phases::PhaseKind;
 use super::recorder::Recorder;
 use super::rollout::MeasuredRollout;
@@ -33,6 +34,8 @@ pub struct Measured {
     pub switches: Vec<MeasuredSwitch>,
     /// The rollout.
     pub rollout: MeasuredRollout,
+    /// The requests near each switch, by its number.
+    pub near: BTreeMap<usize, Vec<Near>>,
     /// Each stretch of each Upstream.
     pub weights: Vec<MeasuredWeights>,
     /// For each Upstream that was picked from, the range of lags in each bin.
@@ -268,6 +271,7 @@ impl Measured {
             switches_planned: recorder.facts.plan.switches_max(),
             switches: recorder.switches,
             rollout: recorder.rollout,
+            near: recorder.lenses.finish(),
             weights,
             lag_ranges,
             targets: recorder.targets,

@@ -9,6 +9,7 @@ mod ledger;
 
 mod books;
 mod cells;
+mod lens;
 mod phases;
 mod rollout;
 mod series;
@@ -25,6 +26,7 @@ pub(crate) mod rehearsal;
 pub use cells::{Cell, Part, PartKey, PartTimes, Timed};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
+pub use lens::Near;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,
 };

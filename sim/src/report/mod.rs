@@ -6,6 +6,7 @@ mod events;
 mod hgrm;
 mod hlog;
 pub mod html;
+mod json;
 mod junit;
 mod markdown;
 mod metrics;
@@ -17,6 +18,8 @@ mod timeseries;
 pub use annotations::annotations;
 pub use markdown::summary as markdown;
 pub use text::screen;
+
+use serde::Serialize as _;
 
 use crate::chart;
 use crate::hdr::HdrError;
@@ -68,7 +71,10 @@ pub fn files(summary: &Summary) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
 /// # Errors
 /// When the summary cannot be serialised, which would be a bug.
 pub fn json(summary: &Summary) -> Result<String, ReportError> {
-    Ok(serde_json::to_string_pretty(summary)? + "\n")
+    let mut bytes = Vec::new();
+    summary.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, json::Lines::new()))?;
+    bytes.push(b'\n');
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

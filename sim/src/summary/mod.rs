@@ -15,6 +15,7 @@ mod accuracy;
 mod events;
 mod faults;
 mod histograms;
+mod lens;
 mod requests;
 pub mod rollout;
 mod series;

@@ -486,6 +486,41 @@ pub struct Switch {
     pub dropped: u64,
     /// Median after minus median before.
     pub latency_cost_us: Option<LatencyCost>,
+    /// The requests nearest to it, one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<Lens>,
+}
+
+/// The requests nearest to a switch, in order of intended time; all vectors are as long. Times count from when it was requested.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Lens {
+    /// How many requests were intended within 1.5 s on either side, up to 3,000; the nearest of them are here.
+    pub n: u64,
+    /// When each was intended.
+    pub t_ms: Vec<f64>,
+    /// Its response time; `None` when it was dropped.
+    pub response_ms: Vec<Option<f64>>,
+    /// 1 when it was picked from the new Upstream.
+    pub new: Vec<u8>,
+    /// The nearest of these, from pick to answer.
+    pub strands: Vec<Strand>,
+}
+
+/// One request near a switch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Strand {
+    /// Its id.
+    pub id: String,
+    /// When its target was picked; when it was released, if it came no further.
+    pub from_ms: f64,
+    /// When its answer was complete, or its failure known.
+    pub to_ms: f64,
+    /// Whether it was picked from the new Upstream.
+    pub new: bool,
+    /// Whether it was answered.
+    pub answered: bool,
 }
 
 /// Difference of medians with its 95 % interval.

@@ -7,7 +7,7 @@ use gateway_core::time::Instant;
 
 use super::{
     Latency, LatencyCost, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow, WeightTarget,
-    accuracy, latency, ledger,
+    accuracy, latency, ledger, lens,
 };
 use crate::load::RequestIds;
 use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, PhaseKind};
@@ -89,11 +89,11 @@ pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {
 
 // === Switches ===
 
-pub(super) fn switches(_plan: &Plan, measured: &Measured) -> Vec<Switch> {
-    measured.switches.iter().enumerate().map(|(at, switch)| row(measured, at, switch)).collect()
+pub(super) fn switches(plan: &Plan, measured: &Measured) -> Vec<Switch> {
+    measured.switches.iter().enumerate().map(|(at, switch)| row(plan, measured, at, switch)).collect()
 }
 
-fn row(measured: &Measured, at: usize, switch: &MeasuredSwitch) -> Switch {
+fn row(plan: &Plan, measured: &Measured, at: usize, switch: &MeasuredSwitch) -> Switch {
     let between = |from: Option<Instant>, to: Option<Instant>| Some(ms(Instant::ZERO + to?.since(from?)));
     let phase = measured.phases.iter().find(|phase| phase.kind == PhaseKind::Switch(at));
     Switch {
@@ -114,6 +114,7 @@ fn row(measured: &Measured, at: usize, switch: &MeasuredSwitch) -> Switch {
         in_flight_at_switch: u64::try_from(switch.in_flight).unwrap_or(0),
         dropped: phase.map_or(0, |phase| phase.tally().dropped()),
         latency_cost_us: cost(switch),
+        lens: lens::lens(plan, measured, at),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::measure::books::Books;
 use crate::measure::cells::{Cell, Parts};
 use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
+use crate::measure::lens::{Lenses, Near};
 use crate::measure::measured::{Again, Measured, Samples, Slow, TargetTally, Warning};
 use crate::measure::phases::Phases;
 use crate::measure::progress::Progress;
@@ -45,6 +46,7 @@ pub struct Recorder {
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
     pub(in crate::measure) rollout: MeasuredRollout,
     pub(in crate::measure) books: Books,
+    pub(in crate::measure) lenses: Lenses,
     /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
     pub(in crate::measure) intended: Vec<Vec<Instant>>,
     pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
@@ -138,6 +140,7 @@ impl Recorder {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
             rollout: MeasuredRollout::new(&plan.rollout),
+            lenses: Lenses::default(),
             books: Books::new(facts.count),
             intended: vec![Vec::new(); plan.load.streams.len()],
             cells: BTreeMap::new(),
@@ -327,6 +330,7 @@ impl Recorder {
             let last = &mut self.last.entry(upstream).or_default().1;
             *last = (*last).max(Some(record.done));
         }
+        self.lenses.ended(Near { record: *record, picked: open.map(|open| open.picked), upstream });
         let picked = open.and_then(|open| open.mock);
         let mock = if answered { record.target } else { picked };
         self.count(record, mock, wrong_version);

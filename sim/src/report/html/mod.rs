@@ -88,6 +88,8 @@ fn timeline(out: &mut Markup, summary: &Summary) {
 
 /// The number of the spectrum among the charts; the timeline has the ones before it.
 const SPECTRUM: usize = 20;
+/// The number of the first lens.
+const LENS: usize = SPECTRUM + 1;
 
 fn spectrum(out: &mut Markup, summary: &Summary) {
     let Some(chart) = chart::spectrum(summary, SPECTRUM) else { return };
@@ -99,11 +101,8 @@ fn switches(out: &mut Markup, summary: &Summary) {
     if summary.switches.is_empty() {
         return;
     }
-    let head = if summary.switches.len() == 1 {
-        "The switch, moment by moment"
-    } else {
-        "The switches, moment by moment"
-    };
+    let head =
+        if summary.switches.len() == 1 { "The switch under a lens" } else { "The switches under a lens" };
     markup!(out, "\n<section id=\"switch\"><h2>" (head) "</h2><p class=\"lede\">");
     for (number, switch) in summary.switches.iter().enumerate().take(3) {
         markup!(out, (words::ringed(number + 1)) " " (switch.from) " → " (switch.to) ": ");
@@ -115,7 +114,28 @@ fn switches(out: &mut Markup, summary: &Summary) {
             _ => out.tag("it was not carried through. "),
         }
     }
-    markup!(out, "</p>" [tables::switches(summary)] "</section>");
+    out.tag("</p>");
+    for at in 0..summary.switches.len().min(chart::LENSES) {
+        lens(out, summary, at);
+    }
+    markup!(out, "<h3>Moment by moment</h3>" [tables::switches(summary)] "</section>");
+}
+
+/// The charts of one switch, and the requests behind them.
+fn lens(out: &mut Markup, summary: &Summary, at: usize) {
+    let figures = chart::lens(summary, at, LENS + 2 * at);
+    if figures.is_empty() {
+        return;
+    }
+    let switch = &summary.switches[at];
+    let when = words::seconds(switch.requested_ms, 1);
+    markup!(out, "<h3>" (words::ringed(at + 1)) " " (switch.from) " → " (switch.to) ", " (when) " s</h3>");
+    for chart in &figures {
+        out.append(&figure(chart));
+    }
+    if let Some(lens) = &switch.lens {
+        markup!(out, "<details><summary>The requests nearest to it</summary>" [tables::strands(lens)] "</details>");
+    }
 }
 
 fn again(out: &mut Markup, summary: &Summary) {

@@ -32,8 +32,8 @@ impl Table {
         let mut table = Self { label, ..Self::default() };
         for head in heads {
             let numeric = head.starts_with('#');
-            let class = if numeric { "n" } else { "" };
-            markup!(table.head, "<th scope=\"col\" class=\"" (class) "\">" (head.trim_start_matches('#')) "</th>");
+            table.head.tag(if numeric { "<th scope=\"col\" class=\"n\">" } else { "<th scope=\"col\">" });
+            markup!(table.head, (head.trim_start_matches('#')) "</th>");
             table.numeric.push(numeric);
         }
         table
@@ -43,12 +43,13 @@ impl Table {
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.body.tag("<tr>");
         for (at, cell) in cells.into_iter().enumerate() {
-            let class = if self.numeric.get(at).copied().unwrap_or(false) { "n" } else { "" };
-            if at == 0 {
-                markup!(self.body, "<th scope=\"row\" class=\"" (class) "\">");
-            } else {
-                markup!(self.body, "<td class=\"" (class) "\">");
-            }
+            let numeric = self.numeric.get(at).copied().unwrap_or(false);
+            self.body.tag(match (at == 0, numeric) {
+                (true, true) => "<th scope=\"row\" class=\"n\">",
+                (true, false) => "<th scope=\"row\">",
+                (false, true) => "<td class=\"n\">",
+                (false, false) => "<td>",
+            });
             match cell {
                 Cell::Text(text) => self.body.text(text),
                 Cell::Code(text) => {

@@ -4,7 +4,7 @@ use super::load;
 use super::table::{Cell, Table};
 use crate::chart;
 use crate::markup::{Markup, markup};
-use crate::summary::{Latency, LatencyAll, Replications, Summary, Switch};
+use crate::summary::{Latency, LatencyAll, Lens, Replications, Summary, Switch};
 use crate::words;
 
 /// The data behind the timeline, one row for each bin.
@@ -43,6 +43,22 @@ pub(super) fn bins(summary: &Summary) -> Markup {
             lag.into(),
             words::count(dropped).into(),
         ] as [Cell; 10]);
+    }
+    table.finish()
+}
+
+/// The requests nearest to a switch.
+pub(super) fn strands(lens: &Lens) -> Markup {
+    let heads = ["Request", "#picked, ms", "#ended, ms", "Version", "Answered"];
+    let mut table = Table::new("The requests nearest to the switch", &heads);
+    for strand in &lens.strands {
+        table.row([
+            Cell::Code(strand.id.clone()),
+            words::signed(strand.from_ms, 1).into(),
+            words::signed(strand.to_ms, 1).into(),
+            if strand.new { "new" } else { "old" }.into(),
+            if strand.answered { "yes" } else { "no" }.into(),
+        ]);
     }
     table.finish()
 }

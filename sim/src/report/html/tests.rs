@@ -63,8 +63,12 @@ fn a_good_run_shows_verdict_panels_and_tables() {
     ] {
         assert!(page.contains(there), "{there}");
     }
-    // Both switches are marked in every panel.
-    assert_eq!(page.matches("class=\"mark\"").count(), 2 * 8);
+    // Both switches are marked in every panel, and both are put under the lens.
+    let timeline = page.split("id=\"spectrum\"").next().unwrap();
+    assert_eq!(timeline.matches("class=\"mark\"").count(), 2 * 8);
+    for lens in ["Every request, one strand", "Every request, one dot"] {
+        assert_eq!(page.matches(lens).count(), 2, "{lens}");
+    }
     assert!(page.len() < 150_000, "{} bytes", page.len());
 }
 
