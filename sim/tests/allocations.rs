@@ -1,0 +1,183 @@
+//! What a run allocates: nothing for each request on the generator's thread once it has what it needs, and half a byte for
+//! each request in the recorder, however long the run is.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::outcome::Outcome;
+use gateway_core::time::Instant;
+use sim::engine::live;
+use sim::measure::{Conditions, Ending, Observation, Pick, Record, Recorder};
+use sim::plan::Plan;
+use sim::scenario::{self, Input};
+
+/// The system's allocator, counting for each thread by itself, where others can look.
+struct Counting;
+
+/// Threads that are counted, by the last digits of their ids.
+const THREADS: usize = 4096;
+static COUNTS: [AtomicU64; THREADS] = [const { AtomicU64::new(0) }; THREADS];
+static BYTES: [AtomicI64; THREADS] = [const { AtomicI64::new(0) }; THREADS];
+
+thread_local! {
+    static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn slot_of(thread: i32) -> usize {
+    thread.unsigned_abs() as usize % THREADS
+}
+
+fn count(calls: u64, bytes: i64) {
+    // A thread that is going away is not counted any more.
+    let _ = SLOT.try_with(|slot| {
+        if slot.get() == usize::MAX {
+            slot.set(slot_of(rustix::thread::gettid().as_raw_pid()));
+        }
+        COUNTS[slot.get()].fetch_add(calls, Ordering::Relaxed);
+        BYTES[slot.get()].fetch_add(bytes, Ordering::Relaxed);
+    });
+}
+
+fn size(layout: Layout) -> i64 {
+    layout.size().cast_signed() as i64
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; it hands everything on")]
+// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, size(layout));
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, -size(layout));
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new: usize) -> *mut u8 {
+        count(1, new.cast_signed() as i64 - size(layout));
+        // SAFETY: as the caller promised.
+        unsafe { System.realloc(pointer, layout, new) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn plan(rate: u32, seconds: u32) -> Plan {
+    let text = format!(
+        "name = \"allocations\"\n[load]\nrate = {rate}\nduration = \"{seconds}s\"\nconnections = 32\n[load.keys]\nusers = 100\n\
+         header = \"x-user\"\n[[load.requests]]\npath = \"/a\"\n[[load.requests]]\nmethod = \"POST\"\npath = \"/b\"\n\
+         body = \"${{index}}\"\n[[services]]\nname = \"s\"\nhost = \"u\"\n[[routes]]\npaths = [\"/\"]\nservice = {{ name = \"s\" }}\n\
+         [[upstreams]]\nname = \"u\"\ntargets = [{{ target = \"a:80\" }}, {{ target = \"b:80\" }}]\n[[mocks]]\nmatch = \"*\"\n\
+         latency = \"1ms\"\n"
+    );
+    let input = Input { path: "allocations.toml".into(), text, ..Input::default() };
+    scenario::read(&input).unwrap_or_else(|e| panic!("{}", scenario::render(&e, &input, false)))
+}
+
+// === The generator ===
+
+/// The slot of the thread that sends.
+fn generator() -> Option<usize> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?.flatten();
+    let is_one = |name: &str| name.trim_end() == "generator";
+    let thread = tasks
+        .filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| is_one(&name)))
+        .find_map(|task| task.file_name().to_str()?.parse().ok())?;
+    Some(slot_of(thread))
+}
+
+#[test]
+fn live_a_request_in_the_steady_state_allocates_nothing_on_the_generators_thread() {
+    // Aim: memory is taken for batches of reports only, one each 10 ms or 256 reports. Method: allocations of its thread
+    // between two moments of a run, beside the requests that ended between them.
+    let plan = plan(2000, 3);
+    let (mut ended, mut slot, mut marks) = (0_u64, None, Vec::new());
+    live::run(&plan, &AtomicBool::new(false), &mut |seen| {
+        slot = slot.or_else(generator);
+        ended += seen.iter().filter(|seen| matches!(seen, Observation::Ended(_))).count() as u64;
+        // The first second makes buffers and queues as large as they get.
+        if let Some(slot) = slot.filter(|_| (2000..5500).contains(&ended)) {
+            marks.push((ended, COUNTS[slot].load(Ordering::Relaxed)));
+        }
+    })
+    .unwrap();
+    let ((from, before), (to, after)) = (marks[0], marks[marks.len() - 1]);
+    let (requests, allocations) = (to - from, after - before);
+    println!("{allocations} allocations for {requests} requests on the generator's thread");
+    assert!(requests > 1000 && allocations > 0, "{marks:?}");
+    assert!(allocations * 4 < requests, "{allocations} allocations for {requests} requests");
+}
+
+// === The recorder ===
+
+/// All that is said of request `index`, of so many a second.
+fn observations(index: u64, rate: u64) -> [Observation; 4] {
+    let intended = Instant::from_nanos(index * (1_000_000_000 / rate));
+    let at = intended + Duration::from_micros(150);
+    let done = at + Duration::from_micros(3_000 + index * 7919 % 4_000);
+    let mock = u32::from(index % 2 == 1);
+    let (upstream, target) = (Some(UpstreamId(0)), TargetId(mock));
+    let pick = Pick {
+        request: index,
+        at,
+        revision: Revision(0),
+        upstream,
+        target,
+        epoch: Epoch(0),
+        ticket: index,
+        carried: 0.0,
+        retry: 0,
+    };
+    let record = Record {
+        index,
+        intended,
+        released: intended + Duration::from_micros(80),
+        on_wire: Some(intended + Duration::from_micros(90)),
+        first_byte: Some(done),
+        done,
+        ending: Ending::Answered(200),
+        target: Some(mock),
+    };
+    [
+        Observation::Picked(pick),
+        Observation::Served { request: index, mock, at },
+        Observation::Finished { at: done, upstream, target, outcome: Outcome::Answered { status: 200 } },
+        Observation::Ended(record),
+    ]
+}
+
+/// What the recorder of a ten-minute run holds at its end, bytes.
+fn held(rate: u32) -> i64 {
+    let plan = plan(rate, 600);
+    let slot = slot_of(rustix::thread::gettid().as_raw_pid());
+    let before = BYTES[slot].load(Ordering::Relaxed);
+    let mut recorder = Recorder::new(&plan);
+    for seen in (0..plan.load.total()).flat_map(|index| observations(index, rate.into())) {
+        recorder.record(&seen);
+    }
+    let held = BYTES[slot].load(Ordering::Relaxed) - before;
+    assert_eq!(recorder.finish(Conditions::default()).intended, plan.load.total());
+    held
+}
+
+#[test]
+fn a_ten_minute_run_holds_half_a_byte_for_each_request() {
+    // Aim: memory does not grow with requests but for four bits each, so that ten minutes at 10,000 a second, 6 million
+    // requests, need 3 MB more than at none. Method: the same ten minutes at two rates.
+    let (few, many) = (held(50), held(200));
+    let requests = 600 * 150;
+    println!("{few} bytes for 30,000 requests, {many} for 120,000");
+    assert!(many - few <= requests / 2 + 32 * 1024, "{few} and {many} bytes");
+    assert!(many < 8 << 20, "{many} bytes");
+}
