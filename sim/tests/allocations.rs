@@ -1,8 +1,6 @@
 //! What a run allocates: nothing for each request on the generator's thread once it has what it needs, and half a byte for
 //! each request in the recorder, however long the run is.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;

@@ -4,6 +4,7 @@
 mod about;
 mod baseline;
 mod exit;
+mod faults;
 mod gateway;
 mod github;
 mod input;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
+use super::faults::Faults;
 use super::terminal;
 use crate::load::Load;
 use crate::measure;
@@ -34,6 +35,7 @@ pub(super) struct Progress {
     head: String,
     engine: Engine,
     load: Load,
+    faults: Faults,
     /// When each switch is planned.
     switches: Vec<Duration>,
     /// Set by the first tick: the run has begun.
@@ -55,6 +57,7 @@ impl Progress {
             head: format!("{}  {}  seed {}\n", words::plain(&plan.name), plan.engine.as_str(), plan.seed),
             engine: plan.engine,
             load: plan.load.clone(),
+            faults: Faults::new(plan),
             switches: plan.steps.iter().filter(is_switch).filter_map(Step::at).collect(),
             began: None,
             drawn: None,
@@ -106,16 +109,16 @@ impl Progress {
         }
     }
 
-    /// One line for each phase that is new.
+    /// One line for each phase that is new, and for each fault that has begun or is over.
     fn tell(&mut self, progress: &measure::Progress) {
-        let mut text = String::new();
-        for milestone in progress.milestones.iter().skip(self.told) {
-            let seconds = words::seconds(milestone.at.as_millis_f64(), 3);
-            let detail =
-                if milestone.detail.is_empty() { String::new() } else { format!("   {}", milestone.detail) };
-            let _ = writeln!(text, "{seconds:>7} s  {}{}", milestone.phase, words::plain(&detail));
-        }
+        let mut lines: Vec<_> = progress.milestones.iter().skip(self.told).map(phase_line).collect();
+        lines.extend(self.faults.news(progress.at));
+        lines.sort_by_key(|(at, _)| *at);
         self.told = self.told.max(progress.milestones.len());
+        let line = |(at, text): &(gateway_core::time::Instant, String)| {
+            format!("{:>7} s  {text}\n", words::seconds(at.as_millis_f64(), 3))
+        };
+        let text: String = lines.iter().map(line).collect();
         if !text.is_empty() {
             terminal::tell(&text);
         }
@@ -181,6 +184,10 @@ impl Progress {
             let _ = write!(block, "   p99 {p99}   {DIM}lag p99{DIM:#} {lag}");
         }
         block.push('\n');
+        let on = self.faults.on(progress.at);
+        if !on.is_empty() {
+            let _ = writeln!(block, "  {RED}fault{RED:#}  {}", on.join(", "));
+        }
         block
     }
 
@@ -201,4 +208,10 @@ impl Progress {
         let _ = write!(bar, "{DIM}{}{DIM:#}", "─".repeat(BAR - done));
         bar
     }
+}
+
+/// When a phase began, and what is told of it.
+fn phase_line(milestone: &measure::Milestone) -> (gateway_core::time::Instant, String) {
+    let detail = if milestone.detail.is_empty() { String::new() } else { format!("   {}", milestone.detail) };
+    (milestone.at, format!("{}{}", milestone.phase, words::plain(&detail)))
 }
