@@ -372,6 +372,8 @@ enum Format {
     Markdown,
     /// `report.json`, the same bytes
     Json,
+    /// With --dry-run: the calls of the Admin API that the steps stand for
+    Deck,
 }
 
 /// When to colour.

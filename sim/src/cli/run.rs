@@ -24,8 +24,12 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let inputs = inputs(args)?;
     let plans = inputs.iter().map(|input| plan(input, args)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
-        let mut said = plans.iter().map(|plan| say(&scenario::dry_run(plan)));
+        let told = if args.format == Format::Deck { scenario::deck } else { scenario::dry_run };
+        let mut said = plans.iter().map(|plan| say(&told(plan)));
         return said.try_for_each(|said| said).map(|()| ExitCode::SUCCESS);
+    }
+    if args.format == Format::Deck {
+        return Err(no_deck());
     }
     let before = args.baseline.as_deref().map(baseline::read).transpose()?;
     let stop = Stop::on_signals().map_err(|e| server::no_signals(&e))?;
@@ -91,12 +95,17 @@ pub(super) fn show(
             let table = compared.map_or_else(String::new, |rows| table(rows) + "\n");
             say(&(table + &report::screen(summary, &page, terminal::width())))
         }
+        Format::Deck => Err(no_deck()),
         Format::Markdown => say(&(report::markdown(summary) + &compared.map_or_else(String::new, markdown))),
         Format::Json => {
             terminal::tell(&compared.map_or_else(String::new, table));
             say(&report::json(summary).map_err(|e| Failure::unexpected(&e))?)
         }
     }
+}
+
+fn no_deck() -> Failure {
+    Failure::usage(&"--format deck says what steps would send, so it goes with --dry-run")
 }
 
 /// The scenarios that were asked for, read.

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Ending, Record, StepMoments};
 use crate::rollout::judge::Side;
-use crate::rollout::{Mark, MarkKind, Rollout};
+use crate::rollout::{Action, Mark, MarkKind, Rollout};
 
 /// Requests named for each broken promise.
 const NAMED: usize = 3;
@@ -27,6 +27,8 @@ pub struct MeasuredRollout {
     /// Promises that were not kept.
     pub breaches: Vec<Breach>,
     sides: Vec<Option<Side>>,
+    /// Since when each mock is out of rotation because a step drained it.
+    drained: Vec<Option<Instant>>,
     rolled_back: Option<Instant>,
 }
 
@@ -65,6 +67,8 @@ pub struct Breach {
 pub enum Promise {
     /// Once the way back is done, nobody is sent to the new version any more.
     BackIsBack,
+    /// Once a target is taken out to drain, nobody is sent to it.
+    DrainedIsLeft,
 }
 
 impl Promise {
@@ -72,13 +76,31 @@ impl Promise {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BackIsBack => "after the way back nobody is sent to the new version",
+            Self::DrainedIsLeft => "nobody is sent to a target that drains",
         }
     }
 }
 
 impl MeasuredRollout {
     pub(super) fn new(rollout: &Rollout) -> Self {
-        Self { sides: rollout.sides.clone(), ..Self::default() }
+        let drained = vec![None; rollout.sides.len()];
+        Self { sides: rollout.sides.clone(), drained, ..Self::default() }
+    }
+
+    /// The calls of a step were made.
+    pub(super) fn stepped(&mut self, moments: StepMoments, action: Option<&Action>) {
+        self.steps.push(moments);
+        match action {
+            Some(Action::Drain { mocks, .. }) => {
+                for &mock in mocks {
+                    if let Some(drained) = self.drained.get_mut(mock as usize) {
+                        *drained = moments.acked;
+                    }
+                }
+            }
+            // Whoever was drained may have come back.
+            _ => self.drained.fill(None),
+        }
     }
 
     fn side(&mut self, mock: Option<u32>) -> Option<(Side, &mut SideTally)> {
@@ -100,6 +122,10 @@ impl MeasuredRollout {
     /// A first try was picked.
     pub(super) fn picked(&mut self, request: u64, mock: Option<u32>, at: Instant) {
         let is_back = self.rolled_back.is_some_and(|back| at > back);
+        let drained = mock.and_then(|mock| self.drained.get(mock as usize).copied().flatten());
+        if drained.is_some_and(|drained| at > drained) {
+            self.broken(Promise::DrainedIsLeft, request, at);
+        }
         let Some((side, tally)) = self.side(mock) else { return };
         tally.picks += 1;
         tally.first_pick = Some(tally.first_pick.map_or(at, |first| first.min(at)));
@@ -140,5 +166,55 @@ impl MeasuredRollout {
             }
             Ending::Dropped(_) => tally.dropped += 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    fn rollout() -> MeasuredRollout {
+        let sides = vec![Some(Side::Stable), Some(Side::Canary), None];
+        MeasuredRollout::new(&Rollout { sides, ..Rollout::default() })
+    }
+
+    fn stepped(rollout: &mut MeasuredRollout, at: u64, action: &Action) {
+        let moments = StepMoments { step: 0, requested: ms(at), acked: Some(ms(at + 1)), applied: None };
+        rollout.stepped(moments, Some(action));
+    }
+
+    #[test]
+    fn who_is_sent_to_the_new_version_after_the_way_back_is_named() {
+        let mut rollout = rollout();
+        rollout.picked(1, Some(1), ms(5));
+        rollout.marked(&Mark { at: ms(10), step: None, kind: MarkKind::RolledBack });
+        rollout.picked(2, Some(0), ms(11));
+        assert!(rollout.breaches.is_empty());
+        for request in [7, 8, 9, 10] {
+            rollout.picked(request, Some(1), ms(request + 10));
+        }
+        let expected = Breach { promise: Promise::BackIsBack, at: ms(17), count: 4, requests: vec![7, 8, 9] };
+        assert_eq!(rollout.breaches, [expected]);
+        assert_eq!((rollout.canary.picks, rollout.canary.last_pick), (5, Some(ms(20))));
+    }
+
+    #[test]
+    fn who_is_sent_to_a_target_that_drains_is_named_until_it_comes_back() {
+        let drain = Action::Drain { mocks: vec![2], weights: Vec::new(), at_most: Duration::ZERO };
+        let mut rollout = rollout();
+        stepped(&mut rollout, 10, &drain);
+        rollout.picked(1, Some(2), ms(11));
+        assert!(rollout.breaches.is_empty(), "what comes with the acknowledgement may have been on its way");
+        rollout.picked(2, Some(2), ms(12));
+        assert_eq!(rollout.breaches[0].requests, [2]);
+        stepped(&mut rollout, 20, &Action::SetWeight { share: 0.5, weights: Vec::new() });
+        rollout.picked(3, Some(2), ms(30));
+        assert_eq!(rollout.breaches[0].count, 1);
     }
 }

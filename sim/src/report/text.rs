@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::summary::rollout::RolloutSummary;
 use crate::summary::{
     Ledger, Outcome, Phase, Replications, RequestRow, Summary, Switch, ThresholdResult, Trust,
 };
@@ -36,6 +37,7 @@ pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
         if summary.verdict.result == Outcome::Pass {
             phases(&mut out, summary, width.min(WIDTH_MAX));
             switches(&mut out, &summary.switches);
+            rollout(&mut out, summary.rollout.as_ref());
         }
         runs(&mut out, summary.replications.as_ref());
         thresholds(&mut out, summary);
@@ -43,6 +45,24 @@ pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
     }
     let _ = writeln!(out, "  {DIM}report{DIM:#}      {}", words::plain(report));
     out
+}
+
+/// How a rollout ended, and what it cost.
+fn rollout(out: &mut String, rollout: Option<&RolloutSummary>) {
+    let Some(rollout) = rollout else { return };
+    let why = rollout.why.as_ref().map_or_else(String::new, |why| format!(": {}", words::plain(why)));
+    let _ = writeln!(out, "  {} {}{why}", rollout.strategy, rollout.ended);
+    let mut parts = Vec::new();
+    let mut tell = |name: &str, ms: Option<f64>| {
+        parts.extend(ms.map(|ms| format!("{name} {}", words::time(ms * 1000.0))));
+    };
+    tell("detected after", rollout.detect_ms);
+    tell("back after", rollout.rollback_ms);
+    parts.push(format!("{} of the new version", words::counted(rollout.exposure, "answer")));
+    if rollout.users > 1 {
+        parts.push(format!("{} hurt", words::counted(rollout.users_hurt, "user")));
+    }
+    let _ = writeln!(out, "  {}\n", parts.join(", "));
 }
 
 /// What several modelled runs say together.

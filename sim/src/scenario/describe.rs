@@ -85,6 +85,7 @@ pub fn dry_run(plan: &Plan) -> String {
     for step in &plan.steps {
         self::step(&mut out, step);
     }
+    rollout(&mut out, plan);
     faults(&mut out, plan);
     if !plan.thresholds.is_empty() {
         out.push('\n');
@@ -271,22 +272,52 @@ fn respond(respond: Respond) -> String {
     }
 }
 
+/// Who judges, and the way back.
+fn rollout(out: &mut String, plan: &Plan) {
+    for analysis in &plan.rollout.analyses {
+        let when = if analysis.in_background { "all along" } else { "when a step asks" };
+        let _ = writeln!(out, "  {:>8}  {} judges {when}", "judge", words::plain(&analysis.name));
+    }
+    for action in plan.rollout.way_back.iter().flatten() {
+        self::action(out, "or back", action);
+    }
+}
+
+/// The calls of the Admin API that the steps stand for, in order: what somebody with curl or decK would send.
+pub fn deck(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut tell = |when: &str, action: &Action| {
+        let calls = rollout::calls(action);
+        let _ = writeln!(out, "# {when}: {}", words::plain(&action.in_words()));
+        for call in calls {
+            let _ = writeln!(out, "{}", words::plain(&call.to_string()));
+        }
+    };
+    for step in &plan.steps {
+        tell(&step.at().map_or_else(|| "then".to_owned(), seconds), &step.action);
+    }
+    for action in plan.rollout.way_back.iter().flatten() {
+        tell("or back", action);
+    }
+    out
+}
+
 /// A step: what it does, and the calls of the Admin API that it stands for.
 fn step(out: &mut String, step: &Step) {
-    let when = step.at().map_or_else(|| "then".to_owned(), seconds);
-    let verb = step.action.in_words();
-    let lines: Vec<_> = rollout::calls(&step.action).iter().map(ToString::to_string).collect();
+    action(out, &step.at().map_or_else(|| "then".to_owned(), seconds), &step.action);
+}
+
+fn action(out: &mut String, when: &str, action: &Action) {
+    let verb = words::plain(&action.in_words());
+    let lines: Vec<_> = rollout::calls(action).iter().map(|call| words::plain(&call.to_string())).collect();
     match lines.as_slice() {
-        [] => {
-            let _ = writeln!(out, "  {when:>8}  {verb}");
-        }
-        [only] => {
-            let _ = writeln!(out, "  {when:>8}  {}", words::plain(only));
+        [only] if matches!(action, Action::SetHost { .. }) => {
+            let _ = writeln!(out, "  {when:>8}  {only}");
         }
         lines => {
             let _ = writeln!(out, "  {when:>8}  {verb}");
             for line in lines {
-                let _ = writeln!(out, "            {}", words::plain(line));
+                let _ = writeln!(out, "            {line}");
             }
         }
     }

@@ -23,6 +23,7 @@ mod lints;
 mod load;
 mod mocks;
 mod model;
+mod patience;
 mod patterns;
 mod requests;
 mod retry;
@@ -44,7 +45,7 @@ mod schema;
 mod tests;
 
 pub use deck::read_deck;
-pub use describe::{describe, dry_run};
+pub use describe::{deck, describe, dry_run};
 pub use diagnostic::{Diagnostic, Place, Text};
 pub use flags::{capacity_of, errors_of, latency_of, queue_of, respond_of, version_of};
 pub use gateway::WORKERS_MAX;
@@ -151,6 +152,10 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
     let (steps, rollout) = rollout::plan(&section, &entities, &mocks, &input.text, duration);
+    if let Some(load) = &load {
+        let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
+        patience::warn(&section, &steps, &rollout, rate);
+    }
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
     let switches = rollout.switches_max(&steps).max(steps::switches(&section));

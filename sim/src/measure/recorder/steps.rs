@@ -37,10 +37,9 @@ impl Recorder {
     }
 
     fn carry_out(&mut self, moments: StepMoments) {
-        self.rollout.steps.push(moments);
-        if let Some(Action::SetHost { service, service_name, host }) =
-            self.facts.plan.action(moments.step).cloned()
-        {
+        let action = self.facts.plan.action(moments.step).cloned();
+        self.rollout.stepped(moments, action.as_ref());
+        if let Some(Action::SetHost { service, service_name, host }) = action {
             self.switch(moments, service, service_name, host);
         }
     }

@@ -3,6 +3,7 @@
 
 mod figure;
 mod load;
+mod rollout;
 mod table;
 mod tables;
 mod verdict;
@@ -31,6 +32,7 @@ pub fn page(summary: &Summary) -> String {
     if summary.requests.intended > 0 {
         timeline(&mut out, summary);
         spectrum(&mut out, summary);
+        rollout::section(&mut out, summary);
         switches(&mut out, summary);
         markup!(out, "\n<section id=\"tables\"><h2>Tables</h2>" [tables::all(summary)] "</section>");
     }
@@ -61,6 +63,9 @@ fn header(out: &mut Markup, summary: &Summary) {
     out.tag("</dl></div>\n<nav aria-label=\"Sections\">");
     if summary.requests.intended > 0 {
         out.tag("<a href=\"#timeline\">Timeline</a><a href=\"#spectrum\">Percentiles</a>");
+        if summary.rollout.is_some() {
+            out.tag("<a href=\"#rollout\">The rollout</a>");
+        }
         if !summary.switches.is_empty() {
             out.tag("<a href=\"#switch\">The switch</a>");
         }

@@ -30,6 +30,8 @@ pub(super) struct Sequential {
     good: RatioTest,
     /// The rate of the old version before, when that is what the new one is held against.
     before: Option<f64>,
+    /// In words.
+    before_text: String,
 }
 
 impl Sequential {
@@ -41,6 +43,7 @@ impl Sequential {
             worse: RatioTest::above(rule.tolerated),
             good: RatioTest::below(rule.excluded),
             before: (reference == Reference::Before).then_some(rate),
+            before_text: format!("{} of {}", words::count(before.bad), words::count(before.n)),
             rule,
         }
     }
@@ -76,8 +79,9 @@ impl Sequential {
     pub(super) fn in_words(&self) -> String {
         let evidence = self.worse.evidence();
         let evidence = if evidence < 1e6 { words::short(evidence, 1) } else { "over a million".to_owned() };
-        let alone =
-            if self.before.is_some() { "; against the time before, which a shared outage fools" } else { "" };
+        let alone = self.before.map_or_else(String::new, |_| {
+            format!("; against {} bad before, which a shared outage fools", self.before_text)
+        });
         format!("e-value {evidence}, needed {}{alone}", words::short(1.0 / self.rule.alpha, 0))
     }
 }

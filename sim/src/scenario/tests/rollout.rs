@@ -35,7 +35,7 @@ fn a_strategy_unfolds_into_steps_that_can_be_written_by_hand() {
         [[steps]]
         set_weight = 20
         [[steps]]
-        pause = "2s"
+        pause = "3s"
         [[steps]]
         set_weight = 50
         [[steps]]
@@ -69,6 +69,26 @@ fn two_upstreams_share_one_where_weights_divide_requests() {
     assert_eq!(listed, expected.map(|(name, weight)| (name.to_owned(), weight)));
     let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
     assert!(weights.iter().all(|weight| weight.upstream == "v1"), "{weights:?}");
+}
+
+#[test]
+fn a_pause_in_which_nobody_could_be_sure_is_warned_of_with_the_arithmetic() {
+    assert!(check(&input(CANARY, &[])).unwrap().1.is_empty());
+    let short = CANARY.replace("pause = \"10s\"", "pause = \"5s\"");
+    let (_, warnings) = check(&input(&short, &[])).unwrap();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!(warning.message, "a pause of 5 s at 5 % is too short for the judge `errors`");
+    assert_eq!(warning.label, "5 bad answers are needed, and 400 /s x 5 % x 3.00 % are 0.6 /s: 8.3 s");
+}
+
+#[test]
+fn the_calls_of_all_steps_can_be_printed() {
+    let told = deck(&read(&input(CANARY, &[])).unwrap());
+    assert!(told.contains("# then: set_weight 5 %\nPATCH /upstreams/shop/targets/"), "{told}");
+    assert!(
+        told.contains("# or back: set_weight 0 %\nPATCH /upstreams/shop/targets/v2-1:80  {\"weight\":0}"),
+        "{told}"
+    );
 }
 
 #[test]

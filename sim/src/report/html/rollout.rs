@@ -1,0 +1,133 @@
+//! The section of a rollout: how it ended and why, what it cost, what judges said, each step, and the share that was planned
+//! against the one that was.
+
+use super::table::{Cell, Table};
+use crate::markup::{Markup, markup};
+use crate::summary::Summary;
+use crate::summary::rollout::{RolloutSummary, StepRow};
+use crate::words;
+
+/// Rows of the table of shares at most; what lies between is left out.
+const SHARES_MAX: usize = 60;
+
+/// The section; nothing for a run without a rollout.
+pub(super) fn section(out: &mut Markup, summary: &Summary) {
+    let Some(rollout) = &summary.rollout else { return };
+    markup!(out, "\n<section id=\"rollout\"><h2>The rollout</h2><p class=\"lede\">" (rollout.strategy) ": " (rollout.ended) ".");
+    if let Some(why) = &rollout.why {
+        markup!(out, " " (why) ".");
+    }
+    out.tag("</p>");
+    for breach in &rollout.breaches {
+        let (times, requests) = (words::counted(breach.count, "time"), breach.requests.join(", "));
+        markup!(out, "<p><strong>Not kept: " (breach.promise) "</strong>, " (times) " from " (words::seconds(breach.t_ms, 3)) " s on (" (requests) ").</p>");
+    }
+    out.append(&figures(rollout));
+    out.append(&versions(rollout));
+    if !rollout.decisions.is_empty() {
+        out.tag("<h3>What judges said</h3>");
+        out.append(&decisions(rollout));
+    }
+    out.tag("<h3>Steps</h3>");
+    out.append(&steps(rollout));
+    markup!(out, "<details><summary>The new version's share, planned and actual</summary>" [shares(rollout)] "</details></section>");
+}
+
+fn figures(rollout: &RolloutSummary) -> Markup {
+    let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
+    let time = |ms: Option<f64>| ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::time(ms * 1000.0));
+    let hurt = if rollout.users > 1 {
+        format!("{} of {}", words::count(rollout.users_hurt), words::count(rollout.users))
+    } else {
+        words::NOTHING.to_owned()
+    };
+    for (name, value, meaning) in [
+        (
+            "Time to detect",
+            time(rollout.detect_ms),
+            "from the new version's first request, or the first fault that hit it",
+        ),
+        (
+            "Time to roll back",
+            time(rollout.rollback_ms),
+            "from the decision to the last request sent to the new version",
+        ),
+        ("Exposure", words::count(rollout.exposure), "answers of the new version"),
+        ("Users hurt", hurt, "with a request that was dropped or answered with an error"),
+        ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
+    ] {
+        table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
+    }
+    table.finish()
+}
+
+fn versions(rollout: &RolloutSummary) -> Markup {
+    let heads = ["Version", "role", "#requests", "#answered", "#errors", "#dropped", "#first, s", "#last, s"];
+    let mut table = Table::new("Both versions", &heads);
+    for row in &rollout.versions {
+        table.row([
+            Cell::Code(row.version.clone()),
+            row.role.as_str().into(),
+            words::count(row.picks).into(),
+            words::count(row.answered).into(),
+            words::count(row.errors).into(),
+            words::count(row.dropped).into(),
+            seconds(row.first_pick_ms).into(),
+            seconds(row.last_pick_ms).into(),
+        ]);
+    }
+    table.finish()
+}
+
+fn decisions(rollout: &RolloutSummary) -> Markup {
+    let heads = ["Analysis", "#at, s", "verdict", "#new: bad", "#of", "#old: bad", "#of", "evidence"];
+    let mut table = Table::new("What judges said", &heads);
+    for row in &rollout.decisions {
+        table.row([
+            row.analysis.as_str().into(),
+            words::seconds(row.t_ms, 3).into(),
+            row.verdict.as_str().into(),
+            words::count(row.canary[1]).into(),
+            words::count(row.canary[0]).into(),
+            words::count(row.stable[1]).into(),
+            words::count(row.stable[0]).into(),
+            row.evidence.as_str().into(),
+        ] as [Cell; 8]);
+    }
+    table.finish()
+}
+
+fn steps(rollout: &RolloutSummary) -> Markup {
+    let heads = ["Step", "what", "#requested, s", "#acknowledged, s", "#in force, s", "#over, s"];
+    let mut table = Table::new("Each step", &heads);
+    for row in &rollout.steps {
+        let StepRow { step, action, is_way_back, requested_ms, acked_ms, in_force_ms, over_ms, failed } = row;
+        let way = if *is_way_back { " (way back)" } else { "" };
+        let failed = failed.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        table.row([
+            step.to_string().into(),
+            format!("{action}{way}{failed}").into(),
+            words::seconds(*requested_ms, 4).into(),
+            seconds(*acked_ms).into(),
+            seconds(*in_force_ms).into(),
+            seconds(*over_ms).into(),
+        ] as [Cell; 6]);
+    }
+    table.finish()
+}
+
+fn shares(rollout: &RolloutSummary) -> Markup {
+    let mut table = Table::new("The new version's share over time", &["#t, s", "#planned", "#actual"]);
+    let stride = rollout.shares.len().div_ceil(SHARES_MAX).max(1);
+    for row in rollout.shares.iter().step_by(stride) {
+        let actual = row.actual.map_or_else(|| words::NOTHING.to_owned(), |share| words::percent(share, 2));
+        let cells = [words::seconds(row.t_ms, 2), words::percent(row.planned, 2), actual];
+        table.row(cells.map(Cell::from));
+    }
+    table.finish()
+}
+
+/// Four decimals, or nothing.
+fn seconds(ms: Option<f64>) -> String {
+    ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::seconds(ms, 4))
+}
