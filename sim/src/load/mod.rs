@@ -1,5 +1,7 @@
 //! What arrives, and when: the load of a scenario, its schedule and its mix of requests. Pure: the same in both engines.
 //! Leaves sending to the engines.
+//!
+#![doc = include_str!("EVENNESS.md")]
 
 mod stream;
 
