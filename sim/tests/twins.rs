@@ -62,11 +62,26 @@ fn twins(plan: &Plan) -> [Twin; 2] {
     [run(plan, |see| live::run(plan, &go_on, see).unwrap()), run(plan, |see| model::run(plan, &go_on, see))]
 }
 
-/// Answers of each target; a request near a switch may be on either side of it.
-fn assert_counts_agree([live, model]: &[Twin; 2], slack: u64) {
+/// How many requests may be on the other side of some moment: those of the time by which the switches were later, and those that
+/// a busy machine released late.
+fn slack([live, model]: &[Twin; 2]) -> u64 {
+    let applied =
+        |twin: &Twin| twin.summary.switches.iter().map(|s| s.applied_ms.unwrap()).collect::<Vec<_>>();
+    let late = applied(live).into_iter().zip(applied(model)).map(|(a, b)| (a - b).abs()).sum::<f64>();
+    let lag = live.summary.validity.lag_us.max / 1e3 * live.summary.switches.len() as f64;
+    4 + ((late + 2.0 * lag) / 1e3 * live.summary.validity.intended_rate).ceil() as u64
+}
+
+/// Answers of each target.
+fn assert_counts_agree(twins: &[Twin; 2]) {
+    let ([live, model], slack) = (twins, slack(twins));
     for (live, model) in live.summary.targets.iter().zip(&model.summary.targets) {
         let (seen, modelled) = (live.answered, model.answered);
-        assert!(seen.abs_diff(modelled) <= slack, "{}: {seen} live, {modelled} modelled", live.name);
+        assert!(
+            seen.abs_diff(modelled) <= slack,
+            "{}: {seen} live, {modelled} modelled, slack {slack}",
+            live.name
+        );
     }
     let [live, model] = [live, model].map(|twin| &twin.summary.requests);
     assert_eq!(live.intended, model.intended);
@@ -107,7 +122,7 @@ fn live_blue_green_has_a_twin() {
         }
     }
     assert!(live.picks.len().abs_diff(model.picks.len()) == 0, "each request is picked once");
-    assert_counts_agree(&twins, 4);
+    assert_counts_agree(&twins);
     assert_percentiles_agree(&twins);
 }
 
@@ -123,12 +138,13 @@ fn live_blue_dies_has_a_twin() {
         "faults[1].for=2s",
     ];
     let twins = twins(&plan("blue_dies.toml", &sets));
-    assert_counts_agree(&twins, 8);
+    assert_counts_agree(&twins);
     let causes = |twin: &Twin| twin.summary.requests.dropped_by_cause.clone();
     let [live, model] = [&twins[0], &twins[1]].map(causes);
     assert!(live.keys().eq(model.keys()), "{live:?} live, {model:?} modelled");
+    let slack = slack(&twins);
     for (cause, seen) in &live {
-        assert!(seen.abs_diff(model[cause]) <= 8, "{live:?} live, {model:?} modelled");
+        assert!(seen.abs_diff(model[cause]) <= slack, "{live:?} live, {model:?} modelled");
     }
     assert_percentiles_agree(&twins);
 }

@@ -21,6 +21,8 @@ pub(super) struct Job {
     hedged: bool,
     /// Whether it is the second one.
     pub(super) is_second: bool,
+    /// Whether the run was stopped before it was due.
+    is_abandoned: bool,
     /// Since when it wants a connection.
     waits: Instant,
     pub(super) on_wire: Option<Instant>,
@@ -39,11 +41,17 @@ impl Job {
             failed: None,
             hedged: false,
             is_second: false,
+            is_abandoned: false,
             waits: arrival.intended,
             on_wire: None,
             first_byte: None,
             target: None,
         }
+    }
+
+    /// Whether it ever was in the system.
+    fn was_released(&self, ending: Ending) -> bool {
+        ending != Ending::Dropped(Cause::Overflow) && !self.is_abandoned
     }
 
     /// How it ends when it was never sent: as its last attempt did, if it had one.
@@ -81,8 +89,43 @@ pub(super) struct Client {
     busy: usize,
     begun: u64,
     ended: u64,
+    little: Little,
     pub(super) aborted: Option<Instant>,
     drain_until: Option<Instant>,
+}
+
+/// Little's law, exactly: the time that all requests spent in the system is what there was in it, added up over time.
+#[derive(Debug, Default)]
+struct Little {
+    present: u128,
+    since: Instant,
+    /// Request-nanoseconds.
+    area: u128,
+    spent: u128,
+}
+
+impl Little {
+    fn advance(&mut self, now: Instant) {
+        self.area += self.present * u128::from(now.as_nanos() - self.since.as_nanos());
+        self.since = now;
+    }
+
+    fn enter(&mut self, now: Instant) {
+        self.advance(now);
+        self.present += 1;
+    }
+
+    fn leave(&mut self, entered: Instant, now: Instant) {
+        self.advance(now);
+        self.present -= 1;
+        self.spent += u128::from(now.as_nanos() - entered.as_nanos());
+    }
+
+    /// # Panics
+    /// When it does not hold: then time or requests were made up or lost.
+    fn check(&self) {
+        assert_eq!((self.present, self.area), (0, self.spent), "Little's law");
+    }
 }
 
 /// The pacer, which has nothing to show.
@@ -111,6 +154,7 @@ impl Client {
             busy: 0,
             begun: 0,
             ended: 0,
+            little: Little::default(),
             aborted: None,
             drain_until: None,
         }
@@ -153,6 +197,7 @@ impl World<'_> {
             if self.client.busy + self.client.waiting.len() >= self.plan.load.max_in_flight {
                 self.finish_job(&job, Ending::Dropped(Cause::Overflow));
             } else {
+                self.client.little.enter(self.now);
                 self.client.retries[arrival.stream].begin();
                 self.assign(job);
             }
@@ -350,6 +395,9 @@ impl World<'_> {
     /// The one place where a request ends.
     fn finish_job(&mut self, job: &Job, ending: Ending) {
         self.client.ended += 1;
+        if job.was_released(ending) {
+            self.client.little.leave(job.arrival.intended, self.now);
+        }
         if job.hedged {
             self.client.pairs.remove(&job.arrival.index);
         }
@@ -435,7 +483,8 @@ impl World<'_> {
         }
         while let Some(arrival) = self.client.pacer.0.abandon() {
             self.client.begun += 1;
-            self.finish_job(&Job::new(arrival), Ending::Dropped(Cause::Unsent));
+            let job = Job { is_abandoned: true, ..Job::new(arrival) };
+            self.finish_job(&job, Ending::Dropped(Cause::Unsent));
         }
     }
 
@@ -463,5 +512,6 @@ impl World<'_> {
             self.client_gone(slot);
         }
         assert_eq!(self.client.ended, self.client.begun, "each intended request ends exactly once");
+        self.client.little.check();
     }
 }
