@@ -141,13 +141,15 @@ fn two_choices_come_near_the_mean_field() {
     // choices among N the mean is higher by about 1 / N.
     let limit: f64 = (1..8).map(|i| 0.8_f64.powi(2_i32.pow(i) - 2)).sum();
     assert!((limit - 1.9474).abs() < 1e-4, "{limit}");
-    farm("two-choices", 100).assert_is_within(limit, 0.012, "100 targets");
-    farm("two-choices", 1000).assert_is_within(limit, 0.0015, "1,000 targets");
+    for targets in if cfg!(debug_assertions) { [50, 200] } else { [100, 1000] } {
+        let bias = 1.3 / targets as f64;
+        farm("two-choices", targets).assert_is_within(limit, bias, "two choices");
+    }
 }
 
 #[test]
 fn the_shortest_queue_is_between_one_queue_for_all_and_two_choices() {
-    let seen = farm("least-connections", 100);
-    let pooled = 1.0 + erlang_c(100, 80.0) / 20.0;
+    let seen = farm("least-connections", 50);
+    let pooled = 1.0 + erlang_c(50, 40.0) / 10.0;
     assert!(seen.mean > pooled && seen.mean < 1.5, "{seen:?} against {pooled}");
 }
