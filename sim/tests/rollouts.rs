@@ -1,0 +1,97 @@
+//! The shipped rollouts, and two that are written here, through the command line in virtual time: each ends as it says, keeps its
+//! thresholds, and accounts for every request. One is run on real sockets too: what is counted there must agree.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "shared with the tests that read reports")]
+mod support;
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::{assert_ledger_balances, newest, sim, told};
+
+/// The report of a scenario, which must pass unless the machine was in the way.
+fn report(arguments: &[&str], name: &str) -> Value {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = [&["run"], arguments, &["--quiet", "--out", out.path().to_str().unwrap()]].concat();
+    let (code, stdout, stderr) = told(&sim(&arguments).output().unwrap());
+    assert!(code == 0 || code == 97, "{name}: {code}\n{stdout}\n{stderr}");
+    let report = newest(out.path(), name);
+    assert_ledger_balances(&report);
+    report
+}
+
+#[test]
+fn every_shipped_rollout_ends_as_it_says() {
+    for (file, name, ended) in [
+        ("canary_good", "canary-good", Some("promoted")),
+        ("canary_bad", "canary-bad", Some("rolled-back")),
+        ("blue_green_rollback", "blue-green-rollback", Some("rolled-back")),
+        ("rolling", "rolling", Some("promoted")),
+        ("rolling_no_drain", "rolling-no-drain", Some("promoted")),
+        ("cold_start", "cold-start", Some("promoted")),
+        ("retry_storm", "retry-storm", Some("rolled-back")),
+        ("kong_eventual", "kong-eventual", None),
+    ] {
+        let report = report(&[&format!("scenarios/{file}.toml"), "--engine", "model"], name);
+        assert_eq!(report["rollout"]["ended"].as_str(), ended, "{name}");
+        assert_eq!(report["verdict"]["result"], "pass", "{name}: {}", report["verdict"]);
+        if ended.is_some() {
+            assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_canary_is_rolled_back_on_real_sockets_and_nothing_is_lost() {
+    // Aim: the live twin. Method: more errors, so that it takes a second; no time is asserted, only counts and order.
+    let sets = [
+        "mocks[1].errors=0.5",
+        "load.duration=6s",
+        "rollout.at=2s",
+        "rollout.steps=[{weight=20,pause=\"3s\"}]",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    let report = report(&[&["scenarios/canary_bad.toml"], sets.as_slice()].concat(), "canary-bad");
+    let rollout = &report["rollout"];
+    assert_eq!(rollout["ended"], "rolled-back", "{rollout}");
+    assert_eq!(rollout["breaches"], Value::Array(Vec::new()));
+    assert_eq!(report["requests"]["dropped"], 0, "{}", report["requests"]);
+    let [stable, canary] = rollout["versions"].as_array().unwrap().as_slice() else { panic!("{rollout}") };
+    let picks = |version: &Value| version["picks"].as_u64().unwrap();
+    assert_eq!(picks(stable) + picks(canary), report["requests"]["intended"].as_u64().unwrap());
+    assert!(canary["errors"].as_u64().unwrap() >= 5, "{canary}");
+    let way_back = rollout["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&way_back["is_way_back"], &way_back["failed"]), (&Value::Bool(true), &Value::Null));
+}
+
+#[test]
+fn who_has_the_header_gets_the_new_version_and_nobody_else() {
+    // Aim: ab and dark by header routes. Method: three of a thousand users have the header's values.
+    let text = std::fs::read_to_string(support::root().join("scenarios/blue_green_rollback.toml")).unwrap();
+    let text = &text[..text.find("[rollout]").unwrap()];
+    for (strategy, ended) in [("ab", "promoted"), ("dark", "unfinished")] {
+        let rollout = format!(
+            "[rollout]\nstrategy = \"{strategy}\"\nservice = \"shop\"\nstable = \"blue\"\ncanary = \"green\"\nat = \"5s\"\n\
+             every = \"4s\"\ndrain = \"2s\"\nheader = \"x-user\"\nvalues = [\"007\", \"008\", \"009\"]\n"
+        );
+        let out = tempfile::tempdir().unwrap();
+        let arguments = ["run", "-", "--engine", "model", "--quiet", "--out", out.path().to_str().unwrap()];
+        let mut command = sim(&arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{text}{rollout}").as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        let report = newest(out.path(), "blue-green-rollback");
+        assert_ledger_balances(&report);
+        let rollout = &report["rollout"];
+        assert_eq!(rollout["ended"], ended, "{rollout}");
+        let canary = rollout["versions"][1]["picks"].as_u64().unwrap();
+        assert!(canary > 0, "{rollout}");
+        if strategy == "dark" {
+            // Four seconds of 400 per second, of which three in a thousand.
+            assert!(canary < 40, "{rollout}");
+        }
+    }
+}
