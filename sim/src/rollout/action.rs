@@ -98,6 +98,13 @@ pub enum Action {
         /// Then it has to say something.
         at_most: Duration,
     },
+    /// Waits until the new version has served so many first tries.
+    WaitUntil {
+        /// How many, from here on.
+        requests: u64,
+        /// The rollout has failed when it takes longer.
+        at_most: Duration,
+    },
     /// The new version has won: from here on it is the stable one.
     Promote,
     /// Back to how it was.
@@ -119,6 +126,7 @@ impl Action {
             Self::Stop(_) => "stop",
             Self::Pause(_) => "pause",
             Self::Analysis { .. } => "analysis",
+            Self::WaitUntil { .. } => "wait_until",
             Self::Promote => "promote",
             Self::Abort => "abort",
         }
@@ -143,6 +151,11 @@ impl Action {
             | Self::Analysis { at_most, .. } => {
                 format!("{}, at most {}", self.verb(), seconds(*at_most))
             }
+            Self::WaitUntil { requests, at_most } => format!(
+                "wait_until the new version has had {}, at most {}",
+                words::counted(*requests, "request"),
+                seconds(*at_most)
+            ),
             Self::Start(_) | Self::Stop(_) | Self::Promote | Self::Abort => self.verb().to_owned(),
         }
     }

@@ -50,6 +50,7 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         | Action::Stop(_)
         | Action::Pause(_)
         | Action::Analysis { .. }
+        | Action::WaitUntil { .. }
         | Action::Promote
         | Action::Abort => Vec::new(),
     }

@@ -67,6 +67,8 @@ enum State {
     Until(Instant),
     /// A judge, until this moment.
     Judging(Instant),
+    /// So many first tries at the new version since the start of the run, until this moment.
+    Counting(u64, Instant),
     /// Nothing.
     Over,
 }
@@ -104,10 +106,12 @@ impl Machine {
         let own = match self.state {
             State::Next => self.due().unwrap_or(Instant::ZERO),
             State::Draining(_) if self.is_drained() => Instant::ZERO,
+            State::Counting(tries, _) if self.judging.canary_tries() >= tries => Instant::ZERO,
             State::Ordered(_, until)
             | State::Draining(until)
             | State::Until(until)
-            | State::Judging(until) => until,
+            | State::Judging(until)
+            | State::Counting(_, until) => until,
             State::Over => Instant::MAX,
         };
         own.min(self.judging.next_time())
@@ -240,6 +244,8 @@ impl Machine {
             State::Ordered(_, until) if until <= now => self.fail("it took too long", now),
             State::Draining(until) if until <= now || self.is_drained() => self.end_step(now),
             State::Until(until) if until <= now => self.end_step(until),
+            State::Counting(tries, _) if self.judging.canary_tries() >= tries => self.end_step(now),
+            State::Counting(_, until) if until <= now => self.fail("it took too long", now),
             State::Judging(until) if until <= now => {
                 if let Some(&Action::Analysis { analysis, .. }) = self.action() {
                     let verdict = self.judging.last_verdict(analysis, now);
@@ -264,6 +270,9 @@ impl Machine {
             Action::Analysis { analysis, at_most } => {
                 self.judging.ask(analysis);
                 self.state = State::Judging(now + at_most);
+            }
+            Action::WaitUntil { requests, at_most } => {
+                self.state = State::Counting(self.judging.canary_tries() + requests, now + at_most);
             }
             Action::Promote => {
                 if self.ask_the_watching(now) {

@@ -287,7 +287,10 @@ fn shares(section: &Section<'_>) -> Vec<(f64, Duration)> {
 }
 
 /// What a Route in front of the Service's own shares with it.
-fn route(entities: &Entities<'_>, service: ServiceId) -> serde_json::Map<String, serde_json::Value> {
+pub(super) fn route(
+    entities: &Entities<'_>,
+    service: ServiceId,
+) -> serde_json::Map<String, serde_json::Value> {
     const SHARED: [&str; 7] =
         ["paths", "hosts", "methods", "strip_path", "preserve_host", "path_handling", "protocols"];
     let route = entities.config.routes().find(|(_, route)| route.service == Some(service));

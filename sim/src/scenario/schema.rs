@@ -78,6 +78,8 @@ const WHOLE: Tree = Tree {
                     ("ramp", Form::One(&leaf(&verbs::RAMP))),
                     ("patch", Form::One(&leaf(&verbs::PATCH))),
                     ("analysis", Form::One(&leaf(&verbs::ANALYSIS))),
+                    ("set_header_route", Form::One(&leaf(&verbs::HEADER_ROUTE))),
+                    ("wait_until", Form::One(&leaf(&verbs::WAIT_UNTIL))),
                 ],
             }),
         ),

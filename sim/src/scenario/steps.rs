@@ -17,7 +17,9 @@ pub(super) const SHAPE: Shape = Shape {
         "ramp",
         "set_target",
         "patch",
+        "set_header_route",
         "pause",
+        "wait_until",
         "analysis",
         "start",
         "wait_ready",
@@ -26,7 +28,7 @@ pub(super) const SHAPE: Shape = Shape {
         "promote",
         "abort",
     ],
-    later: &["set_header_route", "set_mirror_route", "set_canary_scale", "wait_until"],
+    later: &["set_mirror_route", "set_canary_scale"],
 };
 /// All keys but the time.
 const VERBS: &[&str] = SHAPE.keys.split_at(1).1;

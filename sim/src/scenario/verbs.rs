@@ -6,10 +6,10 @@ use super::gateway::Entities;
 use super::node::{Node, Value};
 use super::patterns::matcher;
 use super::reader::{Section, Shape};
-use super::services;
 use super::values::{self, number, text};
+use super::{rollout, services};
 use crate::plan::MockPlan;
-use crate::rollout::{Action, Shares, TargetWeight};
+use crate::rollout::{Action, HeaderMatch, HeaderRoute, Shares, TargetWeight};
 use crate::words;
 
 pub(super) const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
@@ -19,6 +19,10 @@ pub(super) const PATCH: Shape = Shape { what: "patch", keys: &["path", "body"], 
 pub(super) const RAMP: Shape = Shape { what: "a ramp", keys: &["to", "over", "steps"], later: &[] };
 pub(super) const TARGETS: Shape =
     Shape { what: "a choice of targets", keys: &["match", "at_most"], later: &[] };
+pub(super) const HEADER_ROUTE: Shape =
+    Shape { what: "a header route", keys: &["name", "service", "upstream", "header", "values"], later: &[] };
+pub(super) const WAIT_UNTIL: Shape =
+    Shape { what: "a condition", keys: &["requests", "at_most"], later: &[] };
 pub(super) const ANALYSIS: Shape =
     Shape { what: "a question to a judge", keys: &["name", "for"], later: &[] };
 /// Steps of a ramp.
@@ -57,6 +61,8 @@ impl Known<'_, '_> {
             "set_target" => one(self.set_target(section, node)?),
             "patch" => one(patch(section, node)?),
             "pause" => one(Action::Pause(values::duration(node, verb, section.mistakes)?)),
+            "set_header_route" => one(self.header_route(section, node)?),
+            "wait_until" => one(wait_until(section, node)?),
             "analysis" => one(self.analysis(section, node)?),
             "start" | "stop" | "wait_ready" | "drain" => one(self.life_cycle(section, verb, node)?),
             "promote" => flag(section, verb, node).then(|| vec![Action::Promote]),
@@ -124,6 +130,34 @@ impl Known<'_, '_> {
             inner.mistakes.absent(inner.place_of("target"), message, label, help);
         }
         Some(Action::SetTarget(TargetWeight { upstream, target, weight: u16::try_from(weight?).ok()? }))
+    }
+
+    /// `{ name, service, upstream, header, values }`; with a name alone the Route goes.
+    fn header_route(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
+        let inner = section.inline("set_header_route", node, &HEADER_ROUTE)?;
+        let name = inner.required_text("name", "testers")?.to_owned();
+        if inner.entries().len() == 1 {
+            return Some(Action::SetHeaderRoute(HeaderRoute { name, to: None }));
+        }
+        let message = "a header route is of a Service that does not exist";
+        let service = services::named(&inner, "service", message, self.entities);
+        let host = inner.required_text("upstream", "green").filter(|name| {
+            let message = "a header route leads to an upstream that does not exist";
+            self.entities.upstreams.check(&inner, "upstream", name, message)
+        });
+        let header = inner.required_text("header", "x-tester");
+        let values = inner.texts("values");
+        let (service, host, header) = (service?, host?.to_owned(), header?.to_owned());
+        Some(Action::SetHeaderRoute(HeaderRoute {
+            to: Some(HeaderMatch {
+                header,
+                values: if values.is_empty() { vec!["yes".to_owned()] } else { values },
+                route: rollout::route(self.entities, service),
+                service: format!("{}-{host}", inner.text("service")?),
+                host,
+            }),
+            name,
+        }))
     }
 
     fn analysis(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
@@ -201,6 +235,13 @@ fn flag(section: &Section<'_>, verb: &str, node: &Node) -> bool {
         section.mistakes.note(&node.place, "a step does nothing", "it is switched off", help);
     }
     on == Some(true)
+}
+
+fn wait_until(section: &Section<'_>, node: &Node) -> Option<Action> {
+    let inner = section.inline("wait_until", node, &WAIT_UNTIL)?;
+    let requests = inner.required("requests", "500").and_then(|_| inner.integer("requests", 1, i64::MAX));
+    let at_most = inner.some_time("at_most");
+    Some(Action::WaitUntil { requests: requests?.unsigned_abs(), at_most: at_most? })
 }
 
 fn patch(section: &Section<'_>, node: &Node) -> Option<Action> {

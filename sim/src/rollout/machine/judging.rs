@@ -83,6 +83,11 @@ impl Judging {
         &self.watches[at].analysis
     }
 
+    /// First tries at the new version that are over.
+    pub(super) fn canary_tries(&self) -> u64 {
+        self.tries.1
+    }
+
     fn side(&self, mock: u32) -> Option<Side> {
         self.sides.get(mock as usize).copied().flatten()
     }

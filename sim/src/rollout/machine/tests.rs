@@ -120,6 +120,23 @@ fn an_abort_interrupts_a_pause_but_never_a_call() {
 }
 
 #[test]
+fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
+    // Aim: two first tries at the new version are waited for. Method: mock 0 is the new one.
+    let run = |tries: u64| {
+        let wait = Action::WaitUntil { requests: 2, at_most: Duration::from_millis(10) };
+        let rollout = Rollout { sides: vec![Some(super::super::judge::Side::Canary)], ..Rollout::default() };
+        let mocks = [(TargetId(7), 0)].into_iter().collect();
+        let mut machine = Machine::new(&[at(0, wait)], &rollout, mocks, 1);
+        assert_eq!(told(&mut machine, ms(0), true), ["0 Began"]);
+        (0..tries).for_each(|_| machine.observe(Seen::Finished(attempted(TargetId(7), 200, 1))));
+        let next = machine.next_time();
+        (next, told(&mut machine, next.max(ms(1)), true))
+    };
+    assert_eq!(run(2), (Instant::ZERO, vec!["0 Over".to_owned()]));
+    assert_eq!(run(1), (ms(10), vec!["0 Failed(\"it took too long\")".to_owned()]));
+}
+
+#[test]
 fn a_drain_is_over_when_nothing_is_under_way_or_its_time_is() {
     let drain = || Action::Drain {
         mocks: vec![0],

@@ -92,6 +92,26 @@ fn the_calls_of_all_steps_can_be_printed() {
 }
 
 #[test]
+fn header_routes_and_conditions_are_steps() {
+    let steps = "
+        [[steps]]
+        at = \"4s\"
+        set_header_route = { name = \"testers\", service = \"shop\", upstream = \"shop\", header = \"x-tester\" }
+        [[steps]]
+        wait_until = { requests = 100, at_most = \"5s\" }
+        [[steps]]
+        set_header_route = { name = \"testers\" }
+    ";
+    let plan = read(&input(&format!("{CANARY}\n{steps}"), &[])).unwrap();
+    let expected = [
+        "set_header_route testers: x-tester = yes -> shop",
+        "wait_until the new version has had 100 requests, at most 5 s",
+        "set_header_route testers: gone",
+    ];
+    assert_eq!(words_of(&plan), expected);
+}
+
+#[test]
 fn a_ramp_is_many_small_steps() {
     let ramp = format!("{CANARY}\n[[steps]]\nat = \"4s\"\nramp = {{ to = 50, over = \"5s\", steps = 5 }}\n");
     let plan = read(&input(&ramp, &[])).unwrap();
