@@ -53,7 +53,12 @@ impl Draft {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
         }
-        fs::write(&path, content).map_err(failed("write", &path))
+        let write = || {
+            let mut file = fs::File::create(&path)?;
+            file.write_all(content)?;
+            file.sync_all()
+        };
+        write().map_err(failed("write", &path))
     }
 
     /// Gives the folder its name and points `latest` to it. Returns the folder's path.
@@ -65,6 +70,8 @@ impl Draft {
         let name = self.rename(&hidden)?;
         let link = self.home.join(format!(".latest.{}", std::process::id()));
         let latest = self.home.join("latest");
+        // The folder is there, on the disk too, before anything points to it.
+        sync(&self.home).map_err(failed("write", &self.home))?;
         point(&link, &name).map_err(failed("create the link", &link))?;
         fs::rename(&link, &latest).map_err(failed("point the link", &latest))?;
         Ok(self.home.join(name))
@@ -117,12 +124,17 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), ArtefactError> {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&hidden, path)?;
-        fs::File::open(folder)?.sync_all()
+        sync(folder)
     };
     write().map_err(|source| {
         let _ = fs::remove_file(&hidden);
         failed("write", path)(source)
     })
+}
+
+/// Makes sure that the names in a folder have reached the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(unix)]
