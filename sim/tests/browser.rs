@@ -14,23 +14,52 @@ use std::process::Command;
 
 use support::rendered;
 
-/// Asks the page how wide it is; the answer comes back as its title.
+/// Asks the page how wide it is, what it has fetched, and what a hover reads out; the answer comes back as its title.
 const PROBE: &str = "<script>addEventListener('load', () => { \
-    document.title = `wide ${document.documentElement.scrollWidth} of ${innerWidth}, plots ${document.querySelectorAll('svg[role=img]').length}`; \
+    const plot = document.querySelector('#timeline .plot').getBoundingClientRect(); \
+    document.querySelector('#timeline .timeline').dispatchEvent(new PointerEvent('pointermove', \
+      { clientX: plot.left + plot.width / 2, clientY: plot.top })); \
+    document.title = JSON.stringify({ wide: document.documentElement.scrollWidth, window: innerWidth, \
+      plots: document.querySelectorAll('svg[role=img]').length, \
+      fetched: performance.getEntriesByType('resource').length, \
+      hover: [...document.querySelectorAll('#timeline output')].map(o => o.textContent).join('; ') }); \
     });</script>";
 
-/// The page as the browser has it, and what it complained of.
-fn browse(page: &Path, width: u32) -> Option<(String, String)> {
+/// Asks axe what it objects to.
+const AXE: &str = "<script>addEventListener('load', () => axe.run().then(found => { \
+    document.title = JSON.stringify(found.violations.map(v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 150)])); \
+    }));</script>";
+
+/// What a browser made of a page.
+struct Seen {
+    /// What a script left as the page's title.
+    title: String,
+    /// What was logged, line by line.
+    log: Vec<String>,
+}
+
+/// Opens the page in Chromium with these flags; `None` where there is no Chromium, which in CI is a failure.
+fn browse(page: &Path, flags: &[&str]) -> Option<Seen> {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"])
+        .args(["--dump-dom", "--virtual-time-budget=60000"])
+        .args(flags)
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("--window-size={width},900"))
         .arg(format!("file://{}", page.display()))
-        .output()
-        .ok()?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Some((text(output.stdout), text(output.stderr)))
+        .output();
+    let Ok(output) = output else {
+        assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
+        // Written past the test harness, which would keep a passing test's words to itself.
+        let said = "skipped: the report in a browser needs Chromium (Debian: apt-get install chromium)";
+        writeln!(std::io::stderr(), "{said}").unwrap();
+        return None;
+    };
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
+    let title = title.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let log = String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect();
+    Some(Seen { title, log })
 }
 
 #[test]
@@ -39,19 +68,56 @@ fn the_report_fits_a_desk_and_a_phone_and_nothing_complains() {
     let page = folder.path().join("report.html");
     fs::write(&page, fs::read_to_string(&page).unwrap() + PROBE).unwrap();
     for width in [1280, 500] {
-        let Some((dom, complaints)) = browse(&page, width) else {
-            assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
-            // Written past the test harness, which would keep a passing test's words to itself.
-            let said = "skipped: the report in a browser needs Chromium (Debian: apt-get install chromium)";
-            writeln!(std::io::stderr(), "{said}").unwrap();
-            return;
-        };
-        let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
-        let words: Vec<_> = title.split([' ', ',']).collect();
-        let (wide, window): (u32, u32) = (words[1].parse().unwrap(), words[3].parse().unwrap());
-        assert!(wide <= window, "{wide} pixels in a window of {window}");
-        assert!(title.ends_with("plots 10"), "{title}");
-        let console: Vec<_> = complaints.lines().filter(|line| line.contains("CONSOLE")).collect();
+        let Some(seen) = browse(&page, &[&format!("--window-size={width},900")]) else { return };
+        let told: serde_json::Value = serde_json::from_str(&seen.title).unwrap();
+        assert!(told["wide"].as_u64() <= told["window"].as_u64(), "{told}");
+        assert!(told["plots"].as_u64() >= Some(10), "{told}");
+        assert_eq!(told["fetched"], 0, "{told}");
+        let hover = told["hover"].as_str().unwrap();
+        assert!(hover.contains(" s: ") && hover.contains("p99 "), "{told}");
+        let console: Vec<_> = seen.log.iter().filter(|line| line.contains("CONSOLE")).collect();
         assert!(console.is_empty(), "{console:#?}");
     }
+}
+
+#[test]
+fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
+    // `.ci/run` makes this folder.
+    let Ok(readers) = std::env::var("SIM_READERS") else {
+        assert!(std::env::var("CI").is_err(), "axe is missing, and in CI it must not be");
+        let said = "skipped: SIM_READERS is not set; .ci/run says how to make that folder";
+        writeln!(std::io::stderr(), "{said}").unwrap();
+        return;
+    };
+    let axe = fs::read_to_string(Path::new(&readers).join("axe.min.js")).unwrap();
+    let folder = rendered();
+    let page = folder.path().join("report.html");
+    let text = fs::read_to_string(&page).unwrap();
+    fs::write(&page, format!("{text}<script>{axe}</script>{AXE}")).unwrap();
+    for (width, dark) in [(1280, true), (1280, false), (500, true), (500, false)] {
+        let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
+        let Some(seen) = browse(&page, &[&format!("--window-size={width},900"), &scheme]) else { return };
+        assert_eq!(seen.title, "[]", "{width} pixels, dark: {dark}");
+    }
+}
+
+#[test]
+fn the_report_prints_on_whole_pages() {
+    let folder = rendered();
+    let paper = folder.path().join("report.pdf");
+    let print = format!("--print-to-pdf={}", paper.display());
+    let page = folder.path().join("report.html");
+    let mut command = Command::new("chromium");
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", &print]);
+    let profile = tempfile::tempdir().unwrap();
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    if command.arg(format!("file://{}", page.display())).output().is_err() {
+        assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
+        writeln!(std::io::stderr(), "skipped: printing needs Chromium (Debian: apt-get install chromium)")
+            .unwrap();
+        return;
+    }
+    let bytes = fs::read(&paper).unwrap();
+    let pages = String::from_utf8_lossy(&bytes).matches("/Type /Page\n").count();
+    assert!(bytes.starts_with(b"%PDF") && (3..30).contains(&pages), "{pages} pages");
 }
