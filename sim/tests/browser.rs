@@ -30,6 +30,11 @@ const AXE: &str = "<script>addEventListener('load', () => axe.run().then(found =
     document.title = JSON.stringify(found.violations.map(v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 150)])); \
     }));</script>";
 
+/// Says that a test was skipped, past the test harness, which would keep a passing test's words to itself.
+fn skip(why: &str) {
+    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
+}
+
 /// What a browser made of a page.
 struct Seen {
     /// What a script left as the page's title.
@@ -50,9 +55,7 @@ fn browse(page: &Path, flags: &[&str]) -> Option<Seen> {
         .output();
     let Ok(output) = output else {
         assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
-        // Written past the test harness, which would keep a passing test's words to itself.
-        let said = "skipped: the report in a browser needs Chromium (Debian: apt-get install chromium)";
-        writeln!(std::io::stderr(), "{said}").unwrap();
+        skip("the report in a browser needs Chromium (Debian: apt-get install chromium)");
         return None;
     };
     let dom = String::from_utf8_lossy(&output.stdout);
@@ -85,8 +88,7 @@ fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
     // `.ci/run` makes this folder.
     let Ok(readers) = std::env::var("SIM_READERS") else {
         assert!(std::env::var("CI").is_err(), "axe is missing, and in CI it must not be");
-        let said = "skipped: SIM_READERS is not set; .ci/run says how to make that folder";
-        writeln!(std::io::stderr(), "{said}").unwrap();
+        skip("SIM_READERS is not set; .ci/run says how to make that folder");
         return;
     };
     let axe = fs::read_to_string(Path::new(&readers).join("axe.min.js")).unwrap();
@@ -113,8 +115,7 @@ fn the_report_prints_on_whole_pages() {
     command.arg(format!("--user-data-dir={}", profile.path().display()));
     if command.arg(format!("file://{}", page.display())).output().is_err() {
         assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
-        writeln!(std::io::stderr(), "skipped: printing needs Chromium (Debian: apt-get install chromium)")
-            .unwrap();
+        skip("printing needs Chromium (Debian: apt-get install chromium)");
         return;
     }
     let bytes = fs::read(&paper).unwrap();

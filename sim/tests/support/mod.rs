@@ -54,10 +54,21 @@ pub(crate) fn assert_ledger_balances(report: &serde_json::Value) {
     }
 }
 
-/// The sample's files, drawn anew from its `report.json`.
+/// The files of a run in virtual time, drawn anew from its `report.json`.
 pub(crate) fn rendered() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::copy(root().join("reports/sample/report.json"), folder.path().join("report.json")).unwrap();
+    let [folder, out] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let run = [
+        "run",
+        "scenarios/blue_green.toml",
+        "--engine",
+        "model",
+        "-q",
+        "--out",
+        out.path().to_str().unwrap(),
+    ];
+    let (code, _, stderr) = told(&sim(&run).output().unwrap());
+    assert_eq!(code, 0, "{stderr}");
+    fs::copy(out.path().join("blue-green/latest/report.json"), folder.path().join("report.json")).unwrap();
     let (code, _, stderr) = told(&sim(&["report", folder.path().to_str().unwrap()]).output().unwrap());
     assert_eq!(code, 0, "{stderr}");
     folder
