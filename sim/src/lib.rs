@@ -25,6 +25,7 @@ pub mod artefacts;
 pub mod baseline;
 pub mod signals;
 
+pub mod calibrate;
 pub mod replicate;
 pub mod run;
 

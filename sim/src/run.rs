@@ -125,7 +125,7 @@ fn environment(plan: &Plan, command: &str) -> Environment {
 }
 
 /// The kernel's version, without what a builder may have added to it; never the machine's name.
-fn host() -> String {
+pub fn host() -> String {
     let release = one_line("/proc/sys/kernel/osrelease").unwrap_or_default();
     let numbers: Vec<_> = release.split(['.', '-']).take(2).collect();
     format!("kernel {}", numbers.join("."))

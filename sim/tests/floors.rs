@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["chart"],
     &["report"],
     &["artefacts", "signals", "baseline"],
-    &["replicate"],
+    &["replicate", "calibrate"],
     &["run"],
     &["cli"],
 ];

@@ -3,6 +3,7 @@
 
 mod about;
 mod baseline;
+mod calibrate;
 mod exit;
 mod faults;
 mod gateway;
@@ -54,7 +55,7 @@ Results:
 By hand:
   gateway    The proxy and its Admin API alone    sim gateway --config kong.yaml
   target     One mock target alone                sim target --listen 127.0.0.1:9001
-More: list  schema  completions  man  help
+More: calibrate  list  schema  completions  man  help
 
 {options}
 
@@ -95,6 +96,8 @@ enum Verb {
     Target(TargetArgs),
     /// Save, show or compare a baseline
     Baseline(BaselineArgs),
+    /// Measure what this machine costs, for the model
+    Calibrate(CalibrateArgs),
     /// Write a scenario to start from
     Init(InitArgs),
     /// What the scenarios of a folder show
@@ -155,6 +158,19 @@ struct RunArgs {
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// `sim calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  sim calibrate && sim run my_rollout.toml --engine model --set model.calibration=calibration.json
+
+Takes about ten seconds. Nothing else should run meanwhile.")]
+struct CalibrateArgs {
+    /// Where the result goes
+    #[arg(long, value_name = "FILE", default_value = "calibration.json")]
+    out: PathBuf,
 }
 
 /// `sim validate`.
@@ -400,6 +416,7 @@ pub fn main() -> ExitCode {
         Verb::Gateway(args) => gateway::gateway(&args),
         Verb::Target(args) => target::target(&args),
         Verb::Baseline(args) => baseline::baseline(&args),
+        Verb::Calibrate(args) => calibrate::calibrate(&args),
         Verb::Init(args) => list::init(&args),
         Verb::List(args) => list::list(&args),
         Verb::Schema(args) => about::schema(&args),

@@ -142,10 +142,10 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
     let (defaults, place) = (defaults(), Place::file(0..0));
     let section = Section::whole(root, &defaults, &place, &SHAPE, mistakes);
     let engine = input.engine.or(model::engine(&section));
-    let model = model::read(&section);
     let name = name(&section);
     let seed = section.integer("seed", 0, i64::MAX).map(i64::unsigned_abs);
     let mut files = Vec::new();
+    let model = model::read(&section, input, &mut files);
     let load = load::read(&section, engine.unwrap_or_default(), input, &mut files);
     let mut entities = gateway::entities(&section, input);
     rollout::prepare(&section, &mut entities);

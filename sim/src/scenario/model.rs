@@ -1,13 +1,21 @@
 //! `engine` and `[model]`: which engine runs the scenario, and what the model takes for what the live engine finds.
 
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Input;
+use super::files::File;
 use super::latency::latency;
+use super::node::Node;
 use super::reader::{Section, Shape};
+use crate::mock::Latency;
 use crate::plan::{Engine, Model};
 
 const SHAPE: Shape = Shape {
     what: "the model",
-    keys: &["network", "gateway_cost", "replications"],
-    later: &["workers", "calibration"],
+    keys: &["network", "gateway_cost", "replications", "calibration"],
+    later: &["workers"],
 };
 /// More replications than this say nothing new.
 const REPLICATIONS_MAX: u32 = 10_000;
@@ -19,15 +27,52 @@ pub(super) fn engine(root: &Section<'_>) -> Option<Engine> {
     engines.into_iter().find(|engine| engine.as_str() == named)
 }
 
-/// What the model is told.
-pub(super) fn read(root: &Section<'_>) -> Option<Model> {
+/// What is used of a calibration.
+#[derive(Deserialize)]
+struct Calibration {
+    network_us: f64,
+    gateway_cost_us: f64,
+}
+
+/// What the model is told; what a calibration says holds where the scenario says nothing. Its file goes to `identity`.
+pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>) -> Option<Model> {
     let section = root.optional_section("model", &SHAPE);
+    let calibration = match section.own("calibration") {
+        Some(node) => Some(calibration(&section, node, input, identity)?),
+        None => None,
+    };
     let network = section.node("network").and_then(|node| latency(&section, node));
     let gateway_cost = section.duration("gateway_cost");
     let replications = section.integer("replications", 1, REPLICATIONS_MAX.into());
+    let measured = |key: &str, us: fn(&Calibration) -> f64| {
+        let calibration = calibration.as_ref().filter(|_| section.own(key).is_none())?;
+        Some(Duration::from_secs_f64(us(calibration) / 1e6))
+    };
     Some(Model {
-        network: network?,
-        gateway_cost: gateway_cost?,
+        network: measured("network", |c| c.network_us).map(Latency::Constant).or(network)?,
+        gateway_cost: measured("gateway_cost", |c| c.gateway_cost_us).or(gateway_cost)?,
         replications: u32::try_from(replications?).ok()?,
     })
+}
+
+/// What `sim calibrate` wrote.
+fn calibration(
+    section: &Section<'_>,
+    node: &Node,
+    input: &Input,
+    identity: &mut Vec<String>,
+) -> Option<Calibration> {
+    let file = File::read(node, "calibration", input, section.mistakes)?;
+    identity.push(file.identity());
+    let is_time = |us: f64| (0.0..1e9).contains(&us);
+    let read = serde_json::from_str::<Calibration>(&file.text).map_err(|e| e.to_string());
+    let read = read.and_then(|read| {
+        let is_right = is_time(read.network_us) && is_time(read.gateway_cost_us);
+        if is_right { Ok(read) } else { Err("its times make no sense".to_owned()) }
+    });
+    read.map_err(|why| {
+        let message = format!("the calibration cannot be used: {why}");
+        section.mistakes.note(&node.place, message, "not what `sim calibrate` writes", "write it anew");
+    })
+    .ok()
 }
