@@ -76,3 +76,42 @@ fn calibration(
     })
     .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::{Surroundings, check};
+
+    const SCENARIO: &str = "name = \"a\"\n[load]\nrate = 1\nduration = \"1s\"\n[[load.requests]]\npath = \"/\"\n\
+        [[services]]\nname = \"s\"\nhost = \"u\"\n[[routes]]\npaths = [\"/\"]\nservice = { name = \"s\" }\n\
+        [[upstreams]]\nname = \"u\"\ntargets = [ { target = \"t:80\" } ]\n[[mocks]]\nmatch = \"*\"\n[model]\n";
+
+    fn model(keys: &str) -> Result<Model, String> {
+        let file = |path: &Path| match path.to_str() {
+            Some("good.json") => Ok("{\"schema\":1,\"network_us\":25.5,\"gateway_cost_us\":40.0}".to_owned()),
+            _ => Ok("{\"network_us\":-1,\"gateway_cost_us\":40.0}".to_owned()),
+        };
+        let surroundings = Surroundings { file, ..Surroundings::default() };
+        let input = Input {
+            path: "s.toml".into(),
+            text: format!("{SCENARIO}{keys}"),
+            surroundings,
+            ..Input::default()
+        };
+        check(&input).map(|(plan, _)| plan.model).map_err(|mistakes| mistakes[0].message.clone())
+    }
+
+    #[test]
+    fn a_calibration_says_what_the_scenario_does_not() {
+        let us = Duration::from_nanos;
+        let all = model("calibration = \"good.json\"").unwrap();
+        assert_eq!((all.network, all.gateway_cost), (Latency::Constant(us(25_500)), us(40_000)));
+        let own = model("calibration = \"good.json\"\nnetwork = \"1ms\"").unwrap();
+        assert_eq!((own.network, own.gateway_cost), (Latency::Constant(us(1_000_000)), us(40_000)));
+        assert_eq!(model("").unwrap(), Model::default());
+        let wrong = model("calibration = \"bad.json\"").unwrap_err();
+        assert_eq!(wrong, "the calibration cannot be used: its times make no sense");
+    }
+}
