@@ -151,10 +151,12 @@ fn thresholds(out: &mut Markup, summary: &Summary) {
         let class = if threshold.ok { "ok" } else { "no" };
         let said = if threshold.ok { "met" } else { "failed" };
         markup!(name, "<span class=\"" (class) "\" role=\"img\" aria-label=\"" (said) "\"></span><code>" (threshold.metric) "</code>");
+        let mut observed = Markup::new();
+        markup!(observed, "<span class=\"long\">" (threshold.observed) "</span>");
         table.row([
             Cell::Markup(name),
             Cell::Code(threshold.expression.clone()),
-            threshold.observed.as_str().into(),
+            Cell::Markup(observed),
             Cell::Markup(used(threshold)),
             threshold.margin.as_str().into(),
         ]);
