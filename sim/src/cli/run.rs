@@ -119,6 +119,7 @@ fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
             seed: args.seed,
             engine: args.engine.map(Into::into),
             surroundings: input::SURROUNDINGS,
+            ..Input::default()
         })
     };
     files.iter().map(read).collect()

@@ -2,11 +2,15 @@
 //! to parse. `scenario` builds it, both engines read it. Leaves phases and thresholds to their files.
 
 mod duration;
+mod figure;
+mod matrix;
 mod model;
 pub mod threshold;
 
 pub use duration::{DurationError, parse_duration};
 
+pub use figure::{Figure, Percentile, Scale};
+pub use matrix::{Axis, Cell, Matrix};
 pub use model::{Engine, Model};
 pub use threshold::{Aggregation, Comparison, End, Expression, Limit, Metric, Threshold, ThresholdError};
 

@@ -21,6 +21,7 @@ mod gateway;
 mod latency;
 mod lints;
 mod load;
+mod matrix;
 mod mocks;
 mod model;
 mod patience;
@@ -56,11 +57,12 @@ pub use surroundings::Surroundings;
 
 use sha2::{Digest as _, Sha256};
 
+use self::matrix::Axes;
 use self::mistakes::Mistakes;
 use self::node::Table;
 use self::reader::{Section, Shape};
 use crate::load::Load;
-use crate::plan::{Engine, Plan, Source};
+use crate::plan::{Engine, Matrix, Plan, Source};
 
 /// Every default, commented: what `sim` reads and what people can read.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -84,8 +86,10 @@ const SHAPE: Shape = Shape {
         "steps",
         "faults",
         "thresholds",
+        "matrix",
+        "report",
     ],
-    later: &["extends", "matrix", "report"],
+    later: &["extends"],
 };
 /// A name is a folder's name too.
 const NAME_MAX: usize = 64;
@@ -103,6 +107,10 @@ pub struct Input {
     pub seed: Option<u64>,
     /// The engine of `--engine`, instead of the file's.
     pub engine: Option<Engine>,
+    /// Which value of each axis of `[matrix]`, by their numbers; the first where nothing is said.
+    pub choice: Vec<usize>,
+    /// Whether this is a run of a comparison, which is judged by others: then nothing must hold.
+    pub is_compared: bool,
     /// Where files that the scenario names come from.
     pub surroundings: Surroundings,
 }
@@ -120,6 +128,29 @@ pub fn read(input: &Input) -> Result<Plan, Vec<Diagnostic>> {
 /// # Errors
 /// All its mistakes, in the order of the text.
 pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    whole(input).map(|(plan, _, warnings)| (plan, warnings))
+}
+
+/// What a scenario varies and compares. Each choice of values has been checked to be a plan.
+///
+/// # Errors
+/// All mistakes of all choices, in the order of the text, none twice.
+pub fn matrix(input: &Input) -> Result<Matrix, Vec<Diagnostic>> {
+    let input = Input { is_compared: true, ..input.clone() };
+    let (_, matrix, _) = whole(&input)?;
+    let mistakes = Mistakes::default();
+    for number in 1..matrix.choices() {
+        let chosen = Input { choice: matrix.choice(number), ..input.clone() };
+        for mistake in whole(&chosen).err().into_iter().flatten() {
+            mistakes.push(mistake);
+        }
+    }
+    let (mistakes, _) = mistakes.in_order();
+    if mistakes.is_empty() { Ok(matrix) } else { Err(mistakes) }
+}
+
+/// Everything a scenario says.
+fn whole(input: &Input) -> Result<(Plan, Matrix, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut syntax = Vec::new();
     let mut root = node::parse(&input.text, Place::file, &mut syntax);
     let mistakes = Mistakes::beside(syntax, &input.text);
@@ -128,17 +159,22 @@ pub fn check(input: &Input) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> 
             mistakes.push(mistake);
         }
     }
+    if input.is_compared {
+        root.entries.retain(|(key, _)| key.name != "thresholds");
+    }
+    let axes = matrix::take(&mut root, &mistakes);
+    matrix::lay(&mut root, &axes, &input.choice, &mistakes);
     traces::lay(&mut root, input, &mistakes);
-    let plan = plan(&root, input, &mistakes);
+    let plan = plan(&root, &axes, input, &mistakes);
     let (mistakes, warnings) = mistakes.in_order();
     match plan {
-        Some(plan) if mistakes.is_empty() => Ok((plan, warnings)),
+        Some((plan, matrix)) if mistakes.is_empty() => Ok((plan, matrix, warnings)),
         _ => Err(mistakes),
     }
 }
 
-/// The plan, as far as it can be told; what is missing or wrong is among `mistakes`.
-fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
+/// The plan, as far as it can be told, and what is compared; what is missing or wrong is among `mistakes`.
+fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option<(Plan, Matrix)> {
     let (defaults, place) = (defaults(), Place::file(0..0));
     let section = Section::whole(root, &defaults, &place, &SHAPE, mistakes);
     let engine = input.engine.or(model::engine(&section));
@@ -163,9 +199,10 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
         thresholds::Known { entities: &entities, mocks: &mocks, load: load.as_ref(), switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
     let seed = input.seed.or(seed);
+    let matrix = matrix::read(&section, axes, seed);
     let gateway = gateway::read(&section, entities.config, seed.unwrap_or_default());
     let resolved = resolved(root, input, &[entities.identity, files].concat());
-    Some(Plan {
+    let plan = Plan {
         name: name?,
         summary: section.text("summary").map(str::to_owned),
         seed: seed?,
@@ -173,7 +210,7 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
             path: input.path.clone(),
             text: input.text.clone(),
             overrides: input.sets.clone(),
-            sha256: hex(&Sha256::digest(resolved.as_bytes())),
+            sha256: sha256(&resolved),
             resolved,
         },
         load: load?,
@@ -185,7 +222,8 @@ fn plan(root: &Table, input: &Input, mistakes: &Mistakes) -> Option<Plan> {
         rollout,
         faults,
         thresholds,
-    })
+    };
+    Some((plan, matrix?))
 }
 
 fn defaults() -> Table {
@@ -226,6 +264,11 @@ fn resolved(root: &Table, input: &Input, identity: &[String]) -> String {
     // Whatever was read as TOML can be written as TOML.
     let text = toml::to_string_pretty(&table).unwrap_or_default();
     identity.iter().fold(text, |text, line| format!("{text}# {line}\n"))
+}
+
+/// SHA-256 of a text, in hex.
+pub fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn hex(bytes: &[u8]) -> String {

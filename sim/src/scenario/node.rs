@@ -194,6 +194,11 @@ pub(super) fn set(root: &mut Table, flag: &str, number: usize) -> Result<(), Dia
         .map_err(|why| wrong(&why, 0..equals, "there is no such place"))
 }
 
+/// Lays `node` at the path that `key` is, if there is such a place.
+pub(super) fn put(root: &mut Table, key: &Key, node: Node) -> bool {
+    steps(&key.name).is_some_and(|steps| insert(root, &steps, key, node).is_ok())
+}
+
 /// Where the `=` between path and value stands: the first one outside quotes.
 fn path_end(flag: &str) -> Option<usize> {
     let mut quote = None;

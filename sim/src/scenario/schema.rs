@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::node::{Node, Table, Value as Toml};
 use super::reader::Shape;
 use super::{
-    DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, mocks, requests, retry, rollout, services,
-    steps, streams, upstreams, users, verbs,
+    DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, matrix, mocks, requests, retry, rollout,
+    services, steps, streams, upstreams, users, verbs,
 };
 
 /// A table of the file: its keys, and those of them that are tables themselves.
@@ -25,6 +25,8 @@ enum Form {
     OneOrMany(&'static Tree, &'static Tree),
     /// Any keys, each with a list of texts.
     Texts,
+    /// Any keys.
+    Any,
 }
 
 const fn leaf(shape: &'static Shape) -> Tree {
@@ -93,6 +95,8 @@ const WHOLE: Tree = Tree {
         ("analysis", Form::Many(&leaf(&analyses::SHAPE))),
         ("faults", Form::Many(&leaf(&faults::SHAPE))),
         ("thresholds", Form::Texts),
+        ("matrix", Form::Any),
+        ("report", Form::One(&leaf(&matrix::REPORT))),
     ],
 };
 
@@ -145,6 +149,7 @@ fn part(form: &Form, path: &str, default: Option<&Node>) -> Map<String, Value> {
         Form::Texts => {
             json!({ "type": "object", "additionalProperties": { "type": "array", "items": { "type": "string" } } })
         }
+        Form::Any => json!({ "type": "object" }),
     };
     match schema {
         Value::Object(schema) => schema,

@@ -13,6 +13,7 @@ use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 use crate::rollout::Step;
 
 mod load;
+mod matrix;
 mod rollout;
 
 const BLUE_GREEN: &str = include_str!("../../../scenarios/blue_green.toml");
