@@ -137,6 +137,41 @@ fn sync(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
+/// A file that grows line by line, so that what is whole survives whatever happens to the process.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Journal {
+    /// Begins it anew with `content`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(path: &Path, content: &str) -> Result<Self, ArtefactError> {
+        replace(path, content.as_bytes())?;
+        let file = fs::OpenOptions::new().append(true).open(path).map_err(failed("write", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, line: &str) -> Result<(), ArtefactError> {
+        self.file.write_all(line.as_bytes()).map_err(failed("write", &self.path))
+    }
+
+    /// Takes it away.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(self) -> Result<(), ArtefactError> {
+        fs::remove_file(&self.path).map_err(failed("remove", &self.path))
+    }
+}
+
 #[cfg(unix)]
 fn point(link: &Path, to: &str) -> io::Result<()> {
     std::os::unix::fs::symlink(to, link)
@@ -202,6 +237,17 @@ mod tests {
         assert_eq!(entries(folder.path()), ["state.yaml"]);
         assert!(replace(folder.path(), b"x").is_err(), "a folder is no file");
         assert_eq!(entries(folder.path()), ["state.yaml"]);
+    }
+
+    #[test]
+    fn a_journal_grows_and_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.ndjson");
+        let mut journal = Journal::begin(&path, "head\n").unwrap();
+        journal.add("one\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "head\none\n");
+        journal.remove().unwrap();
+        assert_eq!(entries(folder.path()), [""; 0]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub mod summary;
 mod chart;
 pub mod report;
 
+pub mod compare;
+
 pub mod artefacts;
 pub mod baseline;
 pub mod signals;
@@ -28,5 +30,7 @@ pub mod signals;
 pub mod calibrate;
 pub mod replicate;
 pub mod run;
+
+pub mod matrix;
 
 pub mod cli;

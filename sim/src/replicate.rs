@@ -150,7 +150,7 @@ fn batch(
         .collect()
 }
 
-fn once(
+pub(crate) fn once(
     plan: &Plan,
     facts: &Facts,
     stop: &AtomicBool,

@@ -91,7 +91,7 @@ pub fn run(
 }
 
 /// One live run.
-fn rehearse(
+pub(crate) fn rehearse(
     plan: &Plan,
     facts: Facts,
     stop: &Stop,

@@ -18,9 +18,11 @@ const FLOORS: &[&[&str]] = &[
     &["summary"],
     &["chart"],
     &["report"],
+    &["compare"],
     &["artefacts", "signals", "baseline"],
     &["replicate", "calibrate"],
     &["run"],
+    &["matrix"],
     &["cli"],
 ];
 

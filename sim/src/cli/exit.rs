@@ -16,6 +16,8 @@ const USAGE: u8 = 2;
 pub(super) const SCENARIO: u8 = 3;
 /// The machine refused: a port is taken, a folder cannot be written.
 const ENVIRONMENT: u8 = 4;
+/// The measurement cannot be trusted.
+pub(super) const NOT_TRUSTWORTHY: u8 = 97;
 /// Thresholds were met, and yet a figure is worse than the baseline's.
 pub(super) const REGRESSION: u8 = 98;
 
@@ -28,7 +30,7 @@ pub(super) fn codes() -> String {
         ("3", "a scenario is invalid or cannot be read; nothing ran"),
         ("4", "the machine refused: a port is taken, a folder cannot be written"),
         ("97", "the measurement cannot be trusted, so nothing was judged"),
-        ("98", "a figure is worse than the baseline's, and not by chance"),
+        ("98", "a figure is worse than the baseline's, and not by chance; compare only with --fail-if-worse"),
         ("99", "a threshold was not met"),
         ("130", "stopped by Ctrl-C; the report says how far it came"),
         ("143", "stopped by SIGTERM; the report says how far it came"),

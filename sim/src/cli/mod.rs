@@ -4,12 +4,14 @@
 mod about;
 mod baseline;
 mod calibrate;
+mod compare;
 mod exit;
 mod faults;
 mod gateway;
 mod github;
 mod input;
 mod list;
+mod merge;
 mod progress;
 mod report;
 mod run;
@@ -45,6 +47,7 @@ const HELP: &str = "\
 
 Start here:
   run        Run a scenario and judge it          sim run scenarios/blue_green.toml
+  compare    Run a matrix and rank the cells      sim compare scenarios/balancers.toml
   validate   Check scenario files                 sim validate scenarios/*.toml
   init       Write a scenario to start from       sim init my_rollout.toml
 
@@ -55,10 +58,9 @@ Results:
 By hand:
   gateway    The proxy and its Admin API alone    sim gateway --config kong.yaml
   target     One mock target alone                sim target --listen 127.0.0.1:9001
-More: calibrate  list  schema  completions  man  help
+More: calibrate  merge  list  schema  completions  man  help
 
 {options}
-
 Exit codes: 0 pass, 1 unexpected, 2 usage, 3 scenario invalid, 4 environment, 97 not trustworthy,
             98 regression, 99 threshold failed, 130, 143 stopped by a signal: sim help exit-codes
 ";
@@ -86,6 +88,10 @@ struct Cli {
 enum Verb {
     /// Run a scenario and judge it
     Run(RunArgs),
+    /// Run a matrix, several scenarios or several times, and rank them
+    Compare(CompareArgs),
+    /// Put the parts of a comparison together
+    Merge(MergeArgs),
     /// Check scenario files: all mistakes at once
     Validate(ValidateArgs),
     /// Render a run again from its report.json
@@ -171,6 +177,84 @@ struct CalibrateArgs {
     /// Where the result goes
     #[arg(long, value_name = "FILE", default_value = "calibration.json")]
     out: PathBuf,
+}
+
+/// `sim compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sim compare scenarios/balancers.toml
+  sim compare scenarios/blue_green.toml --engine model --vary algorithm=round-robin,random --repeat 20
+  sim compare blue_green.toml canary.toml --repeat 20
+  sim compare reports/blue-green/20260314T092653Z-42 reports/blue-green/latest
+  sim compare scenarios/balancers.toml --shard 3/8 --out shards    on each of eight machines, then sim merge shards
+
+The first axis is ranked, and its first value is the baseline. What is on both sides of a comparison has the same seeds: the
+same arrivals, the same answer times and the same faults. Ctrl-C keeps what has ended; --resume goes on.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+struct CompareArgs {
+    /// Scenarios, or folders of finished runs
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// An axis beside those of the file, such as `algorithm=round-robin,latency` or `load.rate=600,1200`; may be repeated
+    #[arg(long, value_name = "AXIS=VALUES")]
+    vary: Vec<String>,
+    /// Seeds: so many, from the file's own on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
+    /// The first seed, instead of the file's
+    #[arg(long, value_name = "N", env = "SIM_SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Real sockets and real time, or virtual time, instead of the file's `engine`
+    #[arg(long, value_name = "ENGINE", env = "SIM_ENGINE")]
+    engine: Option<Engine>,
+    /// Change one key of every scenario; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Where the comparison goes; of a part, the folder of its file
+    #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
+    out: PathBuf,
+    /// Make only part I of N; `sim merge` puts them together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<crate::compare::Shard>,
+    /// Go on with what a stopped comparison has left
+    #[arg(long)]
+    resume: bool,
+    /// Modelled runs at once; as many as there are cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Exit with 98 when anything is worse than the baseline by the figure that ranks
+    #[arg(long)]
+    fail_if_worse: bool,
+    /// Show every condition
+    #[arg(long)]
+    all: bool,
+    /// What is printed to stdout at the end
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "SIM_FORMAT")]
+    format: Printed,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// `sim merge`.
+#[derive(Debug, Args)]
+struct MergeArgs {
+    /// Parts of a comparison, or folders of them
+    #[arg(required = true)]
+    parts: Vec<PathBuf>,
+    /// Where the comparison goes
+    #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
+    out: PathBuf,
+    /// Exit with 98 when anything is worse than the baseline by the figure that ranks
+    #[arg(long)]
+    fail_if_worse: bool,
+    /// Show every condition
+    #[arg(long)]
+    all: bool,
+    /// What is printed to stdout at the end
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "SIM_FORMAT")]
+    format: Printed,
 }
 
 /// `sim validate`.
@@ -392,6 +476,17 @@ enum Format {
     Deck,
 }
 
+/// What `sim compare` and `sim merge` print at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Printed {
+    /// One screen for people
+    Text,
+    /// `compare.md`, the same bytes
+    Markdown,
+    /// `compare.json`, the same bytes
+    Json,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Color {
@@ -411,6 +506,8 @@ pub fn main() -> ExitCode {
     });
     let ended = match cli.verb {
         Verb::Run(args) => run::run(&args),
+        Verb::Compare(args) => compare::compare(&args),
+        Verb::Merge(args) => merge::merge(&args),
         Verb::Validate(args) => validate::validate(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Gateway(args) => gateway::gateway(&args),

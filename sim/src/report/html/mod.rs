@@ -14,7 +14,8 @@ use crate::markup::{Markup, markup};
 use crate::summary::Summary;
 use crate::words;
 
-const STYLE: &str = include_str!("page.css");
+/// The look of a page around its charts.
+pub(crate) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page.

@@ -1,0 +1,328 @@
+//! `sim compare`: what is compared, from scenarios or finished runs; runs what has to be run, prints the ranking, and exits with
+//! what the comparison says.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the wall clock dates a comparison and says how long it may take"
+)]
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use super::exit::{self, Failure};
+use super::{CompareArgs, Printed, baseline, input, merge, server, terminal, validate};
+use crate::compare::{Head, Part, Ran, Shard};
+use crate::matrix::{self, Job, MakePlan, MatrixError};
+use crate::plan::{Axis, Engine, Matrix, Plan};
+use crate::scenario::{self, Input};
+use crate::signals::Stop;
+use crate::words;
+
+/// Compares scenarios or finished runs.
+pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
+    let is_run = |file: &PathBuf| file.is_dir() && file.join("report.json").is_file();
+    let shown =
+        merge::Shown { out: &args.out, format: args.format, all: args.all, fails: args.fail_if_worse };
+    if args.files.iter().all(is_run) {
+        return finished(args, &shown);
+    }
+    if let Some(run) = args.files.iter().find(|file| is_run(file)) {
+        let run = words::plain(&run.display().to_string());
+        return Err(Failure::usage(&format!("{run} is a finished run; compare it with finished runs alone")));
+    }
+    let inputs = args.files.iter().map(|file| read(file, args)).collect::<Result<Vec<_>, _>>()?;
+    let (matrix, plan) = design(&inputs)?;
+    let sha256 = fingerprint(&inputs, &matrix)?;
+    let whole = Head::new(&plan.name, plan.summary.clone(), plan.engine.as_str(), &matrix, sha256);
+    let head = Head { shard: args.shard.unwrap_or(Shard::WHOLE), ..whole };
+    let several = inputs.len() > 1;
+    let make = |cell: usize| {
+        let cell = matrix.cell(cell);
+        let (of, choice) = if several { (cell.choice[0], &cell.choice[1..]) } else { (0, &cell.choice[..]) };
+        let input = Input { choice: choice.to_vec(), seed: Some(cell.seed), ..inputs[of].clone() };
+        scenario::read(&input).ok()
+    };
+    let started = SystemTime::now();
+    let Some(part) = make_part(args, &head, plan.engine, &make)? else { return Ok(ExitCode::SUCCESS) };
+    match part {
+        Made::Stopped(code) => Ok(ExitCode::from(code)),
+        Made::Whole(part) => merge::show(&part, &shown, matrix::volatile(started)),
+    }
+}
+
+/// What became of a part.
+enum Made {
+    Whole(Box<Part>),
+    Stopped(u8),
+}
+
+/// Runs what is not there yet. Nothing comes of a shard but its file.
+fn make_part(
+    args: &CompareArgs,
+    head: &Head,
+    engine: Engine,
+    make: &MakePlan<'_>,
+) -> Result<Option<Made>, Failure> {
+    let journal = journal(args, head);
+    let there = kept(&journal, head);
+    if args.shard.is_some() && there.len() == own(head) {
+        terminal::tell(&format!("{} is there already\n", words::plain(&journal.display().to_string())));
+        return Ok(None);
+    }
+    let kept = if args.resume { there } else { Vec::new() };
+    let stop = Stop::on_signals().map_err(|e| server::no_signals(&e))?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = args.jobs.map_or(cores, usize::from);
+    let mut progress = Progress::new(head, kept.len(), args.quiet);
+    let job = Job { head, plan: make, engine, threads, journal: &journal };
+    let made = matrix::run(&job, kept, &stop, &mut |done, of| progress.tick(done, of));
+    progress.end();
+    let (part, journal) = made.map_err(|e| failure(&e))?;
+    if let Some(code) = stop.exit_code() {
+        let said = format!("{} of {} runs are kept; --resume goes on", part.ran.len(), own(head));
+        terminal::warning(&said);
+        return Ok(Some(Made::Stopped(code)));
+    }
+    if args.shard.is_some() {
+        terminal::tell(&format!("{}: {}\n", head.shard.file(), words::counted(part.ran.len() as u64, "run")));
+        return Ok(None);
+    }
+    journal.remove().map_err(|e| Failure::environment(&e))?;
+    Ok(Some(Made::Whole(Box::new(part))))
+}
+
+/// Where what has ended is written down: a part's file, or a hidden one that goes when the comparison is whole.
+fn journal(args: &CompareArgs, head: &Head) -> PathBuf {
+    match args.shard {
+        Some(shard) => args.out.join(shard.file()),
+        None => args.out.join(&head.name).join(format!(".compare-{}.ndjson", &head.sha256[..12])),
+    }
+}
+
+/// Runs that a stopped comparison has left, if it is the same one.
+fn kept(journal: &Path, head: &Head) -> Vec<Ran> {
+    let text = input::read(journal, merge::PART_MAX).ok();
+    let part = text.and_then(|text| Part::read("", &text).ok());
+    part.filter(|part| part.head == *head).map_or_else(Vec::new, |part| part.ran)
+}
+
+/// How many runs a part has.
+fn own(head: &Head) -> usize {
+    (0..head.cells()).filter(|&cell| head.shard.has(cell)).count()
+}
+
+// === What is compared ===
+
+fn read(file: &Path, args: &CompareArgs) -> Result<Input, Failure> {
+    let varied = args.vary.iter().map(|flag| vary(flag)).collect::<Result<Vec<_>, _>>()?;
+    let repeat = args.repeat.map(|n| format!("matrix.seed.count={n}"));
+    Ok(Input {
+        path: file.display().to_string(),
+        text: input::read(file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?,
+        sets: args.set.iter().cloned().chain(varied).chain(repeat).collect(),
+        seed: args.seed,
+        engine: args.engine.map(Into::into),
+        is_compared: true,
+        surroundings: input::SURROUNDINGS,
+        ..Input::default()
+    })
+}
+
+/// `algorithm=random,latency` as a key of the file's matrix.
+fn vary(flag: &str) -> Result<String, Failure> {
+    let Some((name, values)) =
+        flag.split_once('=').filter(|(name, values)| !name.is_empty() && !values.is_empty())
+    else {
+        let said = "write --vary axis=value,value, such as algorithm=round-robin,latency";
+        return Err(Failure::usage(&said));
+    };
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    // A list of TOML, or bare words.
+    let is_list = values.starts_with('[');
+    let one =
+        |value: &str| match value.parse::<i64>().is_ok() || value.parse::<f64>().is_ok_and(f64::is_finite) {
+            true => value.to_owned(),
+            false if matches!(value, "true" | "false") => value.to_owned(),
+            false => quoted(value),
+        };
+    let list =
+        || format!("[{}]", values.split(',').map(|value| one(value.trim())).collect::<Vec<_>>().join(", "));
+    let values = if is_list { values.to_owned() } else { list() };
+    Ok(format!("matrix.{}={values}", quoted(name)))
+}
+
+/// What varies, and the first plan. Of several scenarios, they themselves are the first axis, and the others must be alike.
+fn design(inputs: &[Input]) -> Result<(Matrix, Plan), Failure> {
+    let mut first: Option<(Matrix, Plan)> = None;
+    for input in inputs {
+        let matrix = match scenario::matrix(input) {
+            Ok(matrix) => matrix,
+            Err(mistakes) => {
+                terminal::tell(&scenario::render(&mistakes, input, terminal::wants_color()));
+                return Err(Failure::scenario_shown());
+            }
+        };
+        match &first {
+            Some((other, _)) if (&other.axes, &other.seeds) != (&matrix.axes, &matrix.seeds) => {
+                let said =
+                    "scenarios that are compared with each other have the same axes and the same seeds";
+                return Err(Failure::usage(&format!("{said}: --seed, --repeat and --vary set them for all")));
+            }
+            Some(_) => {}
+            None => {
+                let plan = validate::check(input, &words::plain(&input.path), true)
+                    .ok_or_else(Failure::scenario_shown)?;
+                first = Some((matrix, plan));
+            }
+        }
+    }
+    let (mut matrix, plan) = first.ok_or_else(|| Failure::usage(&"name a scenario"))?;
+    if inputs.len() > 1 {
+        let stem = |input: &Input| {
+            let stem = Path::new(&input.path).file_stem();
+            stem.map_or_else(|| input.path.clone(), |stem| stem.to_string_lossy().into_owned())
+        };
+        matrix
+            .axes
+            .insert(0, Axis { name: "scenario".to_owned(), values: unlike(inputs.iter().map(stem), inputs) });
+    }
+    Ok((matrix, plan))
+}
+
+/// Names that differ: short ones where they do, else the paths, else numbered.
+fn unlike(short: impl Iterator<Item = String>, inputs: &[Input]) -> Vec<String> {
+    let differ = |names: &[String]| (1..names.len()).all(|at| !names[..at].contains(&names[at]));
+    let short: Vec<String> = short.collect();
+    let long: Vec<String> = inputs.iter().map(|input| input.path.clone()).collect();
+    match (differ(&short), differ(&long)) {
+        (true, _) => short,
+        (false, true) => long,
+        (false, false) => short.iter().enumerate().map(|(at, name)| format!("{name} {}", at + 1)).collect(),
+    }
+}
+
+/// What two comparisons share when they are the same one.
+fn fingerprint(inputs: &[Input], matrix: &Matrix) -> Result<String, Failure> {
+    let mut text = format!("{:?}", (&matrix.axes, &matrix.seeds));
+    for input in inputs {
+        let plan = scenario::read(input)
+            .map_err(|_| Failure::unexpected(&"a scenario changed while it was read"))?;
+        text.push_str(&plan.source.resolved);
+        text.push_str(&input.text);
+        text.push_str(plan.engine.as_str());
+    }
+    Ok(scenario::sha256(&text))
+}
+
+// === Finished runs ===
+
+fn finished(args: &CompareArgs, shown: &merge::Shown<'_>) -> Result<ExitCode, Failure> {
+    let summaries = args.files.iter().map(|run| baseline::read(run)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = args.files.iter().map(|run| run.display().to_string()).collect();
+    let part = Part::of_summaries(&names, &summaries).map_err(|e| Failure::scenario(&e))?;
+    merge::show(&part, shown, matrix::volatile(SystemTime::now()))
+}
+
+pub(super) fn failure(error: &MatrixError) -> Failure {
+    match error {
+        MatrixError::Engine { .. } | MatrixError::Artefact(_) => Failure::environment(error),
+        MatrixError::NoPlan(_) => Failure::scenario(error),
+        MatrixError::Histogram(_) | MatrixError::Json(_) => Failure::unexpected(error),
+    }
+}
+
+/// What is printed at the end.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    terminal::print(text).map_err(|e| Failure::environment(&format!("cannot write to standard output: {e}")))
+}
+
+/// The exit code of a comparison: one with runs that cannot be trusted judges nothing.
+pub(super) fn code(comparison: &crate::compare::Comparison, fails: bool) -> u8 {
+    match (comparison.invalid, fails && comparison.is_worse()) {
+        (0, false) => exit::OK,
+        (0, true) => exit::REGRESSION,
+        _ => exit::NOT_TRUSTWORTHY,
+    }
+}
+
+/// Whether markdown, JSON or a screen is wanted is the caller's.
+pub(super) fn rendered(
+    comparison: &crate::compare::Comparison,
+    folder: &Path,
+    format: Printed,
+    all: bool,
+) -> Result<String, Failure> {
+    match format {
+        Printed::Text => {
+            let page = folder.join("compare.html").display().to_string();
+            Ok(crate::compare::screen(comparison, &page, terminal::width(), all))
+        }
+        Printed::Markdown => Ok(crate::compare::markdown(comparison)),
+        Printed::Json => crate::compare::json(comparison).map_err(|e| Failure::unexpected(&e)),
+    }
+}
+
+/// How far a comparison is: one line redrawn on a terminal, a line for each tenth elsewhere.
+struct Progress {
+    quiet: bool,
+    redraw: bool,
+    began: Instant,
+    /// Runs that were there before.
+    before: usize,
+    told: usize,
+    drawn: bool,
+}
+
+impl Progress {
+    fn new(head: &Head, before: usize, quiet: bool) -> Self {
+        if !quiet {
+            terminal::tell(&format!("{}  {}  {} runs\n", words::plain(&head.name), head.engine, own(head)));
+        }
+        Self { quiet, redraw: terminal::can_redraw(), began: Instant::now(), before, told: 0, drawn: false }
+    }
+
+    fn tick(&mut self, done: usize, of: usize) {
+        let tenth = done * 10 / of.max(1);
+        if self.quiet || !(self.redraw || tenth > self.told) {
+            return;
+        }
+        self.told = tenth;
+        let took = self.began.elapsed().as_secs_f64();
+        let left = took / (done - self.before).max(1) as f64 * (of - done) as f64;
+        let line = format!(
+            "  {} of {} runs   {} s   about {} s left\n",
+            words::count(done as u64),
+            words::count(of as u64),
+            words::decimal(took, 0),
+            words::decimal(left, 0)
+        );
+        self.end();
+        terminal::tell(&line);
+        self.drawn = self.redraw;
+    }
+
+    /// Takes the line off the screen.
+    fn end(&mut self) {
+        if self.drawn {
+            terminal::tell("\x1b[1A\x1b[J");
+            self.drawn = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_is_written_as_people_write_it() {
+        let said = |flag: &str| vary(flag).ok();
+        assert_eq!(said("algorithm=random,latency").unwrap(), r#"matrix."algorithm"=["random", "latency"]"#);
+        assert_eq!(said("load.rate=600, 1.5").unwrap(), r#"matrix."load.rate"=[600, 1.5]"#);
+        assert_eq!(said("x=[1, {a = 2}]").unwrap(), r#"matrix."x"=[1, {a = 2}]"#);
+        assert_eq!(said("load.timeout=1s,2s").unwrap(), r#"matrix."load.timeout"=["1s", "2s"]"#);
+        assert!(said("x").is_none() && said("=1").is_none() && said("x=").is_none());
+    }
+}
