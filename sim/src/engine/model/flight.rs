@@ -6,7 +6,7 @@ use gateway_core::health::Probe;
 use gateway_core::outcome::Failure;
 use gateway_core::time::Instant;
 
-use super::client::Job;
+use super::job::Job;
 use crate::measure::Ending;
 
 /// Where a flight is; each stage but the last three ends with the flight's next event.

@@ -15,6 +15,8 @@ mod deadlines;
 mod flight;
 mod gate;
 mod heads;
+mod job;
+mod little;
 mod site;
 
 use std::rc::Rc;

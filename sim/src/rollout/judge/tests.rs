@@ -1,3 +1,5 @@
+//! The judges against chance: how often each is wrong, and how soon it is right.
+
 use super::*;
 
 fn rule() -> SequentialRule {

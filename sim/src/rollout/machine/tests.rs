@@ -1,3 +1,5 @@
+//! The machine through whole rollouts, in virtual time.
+
 use std::time::Duration;
 
 use gateway_core::id::{Epoch, ServiceId, UpstreamId};

@@ -1,3 +1,5 @@
+//! Each strategy unfolded, step by step.
+
 use super::*;
 use crate::rollout::{Member, TargetWeight};
 use gateway_core::id::ServiceId;

@@ -1,74 +1,18 @@
 //! The client of a modelled run: its connections, who waits for one, what is sent again, and the end of each request. The same
 //! rules as the live generator's, with waiting made of events.
 
+mod hedge;
+
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Stage};
-use crate::load::{Arrival, Load, Pacer, Retries, Waiting, Waits};
+use super::job::Job;
+use super::little::Little;
+use crate::load::{Load, Pacer, Retries, Waiting};
 use crate::measure::{Cause, Ending, Observation, Record};
-
-/// A request that has been released and not yet ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Job {
-    pub(super) arrival: Arrival,
-    released: Instant,
-    /// Which attempt, from 1, and how the last one failed.
-    pub(super) attempt: u32,
-    failed: Option<Ending>,
-    hedged: bool,
-    /// Whether it is the second one.
-    pub(super) is_second: bool,
-    /// Whether the run was stopped before it was due.
-    is_abandoned: bool,
-    /// Since when it wants a connection.
-    waits: Instant,
-    pub(super) on_wire: Option<Instant>,
-    pub(super) first_byte: Option<Instant>,
-    /// Who answered.
-    pub(super) target: Option<u32>,
-}
-
-impl Job {
-    /// A request that was just released.
-    fn new(arrival: Arrival) -> Self {
-        Self {
-            arrival,
-            released: arrival.intended,
-            attempt: 1,
-            failed: None,
-            hedged: false,
-            is_second: false,
-            is_abandoned: false,
-            waits: arrival.intended,
-            on_wire: None,
-            first_byte: None,
-            target: None,
-        }
-    }
-
-    /// Whether it ever was in the system.
-    fn was_released(&self, ending: Ending) -> bool {
-        ending != Ending::Dropped(Cause::Overflow) && !self.is_abandoned
-    }
-
-    /// How it ends when it was never sent: as its last attempt did, if it had one.
-    fn unsent(&self) -> Ending {
-        self.failed.unwrap_or(Ending::Dropped(Cause::Unsent))
-    }
-}
-
-impl Waits for Job {
-    fn arrival(&self) -> &Arrival {
-        &self.arrival
-    }
-
-    fn waits(&self) -> Instant {
-        self.waits
-    }
-}
 
 /// The client.
 #[derive(Debug)]
@@ -92,40 +36,6 @@ pub(super) struct Client {
     little: Little,
     pub(super) aborted: Option<Instant>,
     drain_until: Option<Instant>,
-}
-
-/// Little's law, exactly: the time that all requests spent in the system is what there was in it, added up over time.
-#[derive(Debug, Default)]
-struct Little {
-    present: u128,
-    since: Instant,
-    /// Request-nanoseconds.
-    area: u128,
-    spent: u128,
-}
-
-impl Little {
-    fn advance(&mut self, now: Instant) {
-        self.area += self.present * u128::from(now.as_nanos() - self.since.as_nanos());
-        self.since = now;
-    }
-
-    fn enter(&mut self, now: Instant) {
-        self.advance(now);
-        self.present += 1;
-    }
-
-    fn leave(&mut self, entered: Instant, now: Instant) {
-        self.advance(now);
-        self.present -= 1;
-        self.spent += u128::from(now.as_nanos() - entered.as_nanos());
-    }
-
-    /// # Panics
-    /// When it does not hold: then time or requests were made up or lost.
-    fn check(&self) {
-        assert_eq!((self.present, self.area), (0, self.spent), "Little's law");
-    }
 }
 
 /// The pacer, which has nothing to show.
@@ -412,53 +322,6 @@ impl World<'_> {
             ending,
             target: job.target,
         }));
-    }
-
-    // === Second attempts ===
-
-    fn hedge(&mut self, slot: u32, stream: usize) {
-        if let Some(hedges) = &mut self.client.hedges[stream] {
-            hedges.lift(slot);
-        }
-        if self.client.busy + self.client.waiting.len() >= self.plan.load.max_in_flight {
-            return;
-        }
-        let now = self.now;
-        let Some(job) = self.job(slot).filter(|job| !job.hedged) else { return };
-        job.hedged = true;
-        let second = Job { is_second: true, waits: now, on_wire: None, first_byte: None, ..*job };
-        self.client.pairs.insert(second.arrival.index, vec![slot]);
-        self.see(Observation::Hedged { request: second.arrival.index, at: now });
-        self.assign(second);
-    }
-
-    /// Whether the request of an attempt that has ended lives on in its other attempt. An answer takes that one back.
-    fn lives_on(&mut self, job: &Job, ending: Ending) -> bool {
-        if !job.hedged {
-            return false;
-        }
-        let is_answer = matches!(ending, Ending::Answered(_));
-        let (stream, index) = (job.arrival.stream, job.arrival.index);
-        let slots = self.client.pairs.get(&index).cloned().unwrap_or_default();
-        let flying = slots.into_iter().find(|&slot| self.flies(slot, index));
-        let is_waiting = self.client.waiting.has(stream, index);
-        match (flying, is_waiting) {
-            (Some(slot), _) if is_answer => {
-                if let Some((_, connection)) = self.hang_up(slot) {
-                    self.close(connection);
-                }
-            }
-            (None, true) if is_answer => self.client.waiting.remove(stream, index),
-            (None, false) => return false,
-            _ => {}
-        }
-        !is_answer
-    }
-
-    /// Whether request `index` is under way on this flight.
-    fn flies(&mut self, slot: u32, index: u64) -> bool {
-        let is_gone = self.flights.get(slot).is_none_or(|flight| flight.stage == Stage::ClientGone);
-        !is_gone && self.job(slot).is_some_and(|job| job.arrival.index == index)
     }
 
     /// The job of a client's flight.
