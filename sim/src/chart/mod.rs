@@ -64,7 +64,6 @@ fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
             && let Some(others) = lanes.iter_mut().rfind(|lane| lane.upstream == target.upstream)
         {
             others.targets.push(index);
-            others.name = format!("{} others", others.targets.len());
             continue;
         }
         lanes.push(Lane {
@@ -73,6 +72,9 @@ fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
             targets: vec![index],
             look: palette.look(&target.upstream, place),
         });
+    }
+    for others in lanes.iter_mut().filter(|lane| lane.targets.len() > 1) {
+        others.name = format!("{} others", others.targets.len());
     }
     lanes
 }
@@ -83,9 +85,13 @@ fn short_name(name: &str) -> String {
     words::cut(host, 22)
 }
 
-/// The colour of a target, for tables: a custom property and whether the second cue is round and striped.
-pub(crate) fn target_color(summary: &Summary, target: usize) -> (&'static str, bool) {
-    let palette = Palette::new(summary);
-    let lane = lanes(summary, &palette).into_iter().find(|lane| lane.targets.contains(&target));
-    lane.map_or(("--c:var(--ink)", false), |lane| (lane.look.color, lane.look.dashed))
+/// The colour of each target, for tables: a custom property and whether the second cue is round and striped.
+pub(crate) fn target_colors(summary: &Summary) -> Vec<(&'static str, bool)> {
+    let mut colors = vec![("--c:var(--ink)", false); summary.targets.len()];
+    for lane in lanes(summary, &Palette::new(summary)) {
+        for target in lane.targets {
+            colors[target] = (lane.look.color, lane.look.dashed);
+        }
+    }
+    colors
 }

@@ -4,7 +4,7 @@ use super::load;
 use super::table::{Cell, Table};
 use crate::chart;
 use crate::markup::{Markup, markup};
-use crate::summary::{Latency, LatencyAll, Lens, Replications, Summary, Switch};
+use crate::summary::{Latency, LatencyAll, Lens, Replications, Summary, Switch, WeightTarget};
 use crate::words;
 
 /// The data behind the timeline, one row for each bin.
@@ -159,6 +159,9 @@ pub(super) fn all(summary: &Summary) -> Markup {
     out
 }
 
+/// More targets than this have no row each.
+const TARGETS_MAX: usize = 300;
+
 fn targets(summary: &Summary) -> Markup {
     let heads = [
         "Target",
@@ -174,8 +177,10 @@ fn targets(summary: &Summary) -> Markup {
         "#max, ms",
     ];
     let mut table = Table::new("Targets", &heads);
-    for (index, target) in summary.targets.iter().enumerate() {
-        let (color, striped) = chart::target_color(summary, index);
+    let colors = chart::target_colors(summary);
+    for &index in &shown(summary) {
+        let target = &summary.targets[index];
+        let (color, striped) = colors[index];
         let mut name = Markup::new();
         let class = if striped { "dot g" } else { "dot" };
         markup!(name, "<span class=\"" (class) "\" style=\"" (color) "\"></span>" (target.name));
@@ -190,7 +195,27 @@ fn targets(summary: &Summary) -> Markup {
         ];
         table.row(head.into_iter().chain(times(&target.latency_us)));
     }
-    table.finish()
+    let mut out = table.finish();
+    if let Some(others) = summary.targets.len().checked_sub(TARGETS_MAX).filter(|&others| others > 0) {
+        let others = words::count(others as u64);
+        markup!(out, "<p class=\"note\">Those with the most errors and the longest p99; the other " (others) " are in report.json.</p>");
+    }
+    out
+}
+
+/// Targets that have a row, in file order: all, or those that stand out.
+fn shown(summary: &Summary) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..summary.targets.len()).collect();
+    if all.len() > TARGETS_MAX {
+        let p99 = |at: usize| summary.targets[at].latency_us.p99.unwrap_or(0.0);
+        all.sort_by(|&a, &b| {
+            let errors = summary.targets[b].errors.cmp(&summary.targets[a].errors);
+            errors.then(p99(b).total_cmp(&p99(a))).then(a.cmp(&b))
+        });
+        all.truncate(TARGETS_MAX);
+        all.sort_unstable();
+    }
+    all
 }
 
 fn phases(summary: &Summary) -> Markup {
@@ -279,8 +304,11 @@ fn weights(summary: &Summary) -> Markup {
         "#Off at most",
     ];
     let mut table = Table::new("Weights", &heads);
+    let all: usize = summary.weights.iter().map(|row| row.targets.len()).sum();
+    // Of each stretch those that were farthest off, in their order.
+    let each = if all > TARGETS_MAX { (TARGETS_MAX / summary.weights.len()).max(1) } else { all };
     for row in &summary.weights {
-        for target in &row.targets {
+        for target in farthest_off(&row.targets, each) {
             table.row([
                 row.upstream.as_str().into(),
                 row.phase.as_str().into(),
@@ -295,7 +323,21 @@ fn weights(summary: &Summary) -> Markup {
             ] as [Cell; 10]);
         }
     }
-    table.finish()
+    let mut out = table.finish();
+    if all > TARGETS_MAX {
+        markup!(out, "<p class=\"note\">Those farthest off at the end; all " (words::count(all as u64)) " are in report.json.</p>");
+    }
+    out
+}
+
+/// So many targets that were farthest off, in file order.
+fn farthest_off(targets: &[WeightTarget], most: usize) -> Vec<&WeightTarget> {
+    let mut all: Vec<usize> = (0..targets.len()).collect();
+    let off = |at: usize| targets[at].deviation_requests.abs();
+    all.sort_by(|&a, &b| off(b).total_cmp(&off(a)).then(a.cmp(&b)));
+    all.truncate(most);
+    all.sort_unstable();
+    all.into_iter().map(|at| &targets[at]).collect()
 }
 
 fn drops(summary: &Summary) -> Markup {
