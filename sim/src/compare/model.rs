@@ -14,7 +14,7 @@ pub(super) const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
-    /// Always [`SCHEMA`].
+    /// Always 1: the version of these names.
     pub schema: u32,
     /// `sim 0.1.0`.
     pub tool: String,

@@ -72,7 +72,8 @@ mod tests {
     }
 
     // Aim: the same thing twice is unclear at least 95 times in 100. Method: 1,000 comparisons of pure noise, with few pairs
-    // and with many, also when nothing is too small to matter.
+    // and with many, also when nothing is too small to matter. Of a rate of 5 % exactly, chance makes up to 62 of 1,000 in
+    // nineteen of twenty such tests; the seeds are fixed.
     #[test]
     fn the_same_twice_is_unclear() {
         for n in [6, 10, 20, 40] {
