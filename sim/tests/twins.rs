@@ -1,6 +1,7 @@
 //! Twins: the shipped scenarios, shortened, in both engines from one seed. What is decided must be the same: who is picked, how
 //! many each target answers, why requests are dropped. What is measured must be near: percentiles within a tenth or half a
-//! millisecond, where the live engine itself says that its measurement holds; a busy machine has nothing to compare.
+//! millisecond, in release builds and where the live engine itself says that its measurement holds; a debug build and a busy
+//! machine have nothing to compare.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,9 +20,9 @@ use sim::plan::Plan;
 use sim::scenario::{self, Input};
 use sim::summary::{Facts, Summary, Trust, summarise};
 
-/// Percentiles differ by no more than this part of the live one, or by so many microseconds: sockets and a debug build cost.
+/// Percentiles differ by no more than this part of the live one, or by so many microseconds: sockets cost.
 const PART: f64 = 0.10;
-const MICROSECONDS: f64 = if cfg!(debug_assertions) { 1_000.0 } else { 400.0 };
+const MICROSECONDS: f64 = 500.0;
 
 /// What an engine said of a run.
 struct Twin {
@@ -88,13 +89,13 @@ fn assert_counts_agree(twins: &[Twin; 2]) {
 }
 
 fn assert_percentiles_agree([live, model]: &[Twin; 2]) {
-    if live.summary.validity.result != Trust::Valid {
+    if cfg!(debug_assertions) || live.summary.validity.result != Trust::Valid {
         println!("percentiles are not compared: {:?}", live.summary.validity.reasons);
         return;
     }
     for (live, model) in live.summary.phases.iter().zip(&model.summary.phases) {
-        // A switch holds a handful of requests.
-        if live.latency_us.n < 500 {
+        // A switch holds a handful of requests, and the warm-up is cold.
+        if live.latency_us.n < 500 || live.name == "warmup" {
             continue;
         }
         let both = [(live.latency_us.p50, model.latency_us.p50), (live.latency_us.p90, model.latency_us.p90)];
