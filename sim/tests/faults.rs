@@ -201,7 +201,9 @@ fn live_killed_after_a_switch_takes_what_was_under_way_on_blue() {
         let rows = phases.filter(|phase| phase.upstream.as_deref() == Some(upstream));
         rows.map(|phase| phase.requests.dropped).sum::<u64>()
     };
-    assert_eq!((of("blue"), of("green")), (seen.summary.requests.dropped, 0));
+    assert_eq!(of("blue") + of("green"), seen.summary.requests.dropped);
+    // A thread that waits for a CPU just then puts the switch in force a little later than it stamped it.
+    assert!(of("green") <= 3, "{}", of("green"));
     assert!((20..=80).contains(&of("blue")), "{}", of("blue"));
 }
 
