@@ -55,11 +55,14 @@ impl Entity for Upstream {
         Field::new("use_srv_name", Kind::Boolean).or(Boolean(false)),
     ];
 
-    /// Kong couples the algorithm to the hash input, whatever was given.
+    /// Kong couples the algorithm to the hash input, whatever was given. Algorithms that Kong has not are kept, as its
+    /// `least-connections` and `latency` are.
     fn prepare(fields: &mut Map<String, Value>) {
         let word = |name: &str| fields.get(name).and_then(Value::as_str);
         match (word("algorithm"), word("hash_on")) {
-            (Some("least-connections" | "latency"), Some(_)) => {
+            (Some(algorithm), Some(_))
+                if !matches!(algorithm, "round-robin" | "consistent-hashing" | "sticky-sessions") =>
+            {
                 fields.insert("hash_on".to_owned(), "none".into());
             }
             (_, Some("none")) if matches!(word("algorithm"), Some("round-robin" | "consistent-hashing")) => {
@@ -185,6 +188,23 @@ mod tests {
     fn read(fields: Value) -> Result<Upstream, Vec<String>> {
         super::super::read(&super::super::row::object(fields), &STAMP, &Config::default())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_hash_input_makes_kongs_turns_a_hash_and_leaves_our_own_algorithms_alone() {
+        for (asked, expected) in [
+            ("round-robin", Algorithm::ConsistentHashing),
+            ("consistent-hashing", Algorithm::ConsistentHashing),
+            ("least-connections", Algorithm::LeastConnections),
+            ("two-choices", Algorithm::TwoChoices),
+            ("peak-ewma", Algorithm::PeakEwma),
+        ] {
+            let mut fields = super::super::row::object(json!({
+                "name": "u", "algorithm": asked, "hash_on": "header", "hash_on_header": "x-user"
+            }));
+            Upstream::prepare(&mut fields);
+            assert_eq!(read(Value::Object(fields)).unwrap().algorithm, expected, "{asked}");
+        }
     }
 
     #[test]
