@@ -33,6 +33,8 @@ pub struct RouteMatch {
 pub struct Attempt {
     /// As the match's.
     pub(super) view: usize,
+    /// Whose: [`Options::node`](super::Options::node).
+    pub node: u16,
     /// The configuration it was made under.
     pub revision: Revision,
     /// The Route.

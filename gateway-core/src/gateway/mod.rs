@@ -13,6 +13,7 @@ mod care;
 mod cookies;
 mod group;
 mod keys;
+mod looks;
 mod options;
 mod retry;
 mod routing;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use self::care::Care;
+use self::looks::Looks;
 use self::routing::Routing;
 use self::slots::Slots;
 use self::snapshot::{Common, PickError};
@@ -42,7 +44,7 @@ use crate::id::{Epoch, Revision, UpstreamId};
 use crate::outcome::Outcome;
 use crate::request::Head;
 use crate::rng::{self, Rng};
-use crate::time::{self, Instant};
+use crate::time::Instant;
 
 /// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
 /// published, so once is the rule; more takes a new change within microseconds.
@@ -71,8 +73,10 @@ struct Writer {
     slots: Slots,
     revision: Revision,
     routing: Arc<Routing>,
-    /// When each worker looks for a new routing next; empty where all learn of it at once.
-    looks: Vec<Instant>,
+    /// When each worker looks for a new routing; `None` where all learn of it at once.
+    looks: Option<Looks>,
+    /// Whose configuration this node takes over, and when it looks for that.
+    origin: Option<(Arc<Gateway>, Looks)>,
     care: Care,
     /// What happened by itself and was not asked for yet; beyond [`NEWS_MAX`] the oldest is forgotten.
     news: VecDeque<Applied>,
@@ -121,13 +125,15 @@ pub enum Cause {
     Change,
     /// A target turned out of rotation or into it.
     Health,
-    /// A worker has learnt of what was asked for before.
+    /// A node or a worker has learnt of what was asked for before.
     Look,
 }
 
 /// A stretch of picks of one Upstream that begins: who may be picked in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEpoch {
+    /// Whose: [`Options::node`].
+    pub node: u16,
     /// Which Upstream.
     pub upstream: UpstreamId,
     /// Which stretch.
@@ -157,12 +163,7 @@ impl Gateway {
         }
         drop(common);
         care.follow(&config, &slots, Instant::ZERO);
-        let looks = options.sync_interval.map_or_else(Vec::new, |interval| {
-            // Workers started together do not look together for long: each has a moment of its own.
-            let draw = |view: usize| rng::draw(options.seed, rng::fnv1a("sync"), view as u64);
-            let phase = |view| Instant::from_nanos(draw(view) % time::nanos(interval).max(1));
-            (0..count).map(phase).collect()
-        });
+        let looks = options.sync_interval.map(|interval| Looks::new(interval, count, options.seed));
         Self {
             options,
             views: snapshots.into_iter().map(ArcSwap::from_pointee).collect(),
@@ -173,10 +174,24 @@ impl Gateway {
                 revision: Revision(0),
                 routing,
                 looks,
+                origin: None,
                 care,
                 news: VecDeque::new(),
             }),
         }
+    }
+
+    /// A node beside others: it begins with the configuration of `origin`, the node that takes changes, and learns of changes
+    /// when it looks there, `every` so often at moments of its own. Its revisions are those of `origin`.
+    ///
+    /// # Panics
+    /// When `every` is zero: nobody looks without end.
+    pub fn beside(origin: Arc<Self>, every: Duration, options: Options) -> Self {
+        assert!(every > Duration::ZERO, "a node looks from time to time");
+        let node = Self::with((*origin.config()).clone(), options);
+        let looks = Looks::new(every, 1, rng::draw(options.seed, rng::fnv1a("node"), options.node.into()));
+        node.writer().origin = Some((origin, looks));
+        node
     }
 
     /// What worker `worker` has in force right now.
@@ -263,21 +278,33 @@ impl Gateway {
     /// The rule the change breaks; nothing has happened then.
     pub fn apply(&self, change: Change, now: Instant) -> Result<Applied, ConfigError> {
         let mut writer = self.writer();
+        let config = self.config().with(change)?;
+        let revision = writer.revision.next();
+        Ok(self.put(&mut writer, (config, revision), Cause::Change, now))
+    }
+
+    /// Puts a configuration in force.
+    fn put(
+        &self,
+        writer: &mut Writer,
+        (config, next): (Config, Revision),
+        cause: Cause,
+        now: Instant,
+    ) -> Applied {
         let before = self.config();
-        let config = before.with(change)?;
         let Writer { slots, revision, routing, care, .. } = &mut *writer;
         slots.follow(&before, &config);
-        *revision = revision.next();
+        *revision = next;
         if !routing.config.differs_in_targets_only(&config) {
             *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
         }
         care.follow(&config, slots, now);
         care.starters.follow(&before, &config, now);
         let learn = |_| self.options.sync_interval.is_none();
-        let applied = self.publish((&writer, &config), Cause::Change, now, learn);
+        let applied = self.publish((writer, &config), cause, now, learn);
         // Last, so that who reads it sees nothing that is not in force yet.
         self.config.store(Arc::new(config));
-        Ok(applied)
+        applied
     }
 
     /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
@@ -303,7 +330,8 @@ impl Gateway {
                 let is_told =
                     epochs.iter().any(|told| told.upstream == upstream && told.epoch == group.epoch);
                 if is_new && !is_told {
-                    epochs.push(NewEpoch { upstream, epoch: group.epoch, members: group.members().to_vec() });
+                    let (epoch, members) = (group.epoch, group.members().to_vec());
+                    epochs.push(NewEpoch { node: self.options.node, upstream, epoch, members });
                 }
             }
             peer = Some(next);
@@ -311,13 +339,15 @@ impl Gateway {
         Applied { cause, revision, at: now, epochs }
     }
 
-    /// The next moment at which something happens by itself: a worker looks for changes, a probe is due, outliers are
+    /// The next moment at which something happens by itself: a node or a worker looks for changes, a probe is due, outliers are
     /// weighed. Changed by [`handle_timeout`](Self::handle_timeout), [`poll_probe`](Self::poll_probe),
     /// [`on_probe`](Self::on_probe), [`apply`](Self::apply), and by whatever turns a target: [`finish`](Self::finish) and
     /// [`set_health`](Self::set_health).
     pub fn next_timeout(&self) -> Option<Instant> {
         let writer = self.writer();
-        writer.looks.iter().copied().chain(writer.care.next_timeout(&self.config())).min()
+        let nodes = writer.origin.as_ref().and_then(|(_, looks)| looks.next_time());
+        let workers = writer.looks.as_ref().and_then(Looks::next_time);
+        nodes.into_iter().chain(workers).chain(writer.care.next_timeout(&self.config())).min()
     }
 
     /// Lets happen what is due by `now`, but for probes: those are asked for.
@@ -325,18 +355,31 @@ impl Gateway {
         let mut writer = self.writer();
         self.weigh_outliers(&mut writer, now);
         self.step_starters(&mut writer, now);
-        if let Some(interval) = self.options.sync_interval {
-            self.look(&mut writer, interval, now);
-        }
+        self.look_at_origin(&mut writer, now);
+        self.look(&mut writer, now);
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
     }
 
-    /// Workers whose moment has come learn of the newest routing.
-    fn look(&self, writer: &mut Writer, interval: Duration, now: Instant) {
-        let due: Vec<_> = writer.looks.iter().map(|look| *look <= now).collect();
-        for look in writer.looks.iter_mut().filter(|look| **look <= now) {
-            *look = now + interval;
+    /// A node whose moment has come takes over what is new. Locks are taken away from the origin, never towards it.
+    fn look_at_origin(&self, writer: &mut Writer, now: Instant) {
+        let Some((origin, looks)) = &mut writer.origin else { return };
+        if !looks.due(now)[0] {
+            return;
         }
+        let news = {
+            let theirs = origin.writer();
+            ((*origin.config()).clone(), theirs.revision)
+        };
+        if news.1 != writer.revision {
+            let applied = self.put(writer, news, Cause::Look, now);
+            writer.tell(applied);
+        }
+    }
+
+    /// Workers whose moment has come learn of the newest routing.
+    fn look(&self, writer: &mut Writer, now: Instant) {
+        let Some(looks) = &mut writer.looks else { return };
+        let due = looks.due(now);
         let has_news =
             |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
         if (0..self.views.len()).any(has_news) {

@@ -25,6 +25,8 @@ pub struct Options {
     /// Each worker looks so often whether Routes, Services or Upstreams have changed, each at its own moments; `None`: a
     /// change is in force for every worker's next request. Targets and their weights always are.
     pub sync_interval: Option<Duration>,
+    /// Number among the nodes that share a configuration, from 0. The first is the one that takes changes.
+    pub node: u16,
     /// Kong's rules or better ones.
     pub rules: Rules,
     /// What random orders and moments come from.
@@ -38,6 +40,7 @@ impl Options {
             workers,
             balancing: Balancing::PerWorker,
             sync_interval: Some(Duration::from_secs(5)),
+            node: 0,
             rules: Rules::Kong,
             seed,
         }

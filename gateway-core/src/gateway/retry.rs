@@ -44,6 +44,7 @@ mod tests {
     fn attempt(retries_left: u16, idempotent: bool) -> Attempt {
         Attempt {
             view: 0,
+            node: 0,
             revision: Revision(0),
             route: RouteId(0),
             service: ServiceId(0),

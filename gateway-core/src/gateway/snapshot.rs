@@ -27,6 +27,7 @@ use crate::time::Instant;
 pub struct Snapshot {
     /// Number of the worker, or 0 when all share it.
     view: usize,
+    node: u16,
     revision: Revision,
     applied_at: Instant,
     routing: Arc<Routing>,
@@ -91,6 +92,7 @@ impl<'a> Common<'a> {
             .collect();
         Snapshot {
             view,
+            node: self.options.node,
             revision: self.revision,
             applied_at: self.applied_at,
             routing,
@@ -182,6 +184,7 @@ impl Snapshot {
         let now = ask.now;
         let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
             view: self.view,
+            node: self.node,
             revision: self.revision,
             route: matched.route,
             service,

@@ -211,6 +211,40 @@ fn in_kongs_profile_targets_change_at_once_and_services_when_a_worker_looks() {
 }
 
 #[test]
+fn a_node_beside_others_learns_everything_when_it_looks_and_goes_by_their_revisions() {
+    // Aim: what a node knows is what the first one knew at its last look. Method: a host, a weight and a new Upstream, and then
+    // the same once more, which is no news.
+    let first = Arc::new(Gateway::new(how_to().config().as_ref().clone()));
+    let second = Instant::ZERO + Duration::from_secs(1);
+    let options = Options { node: 1, seed: 7, ..Options::default() };
+    let node = Gateway::beside(Arc::clone(&first), Duration::from_secs(1), options);
+    let changes = [
+        Change::SetHost(ServiceId(0), "green".to_owned()),
+        Change::SetWeight(TargetId(2), Weight::new(0)),
+        Change::CreateUpstream(Upstream::new("other")),
+    ];
+    for change in changes {
+        first.apply(change, Instant::ZERO).unwrap();
+    }
+    let target = |gateway: &Gateway| {
+        let attempt = begin(gateway, &GET).unwrap();
+        let (node, target, revision) = (attempt.node, attempt.target, attempt.revision.0);
+        answered(gateway, attempt);
+        (node, target, revision)
+    };
+    assert_eq!((target(&first), target(&node)), ((0, TargetId(3), 3), (1, TargetId(0), 0)));
+    let look = node.next_timeout().unwrap();
+    assert!(look < second);
+    node.handle_timeout(look);
+    assert_eq!(target(&node), (1, TargetId(3), 3));
+    assert!(node.config().find_upstream("other").is_some());
+    let news = node.news().unwrap();
+    assert_eq!((news.cause, news.revision.0, news.epochs[0].node), (Cause::Look, 3, 1));
+    node.handle_timeout(node.next_timeout().unwrap());
+    assert!(node.news().is_none() && node.next_timeout().unwrap() > second);
+}
+
+#[test]
 fn workers_with_balancers_of_their_own_are_exact_each_and_number_their_picks_together() {
     let config = how_to().config().as_ref().clone();
     let options = Options { workers: 2, balancing: Balancing::PerWorker, ..Options::default() };
