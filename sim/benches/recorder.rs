@@ -55,6 +55,7 @@ fn plan() -> Plan {
         gateway: GatewayPlan {
             config,
             options: Options { workers: 2, ..Options::default() },
+            nodes: 1,
             proxy_listen: ANY,
             admin_listen: ANY,
         },
@@ -82,6 +83,7 @@ fn observations(index: u64) -> [Observation; 4] {
         Observation::Picked(Pick {
             request: index,
             at,
+            node: 0,
             revision: Revision(0),
             upstream,
             target,

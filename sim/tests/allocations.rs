@@ -129,6 +129,7 @@ fn observations(index: u64, rate: u64) -> [Observation; 4] {
     let pick = Pick {
         request: index,
         at,
+        node: 0,
         revision: Revision(0),
         upstream,
         target,

@@ -66,6 +66,7 @@ fn plan(rate: f64, ms: u64) -> Plan {
         gateway: GatewayPlan {
             config,
             options: Options { workers: 2, ..Options::default() },
+            nodes: 1,
             proxy_listen: ANY,
             admin_listen: ANY,
         },

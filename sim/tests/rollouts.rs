@@ -34,6 +34,7 @@ fn every_shipped_rollout_ends_as_it_says() {
         ("cold_start", "cold-start", Some("promoted")),
         ("retry_storm", "retry-storm", Some("rolled-back")),
         ("kong_eventual", "kong-eventual", None),
+        ("kong_nodes", "kong-nodes", None),
     ] {
         let report = report(&[&format!("scenarios/{file}.toml"), "--engine", "model"], name);
         assert_eq!(report["rollout"]["ended"].as_str(), ended, "{name}");
@@ -42,6 +43,37 @@ fn every_shipped_rollout_ends_as_it_says() {
             assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()), "{name}");
         }
     }
+}
+
+#[test]
+fn nodes_learn_of_a_switch_one_after_the_other_on_real_sockets() {
+    // Aim: the live twin of several nodes. Method: they look often, so that the run is short; counts and order, no times.
+    let sets = ["load.duration=5s", "gateway.sync_interval=\"600ms\"", "steps[0].at=2s", "thresholds={}"];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    let report = report(&[&["scenarios/kong_nodes.toml"], sets.as_slice()].concat(), "kong-nodes");
+    let switch = &report["switches"][0];
+    let nodes = switch["nodes"].as_array().unwrap();
+    let of = |node: &Value, key: &str| node[key].as_f64().unwrap();
+    let count = |node: &Value, key: &str| node[key].as_u64().unwrap();
+    assert_eq!(nodes.iter().map(|node| count(node, "node")).collect::<Vec<_>>(), [1, 2, 3]);
+    let stale: u64 = nodes.iter().map(|node| count(node, "stale_picks")).sum();
+    assert!(stale > 0 && stale == count(switch, "stale_picks"), "{switch}");
+    for node in nodes {
+        // Within a node one worker serves, so old and new picks never alternate.
+        assert!(of(node, "mixed_picks_ms") <= 0.0, "{node}");
+        assert!(of(node, "first_new_pick_ms") > of(switch, "requested_ms"), "{node}");
+    }
+    assert_eq!(report["requests"]["dropped"], 0, "{}", report["requests"]);
+    let weights = report["weights"].as_array().unwrap();
+    assert_eq!(weights.len(), 6, "two Upstreams at each of three nodes: {weights:?}");
+    let picks = |node: u64| -> u64 {
+        let rows = weights.iter().filter(|row| row["node"] == node);
+        rows.map(|row| row["requests"].as_u64().unwrap()).sum()
+    };
+    assert!(
+        [1, 2, 3].iter().all(|&node| picks(node).abs_diff(667) <= 35),
+        "2,000 over three by turns: {weights:?}"
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Who learns late learns when it looks: every so often, at moments of its own. Workers look so for the routing of their node, and
 //! nodes for the configuration they share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Cause, Gateway, Options, Writer};
 use crate::rng;
 use crate::time::{self, Instant};
 
@@ -37,6 +39,49 @@ impl Looks {
             is_due
         };
         self.next.iter_mut().map(look).collect()
+    }
+}
+
+impl Gateway {
+    /// A node beside others: it begins with the configuration of `origin`, the node that takes changes, and learns of changes
+    /// when it looks there, `every` so often at moments of its own. Its revisions are those of `origin`.
+    ///
+    /// # Panics
+    /// When `every` is zero: nobody looks without end.
+    pub fn beside(origin: Arc<Self>, every: Duration, options: Options) -> Self {
+        assert!(every > Duration::ZERO, "a node looks from time to time");
+        let node = Self::with((*origin.config()).clone(), options);
+        let looks = Looks::new(every, 1, rng::draw(options.seed, rng::fnv1a("node"), options.node.into()));
+        node.writer().origin = Some((origin, looks));
+        node
+    }
+
+    /// A node whose moment has come takes over what is new. Locks are taken away from the origin, never towards it.
+    pub(super) fn look_at_origin(&self, writer: &mut Writer, now: Instant) {
+        let Some((origin, looks)) = &mut writer.origin else { return };
+        if !looks.due(now)[0] {
+            return;
+        }
+        let news = {
+            let theirs = origin.writer();
+            ((*origin.config()).clone(), theirs.revision)
+        };
+        if news.1 != writer.revision {
+            let applied = self.put(writer, news, Cause::Look, now);
+            writer.tell(applied);
+        }
+    }
+
+    /// Workers whose moment has come learn of the newest routing.
+    pub(super) fn look(&self, writer: &mut Writer, now: Instant) {
+        let Some(looks) = &mut writer.looks else { return };
+        let due = looks.due(now);
+        let has_news =
+            |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
+        if (0..self.views.len()).any(has_news) {
+            let applied = self.publish((writer, &self.config()), Cause::Look, now, |view| due[view]);
+            writer.tell(applied);
+        }
     }
 }
 

@@ -29,7 +29,6 @@ pub use snapshot::Snapshot;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -43,7 +42,7 @@ use crate::config::{Change, Config, ConfigError};
 use crate::id::{Epoch, Revision, UpstreamId};
 use crate::outcome::Outcome;
 use crate::request::Head;
-use crate::rng::{self, Rng};
+use crate::rng::Rng;
 use crate::time::Instant;
 
 /// How often one `begin` may find that the epoch it picks from has just ended. Each time it waits for the change to be
@@ -179,19 +178,6 @@ impl Gateway {
                 news: VecDeque::new(),
             }),
         }
-    }
-
-    /// A node beside others: it begins with the configuration of `origin`, the node that takes changes, and learns of changes
-    /// when it looks there, `every` so often at moments of its own. Its revisions are those of `origin`.
-    ///
-    /// # Panics
-    /// When `every` is zero: nobody looks without end.
-    pub fn beside(origin: Arc<Self>, every: Duration, options: Options) -> Self {
-        assert!(every > Duration::ZERO, "a node looks from time to time");
-        let node = Self::with((*origin.config()).clone(), options);
-        let looks = Looks::new(every, 1, rng::draw(options.seed, rng::fnv1a("node"), options.node.into()));
-        node.writer().origin = Some((origin, looks));
-        node
     }
 
     /// What worker `worker` has in force right now.
@@ -358,34 +344,6 @@ impl Gateway {
         self.look_at_origin(&mut writer, now);
         self.look(&mut writer, now);
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
-    }
-
-    /// A node whose moment has come takes over what is new. Locks are taken away from the origin, never towards it.
-    fn look_at_origin(&self, writer: &mut Writer, now: Instant) {
-        let Some((origin, looks)) = &mut writer.origin else { return };
-        if !looks.due(now)[0] {
-            return;
-        }
-        let news = {
-            let theirs = origin.writer();
-            ((*origin.config()).clone(), theirs.revision)
-        };
-        if news.1 != writer.revision {
-            let applied = self.put(writer, news, Cause::Look, now);
-            writer.tell(applied);
-        }
-    }
-
-    /// Workers whose moment has come learn of the newest routing.
-    fn look(&self, writer: &mut Writer, now: Instant) {
-        let Some(looks) = &mut writer.looks else { return };
-        let due = looks.due(now);
-        let has_news =
-            |view: usize| due[view] && !Arc::ptr_eq(self.views[view].load().routing(), &writer.routing);
-        if (0..self.views.len()).any(has_news) {
-            let applied = self.publish((writer, &self.config()), Cause::Look, now, |view| due[view]);
-            writer.tell(applied);
-        }
     }
 
     /// The next thing that happened by itself, in order. Costs one load while there is none.

@@ -1,5 +1,7 @@
 //! The machine as its drivers use it, in virtual time.
 
+use std::time::Duration;
+
 use super::*;
 use crate::entity::{
     Active, Address, Healthchecks, Limits, OutlierDetection, Protocol, Route, Service, SlowStart, Target,
@@ -8,6 +10,7 @@ use crate::entity::{
 use crate::health::ProbeResult;
 use crate::id::{ServiceId, TargetId, UpstreamId};
 use crate::outcome::Failure;
+use crate::rng;
 use crate::weight::Weight;
 
 /// The how-to: blue 100/50, green 100/100, one Service, one Route.

@@ -17,6 +17,7 @@ mod requests;
 mod retry;
 mod users;
 
+mod idle;
 mod numbering;
 mod pacer;
 mod schedule;
@@ -25,6 +26,7 @@ mod waiting;
 pub use closed::ClosedLoop;
 pub use cookies::Cookies;
 pub use curve::{Curve, Stage};
+pub use idle::Idle;
 pub use ids::RequestIds;
 pub use numbering::Numbering;
 pub use pacer::Pacer;

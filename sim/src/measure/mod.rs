@@ -37,5 +37,5 @@ pub use record::{Cause, Ending, Record};
 pub use recorder::{COST_WINDOW, Recorder};
 pub use rollout::{Breach, MeasuredRollout, Promise, SideTally};
 pub use series::{Bin, Bins, Grid, TargetBin};
-pub use switches::MeasuredSwitch;
+pub use switches::{MeasuredSwitch, NodePicks};
 pub use weights::{LagRange, MeasuredWeights, MemberPicks};

@@ -80,6 +80,8 @@ pub struct Pick {
     pub request: u64,
     /// When.
     pub at: Instant,
+    /// The gateway's node, from 0.
+    pub node: u16,
     /// The configuration it was made under.
     pub revision: Revision,
     /// The Upstream; `None` when the Service's host is no Upstream.
@@ -102,6 +104,7 @@ impl Pick {
         Self {
             request,
             at: attempt.began,
+            node: attempt.node,
             revision: attempt.revision,
             upstream: attempt.upstream,
             target: attempt.target,

@@ -72,6 +72,7 @@ pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan 
         gateway: GatewayPlan {
             config,
             options: Options { workers: 2, ..Options::default() },
+            nodes: 1,
             proxy_listen: ANY,
             admin_listen: ANY,
         },

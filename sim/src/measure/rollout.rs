@@ -1,6 +1,8 @@
 //! The rollout as it happened: its marks, its steps, both versions' picks and answers, who was hurt, and the promises that a
 //! rollout makes, checked against what the gateway was seen to do. Knows nothing of how steps come about.
 
+use std::time::Duration;
+
 use gateway_core::time::Instant;
 use rustc_hash::FxHashSet;
 
@@ -27,6 +29,8 @@ pub struct MeasuredRollout {
     /// Promises that were not kept.
     pub breaches: Vec<Breach>,
     sides: Vec<Option<Side>>,
+    /// How long it may take until a change of routing, and one of targets, is in force at every node and worker.
+    lags: (Duration, Duration),
     /// Since when each mock is out of rotation because a step drained it.
     drained: Vec<Option<Instant>>,
     rolled_back: Option<Instant>,
@@ -65,9 +69,9 @@ pub struct Breach {
 /// What a rollout promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// Once the way back is done, nobody is sent to the new version any more.
+    /// Once the way back is done and in force everywhere, nobody is sent to the new version any more.
     BackIsBack,
-    /// Once a target is taken out to drain, nobody is sent to it.
+    /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
     DrainedIsLeft,
 }
 
@@ -82,9 +86,10 @@ impl Promise {
 }
 
 impl MeasuredRollout {
-    pub(super) fn new(rollout: &Rollout) -> Self {
+    /// Nothing yet. `lags`: how long it may take until a change of routing, and one of targets, is in force everywhere.
+    pub(super) fn new(rollout: &Rollout, lags: (Duration, Duration)) -> Self {
         let drained = vec![None; rollout.sides.len()];
-        Self { sides: rollout.sides.clone(), drained, ..Self::default() }
+        Self { sides: rollout.sides.clone(), drained, lags, ..Self::default() }
     }
 
     /// The calls of a step were made.
@@ -94,7 +99,7 @@ impl MeasuredRollout {
             Some(Action::Drain { mocks, .. }) => {
                 for &mock in mocks {
                     if let Some(drained) = self.drained.get_mut(mock as usize) {
-                        *drained = moments.acked;
+                        *drained = moments.acked.map(|acked| acked + self.lags.1);
                     }
                 }
             }
@@ -114,7 +119,7 @@ impl MeasuredRollout {
 
     pub(super) fn marked(&mut self, mark: &Mark) {
         if mark.kind == MarkKind::RolledBack {
-            self.rolled_back = Some(mark.at);
+            self.rolled_back = Some(mark.at + self.lags.0);
         }
         self.marks.push(mark.clone());
     }
@@ -171,8 +176,6 @@ impl MeasuredRollout {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn ms(ms: u64) -> Instant {
@@ -181,7 +184,7 @@ mod tests {
 
     fn rollout() -> MeasuredRollout {
         let sides = vec![Some(Side::Stable), Some(Side::Canary), None];
-        MeasuredRollout::new(&Rollout { sides, ..Rollout::default() })
+        MeasuredRollout::new(&Rollout { sides, ..Rollout::default() }, Default::default())
     }
 
     fn stepped(rollout: &mut MeasuredRollout, at: u64, action: &Action) {

@@ -4,8 +4,8 @@
 use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
-use super::StepMoments;
 use super::histogram::Intended;
+use super::{Pick, StepMoments};
 
 /// One switch, as measured. Moments that never came are `None`.
 #[derive(Clone, Debug)]
@@ -36,12 +36,25 @@ pub struct MeasuredSwitch {
     pub last_old_answer: Option<Instant>,
     /// First tries picked from `from` after the acknowledgement.
     pub stale_picks: u64,
+    /// The same for each of the gateway's nodes.
+    pub nodes: Vec<NodePicks>,
     /// Attempts on `from` under way when it was applied.
     pub in_flight: i64,
     /// Response times of the steady state before.
     pub steady: Intended,
     /// Response times of the window after.
     pub after: Intended,
+}
+
+/// A switch as one node made it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodePicks {
+    /// Its first pick from `to`.
+    pub first_new: Option<Instant>,
+    /// Its last pick from `from`, since the switch was asked for.
+    pub last_old: Option<Instant>,
+    /// First tries it picked from `from` after the acknowledgement.
+    pub stale: u64,
 }
 
 impl MeasuredSwitch {
@@ -55,16 +68,23 @@ impl MeasuredSwitch {
         self.from != self.to
     }
 
-    /// A first try was picked from `upstream`.
-    pub(super) fn picked(&mut self, upstream: Option<UpstreamId>, at: Instant) {
+    /// A first try was picked.
+    pub(super) fn picked(&mut self, pick: &Pick) {
+        let &Pick { upstream, at, node, .. } = pick;
         if at >= self.until || !self.is_change() {
             return;
         }
+        let is_stale = self.is_stale(upstream, at);
+        let Some(node) = self.nodes.get_mut(usize::from(node)) else { return };
         if upstream == self.from_upstream {
             self.last_old_pick = self.last_old_pick.max(Some(at));
-            self.stale_picks += u64::from(self.is_stale(upstream, at));
+            self.stale_picks += u64::from(is_stale);
+            node.last_old = node.last_old.max(Some(at));
+            node.stale += u64::from(is_stale);
         } else if upstream == self.to_upstream && at >= self.moments.requested {
-            self.first_new_pick = Some(self.first_new_pick.map_or(at, |so_far| so_far.min(at)));
+            let first = |so_far: Option<Instant>| Some(so_far.map_or(at, |so_far| so_far.min(at)));
+            self.first_new_pick = first(self.first_new_pick);
+            node.first_new = first(node.first_new);
         }
     }
 
@@ -98,6 +118,8 @@ impl MeasuredSwitch {
 
 #[cfg(test)]
 mod tests {
+    use gateway_core::id::{Epoch, Revision, TargetId};
+
     use super::*;
 
     fn ms(ms: u64) -> Instant {
@@ -106,6 +128,22 @@ mod tests {
 
     const BLUE: Option<UpstreamId> = Some(UpstreamId(0));
     const GREEN: Option<UpstreamId> = Some(UpstreamId(1));
+
+    /// A pick, of node 1 when its moment is odd.
+    fn pick(upstream: Option<UpstreamId>, at: u64) -> Pick {
+        Pick {
+            request: at,
+            at: ms(at),
+            node: u16::from(at % 2 == 1),
+            revision: Revision(0),
+            upstream,
+            target: TargetId(0),
+            epoch: Epoch(0),
+            ticket: at,
+            carried: 0.0,
+            retry: 0,
+        }
+    }
 
     fn to_green() -> MeasuredSwitch {
         MeasuredSwitch {
@@ -122,6 +160,7 @@ mod tests {
             first_new_answer: None,
             last_old_answer: None,
             stale_picks: 0,
+            nodes: vec![NodePicks::default(); 2],
             in_flight: 0,
             steady: Intended::default(),
             after: Intended::default(),
@@ -135,7 +174,7 @@ mod tests {
         let run = |picks: &mut dyn Iterator<Item = (Option<UpstreamId>, u64)>| {
             let mut switch = to_green();
             for (upstream, at) in picks {
-                switch.picked(upstream, ms(at));
+                switch.picked(&pick(upstream, at));
                 switch.answered(upstream, ms(at), ms(at + 4));
                 switch.in_flight(upstream, ms(at), 1);
                 switch.in_flight(upstream, ms(at + 4), -1);
@@ -146,18 +185,23 @@ mod tests {
                 switch.first_new_answer,
                 switch.last_old_answer,
             ];
-            (moments, switch.stale_picks, switch.in_flight)
+            (moments, switch.stale_picks, switch.in_flight, switch.nodes)
         };
         let seen = run(&mut picks.into_iter());
         assert_eq!(seen, run(&mut picks.into_iter().rev()));
         // The pick at 12 is not after the acknowledgement at 12; the one at 21 belongs to the next switch.
-        assert_eq!(seen, ([Some(ms(11)), Some(ms(14)), Some(ms(15)), Some(ms(18))], 1, 1));
+        let (moments, stale, in_flight, nodes) = seen;
+        assert_eq!(moments, [Some(ms(11)), Some(ms(14)), Some(ms(15)), Some(ms(18))]);
+        assert_eq!((stale, in_flight), (1, 1));
+        let [even, odd] = nodes.as_slice() else { panic!("{nodes:?}") };
+        assert_eq!((even.first_new, even.last_old, even.stale), (None, Some(ms(14)), 1));
+        assert_eq!((odd.first_new, odd.last_old, odd.stale), (Some(ms(11)), Some(ms(5)), 0));
     }
 
     #[test]
     fn a_change_to_the_same_host_has_no_old_and_no_new() {
         let mut switch = MeasuredSwitch { to: "blue".into(), to_upstream: BLUE, ..to_green() };
-        switch.picked(BLUE, ms(15));
+        switch.picked(&pick(BLUE, 15));
         assert_eq!((switch.stale_picks, switch.last_old_pick), (0, None));
     }
 }

@@ -19,6 +19,8 @@ const WAITING_MAX: usize = 65_536;
 /// One stretch of one Upstream between two changes that bear on it.
 #[derive(Clone, Debug)]
 pub struct MeasuredWeights {
+    /// The gateway's node, from 0: each keeps weights by itself.
+    pub node: u16,
     /// The Upstream.
     pub upstream: UpstreamId,
     /// The balancer's epoch.
@@ -55,11 +57,13 @@ pub struct MemberPicks {
 /// The weights of all Upstreams.
 #[derive(Debug)]
 pub(super) struct Weights {
-    upstreams: BTreeMap<UpstreamId, Upstream>,
+    upstreams: BTreeMap<(UpstreamId, u16), Upstream>,
 }
 
+/// An Upstream in the eyes of one node.
 #[derive(Debug)]
 struct Upstream {
+    node: u16,
     /// Who may be picked in each epoch that is known.
     members: BTreeMap<u32, Rc<Members>>,
     /// Picks of epochs whose members are not known yet, in the order they came.
@@ -108,12 +112,14 @@ struct Waiting {
 }
 
 impl Weights {
-    /// Nobody was picked yet.
-    pub(super) fn new(config: &Config, grid: Grid) -> Self {
-        let upstreams = config.upstreams().map(|(id, _)| {
+    /// Nobody was picked yet by any of so many nodes.
+    pub(super) fn new(config: &Config, nodes: u16, grid: Grid) -> Self {
+        let of_all = config.upstreams().flat_map(|(id, _)| (0..nodes).map(move |node| (id, node)));
+        let upstreams = of_all.map(|(id, node)| {
             let targets = config.targets_of(id).filter(|(_, target)| target.weight.get() > 0);
             let members = Members::new(targets.map(|(id, target)| (id, target.weight.get().into())));
             let upstream = Upstream {
+                node,
                 members: BTreeMap::from([(0, Rc::new(members))]),
                 unknown: Vec::new(),
                 stretches: vec![(Instant::ZERO, None)],
@@ -121,21 +127,21 @@ impl Weights {
                 rows: Vec::new(),
                 range: vec![None; grid.bins()],
             };
-            (id, upstream)
+            ((id, node), upstream)
         });
         Self { upstreams: upstreams.collect() }
     }
 
     /// A switch points to `upstream` from `at` on.
     pub(super) fn begin(&mut self, upstream: UpstreamId, at: Instant, switch: usize) {
-        if let Some(upstream) = self.upstreams.get_mut(&upstream) {
+        for (_, upstream) in self.upstreams.range_mut((upstream, 0)..=(upstream, u16::MAX)) {
             upstream.stretches.push((at, Some(switch)));
         }
     }
 
     /// An epoch began: who may be picked in it.
     pub(super) fn began(&mut self, began: &NewEpoch, grid: Grid) {
-        let Some(upstream) = self.upstreams.get_mut(&began.upstream) else { return };
+        let Some(upstream) = self.upstreams.get_mut(&(began.upstream, began.node)) else { return };
         let available = began.members.iter().filter(|member| member.available);
         let members = Members::new(available.map(|member| (member.target, member.weight)));
         upstream.learn(began.upstream, began.epoch.0, members, grid);
@@ -143,26 +149,30 @@ impl Weights {
 
     /// A first try was picked.
     pub(super) fn picked(&mut self, pick: &Pick, grid: Grid) {
-        let Some((id, upstream)) =
-            pick.upstream.and_then(|id| self.upstreams.get_mut(&id).map(|upstream| (id, upstream)))
-        else {
-            return;
-        };
-        upstream.picked(id, pick, grid);
+        let Some(id) = pick.upstream else { return };
+        if let Some(upstream) = self.upstreams.get_mut(&(id, pick.node)) {
+            upstream.picked(id, pick, grid);
+        }
     }
 
     /// All stretches with a pick, in order of time, and the range of lags in each bin.
     pub(super) fn finish(mut self, grid: Grid) -> (Vec<MeasuredWeights>, BTreeMap<UpstreamId, LagRange>) {
         let mut rows = Vec::new();
-        let mut ranges = BTreeMap::new();
-        for (id, upstream) in &mut self.upstreams {
+        let mut ranges: BTreeMap<UpstreamId, LagRange> = BTreeMap::new();
+        for ((id, _), upstream) in &mut self.upstreams {
             upstream.finish(*id, grid);
             rows.append(&mut upstream.rows);
             if upstream.range.iter().any(Option::is_some) {
-                ranges.insert(*id, std::mem::take(&mut upstream.range));
+                let range = ranges.entry(*id).or_insert_with(|| vec![None; grid.bins()]);
+                for (of_all, of_node) in range.iter_mut().zip(&upstream.range) {
+                    if let Some((low, high)) = *of_node {
+                        widen(of_all, low);
+                        widen(of_all, high);
+                    }
+                }
             }
         }
-        rows.sort_by_key(|row| (row.from, row.upstream));
+        rows.sort_by_key(|row| (row.from, row.upstream, row.node));
         (rows, ranges)
     }
 }
@@ -311,8 +321,7 @@ impl Upstream {
     fn note(&mut self, row: usize, bin: usize, lag: f64) {
         let row = &mut self.rows[row];
         row.deviation_max = row.deviation_max.max(lag.abs());
-        let (low, high) = self.range[bin].unwrap_or((lag, lag));
-        self.range[bin] = Some((low.min(lag), high.max(lag)));
+        widen(&mut self.range[bin], lag);
     }
 
     /// Looks at every member as it stands after the last pick of an epoch.
@@ -349,6 +358,7 @@ impl Upstream {
             return row;
         }
         self.rows.push(MeasuredWeights {
+            node: self.node,
             upstream: id,
             epoch: number,
             from,
@@ -376,6 +386,12 @@ impl Upstream {
             self.look_at_all(number);
         }
     }
+}
+
+/// Takes `lag` into a range.
+fn widen(range: &mut Option<(f64, f64)>, lag: f64) {
+    let (low, high) = range.unwrap_or((lag, lag));
+    *range = Some((low.min(lag), high.max(lag)));
 }
 
 /// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so

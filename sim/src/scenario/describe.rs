@@ -8,7 +8,7 @@ use gateway_core::gateway::{Balancing, Options};
 use super::origins;
 use crate::load::{ClosedLoop, Shape, Stream};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
-use crate::plan::Plan;
+use crate::plan::{GatewayPlan, Plan};
 use crate::rollout::{self, Action, Step};
 use crate::words;
 
@@ -69,7 +69,7 @@ pub fn dry_run(plan: &Plan) -> String {
     let _ = writeln!(
         out,
         "  gateway   {}, proxy {}, admin {}",
-        behaviour(&plan.gateway.options),
+        behaviour(&plan.gateway),
         plan.gateway.proxy_listen,
         plan.gateway.admin_listen
     );
@@ -152,13 +152,17 @@ fn senders(out: &mut String, stream: &Stream) {
 }
 
 /// `2 workers, each with balancers of its own, changes within 5 s, Kong's rules`
-fn behaviour(options: &Options) -> String {
+fn behaviour(gateway: &GatewayPlan) -> String {
+    let options = &gateway.options;
     let mut text = words::counted(options.workers as u64, "worker");
+    if gateway.nodes > 1 {
+        text = format!("{} of {text}", words::counted(gateway.nodes.into(), "node"));
+    }
     if options.balancing == Balancing::PerWorker {
         text.push_str(", each with balancers of its own");
     }
-    if let Some(interval) = options.sync_interval {
-        let _ = write!(text, ", changes within {}", seconds(interval));
+    if options.sync_interval.is_some() {
+        let _ = write!(text, ", changes within {}", seconds(gateway.routing_lag()));
     }
     if options.rules == Options::kong(options.workers, options.seed).rules {
         text.push_str(", Kong's rules");

@@ -18,11 +18,22 @@ use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
     what: "the gateway",
-    keys: &["config", "profile", "workers", "balancing", "sync_interval", "proxy_listen", "admin_listen"],
-    later: &["keepalive", "nodes", "driver"],
+    keys: &[
+        "config",
+        "profile",
+        "nodes",
+        "workers",
+        "balancing",
+        "sync_interval",
+        "proxy_listen",
+        "admin_listen",
+    ],
+    later: &["keepalive", "driver"],
 };
-/// Worker threads of one gateway.
+/// Worker threads of all nodes together.
 pub const WORKERS_MAX: u16 = 256;
+/// Nodes of one gateway.
+const NODES_MAX: u16 = 64;
 
 /// The entities of a scenario, as far as they could be read.
 #[derive(Debug)]
@@ -181,6 +192,7 @@ fn of_sections<'a>(root: &Section<'a>) -> Entities<'a> {
 pub(super) fn read(root: &Section<'_>, config: Config, seed: u64) -> Option<GatewayPlan> {
     let section = root.optional_section("gateway", &SHAPE);
     let options = options(&section, seed);
+    let nodes = section.integer("nodes", 1, NODES_MAX.into()).and_then(|nodes| u16::try_from(nodes).ok());
     let (proxy, admin) = (address(&section, "proxy_listen"), address(&section, "admin_listen"));
     let (proxy_listen, admin_listen) = (proxy?, admin?);
     if proxy_listen == admin_listen && proxy_listen.port() != 0 {
@@ -188,7 +200,9 @@ pub(super) fn read(root: &Section<'_>, config: Config, seed: u64) -> Option<Gate
         let help = "give the Admin API a port of its own";
         section.mistakes.note(place, "two listeners share an address", label, help);
     }
-    Some(GatewayPlan { config, options: options?, proxy_listen, admin_listen })
+    let (options, nodes) = (options?, nodes?);
+    check_nodes(&section, &options, nodes);
+    Some(GatewayPlan { config, options, nodes, proxy_listen, admin_listen })
 }
 
 /// The profile, and what is said beside it.
@@ -211,6 +225,26 @@ fn options(section: &Section<'_>, seed: u64) -> Option<Options> {
         options.sync_interval = Some(interval).filter(|interval| *interval > Duration::ZERO);
     }
     Some(options)
+}
+
+/// Several nodes learn late, and together have no more workers than one may have.
+fn check_nodes(section: &Section<'_>, options: &Options, nodes: u16) {
+    let place = section.place_of("nodes");
+    if nodes > 1 && options.sync_interval.is_none() {
+        let help = "write sync_interval = \"5s\", as Kong's nodes look, or whatever yours take";
+        let label = "and nothing says how often each looks for changes";
+        section.mistakes.note(place, "several nodes learn of changes late", label, help);
+    }
+    let workers = options.workers * usize::from(nodes);
+    if workers > WORKERS_MAX.into() {
+        let label = format!(
+            "{} with {}",
+            words::counted(nodes.into(), "node"),
+            words::counted(options.workers as u64, "worker")
+        );
+        let help = format!("let nodes times workers be at most {WORKERS_MAX}");
+        section.mistakes.note(place, format!("{workers} workers are too many"), label, help);
+    }
 }
 
 fn address(section: &Section<'_>, name: &str) -> Option<SocketAddr> {

@@ -396,6 +396,9 @@ pub struct Spectrum {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightRow {
+    /// The gateway's node, from 1, where there are several: each keeps weights by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u16>,
     /// The Upstream.
     pub upstream: String,
     /// The phase in which the stretch began.
@@ -412,6 +415,13 @@ pub struct WeightRow {
     pub max_prefix_deviation_requests: f64,
     /// The test that `weights ... ["exact"]` stands for.
     pub test: WeightTest,
+}
+
+impl WeightRow {
+    /// The Upstream, and the node where there are several: `blue, node 2`.
+    pub fn place(&self) -> String {
+        self.node.map_or_else(|| self.upstream.clone(), |node| format!("{}, node {node}", self.upstream))
+    }
 }
 
 /// One member of a weight row.
@@ -480,6 +490,9 @@ pub struct Switch {
     pub drain_ms: Option<f64>,
     /// Picks of `from` after the acknowledgement.
     pub stale_picks: u64,
+    /// The same for each of the gateway's nodes, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeSwitch>,
     /// Attempts on `from` that were under way when it was applied.
     pub in_flight_at_switch: u64,
     /// Requests intended in the switch's phase that were dropped.
@@ -489,6 +502,22 @@ pub struct Switch {
     /// The requests nearest to it, one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
+}
+
+/// A switch as one node of the gateway made it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NodeSwitch {
+    /// Which, from 1.
+    pub node: u16,
+    /// Its first pick of a target of `to`.
+    pub first_new_pick_ms: Option<f64>,
+    /// Its last pick of a target of `from`, if there was one since the switch was asked for.
+    pub last_old_pick_ms: Option<f64>,
+    /// From the one to the other; 0 when no old pick came after a new one.
+    pub mixed_picks_ms: Option<f64>,
+    /// Its picks of `from` after the acknowledgement.
+    pub stale_picks: u64,
 }
 
 /// The requests nearest to a switch, in order of intended time; all vectors are as long. Times count from when it was requested.

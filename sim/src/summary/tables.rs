@@ -6,11 +6,11 @@ use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
 use super::{
-    Latency, LatencyCost, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow, WeightTarget,
-    accuracy, latency, ledger, lens,
+    Latency, LatencyCost, NodeSwitch, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow,
+    WeightTarget, accuracy, latency, ledger, lens,
 };
 use crate::load::RequestIds;
-use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, PhaseKind};
+use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, NodePicks, PhaseKind};
 use crate::plan::Plan;
 use crate::rollout::Action;
 use crate::stats;
@@ -94,7 +94,6 @@ pub(super) fn switches(plan: &Plan, measured: &Measured) -> Vec<Switch> {
 }
 
 fn row(plan: &Plan, measured: &Measured, at: usize, switch: &MeasuredSwitch) -> Switch {
-    let between = |from: Option<Instant>, to: Option<Instant>| Some(ms(Instant::ZERO + to?.since(from?)));
     let phase = measured.phases.iter().find(|phase| phase.kind == PhaseKind::Switch(at));
     Switch {
         service: switch.service.clone(),
@@ -111,11 +110,29 @@ fn row(plan: &Plan, measured: &Measured, at: usize, switch: &MeasuredSwitch) -> 
         mixed_ms: between(switch.first_new_answer, switch.last_old_answer),
         drain_ms: between(switch.applied(), switch.last_old_answer),
         stale_picks: switch.stale_picks,
+        nodes: nodes(switch),
         in_flight_at_switch: u64::try_from(switch.in_flight).unwrap_or(0),
         dropped: phase.map_or(0, |phase| phase.tally().dropped()),
         latency_cost_us: cost(switch),
         lens: lens::lens(plan, measured, at),
     }
+}
+
+fn nodes(switch: &MeasuredSwitch) -> Vec<NodeSwitch> {
+    let row = |(node, picks): (u16, &NodePicks)| NodeSwitch {
+        node,
+        first_new_pick_ms: picks.first_new.map(ms),
+        last_old_pick_ms: picks.last_old.map(ms),
+        mixed_picks_ms: between(picks.first_new, picks.last_old),
+        stale_picks: picks.stale,
+    };
+    let are_several = switch.nodes.len() > 1;
+    (1..).zip(switch.nodes.iter().filter(|_| are_several)).map(row).collect()
+}
+
+/// From one moment to another; 0 when that came first.
+fn between(from: Option<Instant>, to: Option<Instant>) -> Option<f64> {
+    Some(ms(Instant::ZERO + to?.since(from?)))
 }
 
 fn cost(switch: &MeasuredSwitch) -> Option<LatencyCost> {
@@ -158,6 +175,7 @@ fn weight_row(plan: &Plan, measured: &Measured, row: &MeasuredWeights) -> Weight
         })
         .collect();
     WeightRow {
+        node: (plan.gateway.nodes > 1).then_some(row.node + 1),
         upstream: upstream_name(plan, row.upstream),
         phase: row.switch.map_or(first, PhaseKind::Switch).name(measured.switches_planned),
         from_ms: ms(began.unwrap_or(row.from)),

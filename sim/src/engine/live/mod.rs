@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gateway_core::gateway::{Applied, Gateway};
+use gateway_core::gateway::Applied;
 use gateway_core::shell::{ClientLimits, Clock, Hooks, Observer, Settings, Shell};
 use gateway_core::time::Instant;
 use tokio::sync::{oneshot, watch as process};
@@ -51,6 +51,8 @@ const LISTEN: Duration = Duration::from_millis(20);
 const CPU: Duration = Duration::from_millis(500);
 /// The load's connections are all there are: the gateway ends none for its age or its silence. Longer than any run.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A port that nobody else has.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long the gateway may take to end once all requests have.
 const GATEWAY_DRAIN: Duration = Duration::from_secs(2);
 
@@ -89,7 +91,8 @@ struct Parts {
     generator: Option<JoinHandle<io::Result<generator::Ended>>>,
     /// Tells the generator to stop early.
     stop: Arc<AtomicBool>,
-    shell: Option<Shell>,
+    /// One for each node of the gateway.
+    shells: Vec<Shell>,
     /// `targets` and `control`.
     others: Vec<Thread>,
     probe: Option<JitterProbe>,
@@ -128,7 +131,7 @@ impl Parts {
         let clock = Clock::stopped();
         let ids = RequestIds::new(plan.seed, plan.load.total());
         let workers = plan.gateway.options.workers;
-        let (mut reporters, collector) = channel(workers + 3, &clock);
+        let (mut reporters, collector) = channel(workers * usize::from(plan.gateway.nodes) + 3, &clock);
         let mut reporter = || reporters.pop().expect("one reporter for each thread that reports");
         let (for_targets, for_control, for_generator) = (reporter(), reporter(), reporter());
 
@@ -138,7 +141,7 @@ impl Parts {
             clock: clock.clone(),
             generator: None,
             stop: Arc::default(),
-            shell: None,
+            shells: Vec::new(),
             others: Vec::new(),
             probe: JitterProbe::start(&clock),
             failed: None,
@@ -182,12 +185,17 @@ impl Parts {
             overrides,
             ..Settings::default()
         };
-        let gateway = Arc::new(Gateway::with(plan.gateway.config.clone(), plan.gateway.options));
         let hooks = hooks(reporters, ids.clone(), on_applied, on_seen);
-        let shell = parts.shell.insert(Shell::start(gateway, settings, clock.clone(), hooks)?);
-        let (proxy, admin) = (shell.proxy_addr(), shell.admin_addr());
+        for (number, node) in plan.gateway.start().into_iter().enumerate() {
+            // The first listens where the file says, the others where there is room.
+            let free = Settings { proxy: ANY_PORT, admin: ANY_PORT, ..settings.clone() };
+            let settings = if number == 0 { settings.clone() } else { free };
+            parts.shells.push(Shell::start(node, settings, clock.clone(), hooks.clone())?);
+        }
+        let proxies: Vec<_> = parts.shells.iter().map(Shell::proxy_addr).collect();
+        let admin = parts.shells[0].admin_addr();
 
-        let streams = connect_all(proxy, plan.load.connections)?;
+        let streams = connect_all(&proxies, plan.load.connections)?;
         let (machine, registry, control_clock) = (plan.machine(), plan.registry(), clock.clone());
         parts.others.push(spawn("control", move |stop| {
             control::run(control::Start {
@@ -207,7 +215,7 @@ impl Parts {
             load: plan.load.clone(),
             seed,
             ids,
-            gateway: proxy,
+            nodes: proxies,
             streams,
             clock,
             reporter: for_generator,
@@ -228,7 +236,7 @@ impl Parts {
         if let Some(generator) = self.generator.take() {
             failed("generator", matches!(generator.join(), Ok(Ok(_))));
         }
-        if let Some(shell) = self.shell.take() {
+        for shell in self.shells.drain(..) {
             failed("gateway", shell.stop().failed == 0);
         }
         for thread in self.others.drain(..) {
@@ -267,15 +275,15 @@ fn hooks(
     }
 }
 
-/// The load's connections, established before the clock starts so that no request waits for the first one.
-fn connect_all(gateway: SocketAddr, count: usize) -> Result<Vec<TcpStream>, EngineError> {
-    let connect = || {
-        let stream = TcpStream::connect(gateway)?;
+/// The load's connections, to all nodes by turns, established before the clock starts so that no request waits for the first one.
+fn connect_all(nodes: &[SocketAddr], count: usize) -> Result<Vec<TcpStream>, EngineError> {
+    let connect = |number: usize| {
+        let stream = TcpStream::connect(nodes[number % nodes.len()])?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(stream)
     };
-    (0..count).map(|_| connect().map_err(EngineError::system("connect to the gateway"))).collect()
+    (0..count).map(|number| connect(number).map_err(EngineError::system("connect to the gateway"))).collect()
 }
 
 fn named<T: Send + 'static>(

@@ -64,6 +64,7 @@ impl Observer for WorkerObserver {
             let (upstream, target) = (attempt.upstream, attempt.target);
             let attempted = Attempted {
                 at,
+                node: attempt.node,
                 latency: at.since(attempt.began),
                 upstream,
                 target,

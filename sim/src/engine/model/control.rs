@@ -104,9 +104,10 @@ impl World<'_> {
 
     fn call(&mut self, call: &AdminCall, applied: &mut Vec<Applied>) -> bool {
         let body = call.body.as_ref().map_or_else(String::new, ToString::to_string);
-        let config = self.gateway.config();
+        let gateway = Arc::clone(&self.nodes[0]);
+        let config = gateway.config();
         let status = Status::default();
-        let world = AdminWorld { gateway: &self.gateway, config: &config, status: &status };
+        let world = AdminWorld { gateway: &gateway, config: &config, status: &status };
         self.stamps += 1;
         let call = Call {
             method: call.method,
@@ -118,7 +119,7 @@ impl World<'_> {
         };
         match admin::decide(&world, &call) {
             Decision::Reply(reply) => reply.status < 400,
-            Decision::Change(change, _) => match self.gateway.apply(*change, self.now) {
+            Decision::Change(change, _) => match gateway.apply(*change, self.now) {
                 Ok(change) => {
                     applied.push(change);
                     true
@@ -127,7 +128,7 @@ impl World<'_> {
             },
             Decision::SetHealth(targets, is_healthy) => {
                 for target in targets {
-                    self.gateway.set_health(target, is_healthy, self.now);
+                    gateway.set_health(target, is_healthy, self.now);
                 }
                 true
             }
@@ -145,9 +146,11 @@ impl World<'_> {
     /// What has happened by itself.
     pub(super) fn hear_news(&mut self) {
         let mut has_news = false;
-        while let Some(applied) = self.gateway.news() {
-            has_news = true;
-            self.tell(applied);
+        for node in 0..self.nodes.len() {
+            while let Some(applied) = self.nodes[node].news() {
+                has_news = true;
+                self.tell(applied);
+            }
         }
         if has_news {
             self.expect_gateway();
@@ -156,7 +159,7 @@ impl World<'_> {
 
     /// Enters the gateway's next moment.
     pub(super) fn expect_gateway(&mut self) {
-        let next = self.gateway.next_timeout();
+        let next = self.nodes.iter().filter_map(|node| node.next_timeout()).min();
         if let Some(next) = next.map(|next| next.max(self.now))
             && self.gateway_at.is_none_or(|at| next < at)
         {
@@ -165,15 +168,18 @@ impl World<'_> {
         }
     }
 
-    /// What is due by itself: workers look for changes, outliers are weighed, probes go out.
+    /// What is due by itself: nodes and workers look for changes, outliers are weighed, probes go out.
     pub(super) fn gateway_moment(&mut self) {
         if self.gateway_at != Some(self.now) {
             return;
         }
         self.gateway_at = None;
-        self.gateway.handle_timeout(self.now);
-        while let Some(probe) = self.gateway.poll_probe(self.now) {
-            self.send_probe(probe);
+        for node in 0..self.nodes.len() {
+            let gateway = Arc::clone(&self.nodes[node]);
+            gateway.handle_timeout(self.now);
+            while let Some(probe) = gateway.poll_probe(self.now) {
+                self.send_probe(probe, node as u16);
+            }
         }
         self.hear_news();
         self.expect_gateway();
@@ -181,10 +187,10 @@ impl World<'_> {
 
     // === Probes ===
 
-    fn send_probe(&mut self, probe: Probe) {
+    fn send_probe(&mut self, probe: Probe, node: u16) {
         let over = self.now + probe.plan.checks.timeout;
         let (mock, kind) = (self.mock_of.get(&probe.target).copied(), probe.plan.checks.kind);
-        let slot = self.flights.begin(Owner::Probe(probe));
+        let slot = self.flights.begin(Owner::Probe(probe, node));
         let is_served = matches!(kind, ProbeKind::Http | ProbeKind::Tcp);
         let Some(mock) = mock.filter(|_| is_served) else {
             return self.probed(slot, ProbeResult::Failed(Failure::Refused));
@@ -203,20 +209,20 @@ impl World<'_> {
     /// Whether a flight is a probe that wants no more than a connection.
     pub(super) fn is_tcp_probe(&mut self, slot: u32) -> bool {
         self.flights.get(slot).is_some_and(|flight| match &flight.owner {
-            Owner::Probe(probe) => probe.plan.checks.kind == ProbeKind::Tcp,
+            Owner::Probe(probe, _) => probe.plan.checks.kind == ProbeKind::Tcp,
             Owner::Client(..) => false,
         })
     }
 
     pub(super) fn is_probe(&mut self, slot: u32) -> bool {
-        self.flights.get(slot).is_some_and(|flight| matches!(flight.owner, Owner::Probe(_)))
+        self.flights.get(slot).is_some_and(|flight| matches!(flight.owner, Owner::Probe(..)))
     }
 
     /// A probe has ended.
     pub(super) fn probed(&mut self, slot: u32, result: ProbeResult) {
         self.probes.remove(&slot);
-        if let Some(Owner::Probe(probe)) = self.flights.end(slot).map(|flight| flight.owner) {
-            self.gateway.on_probe(probe, result, self.now);
+        if let Some(Owner::Probe(probe, node)) = self.flights.end(slot).map(|flight| flight.owner) {
+            self.nodes[usize::from(node)].on_probe(probe, result, self.now);
             self.hear_news();
             self.expect_gateway();
         }

@@ -54,8 +54,8 @@ pub(super) type Sent = bool;
 pub(super) enum Owner {
     /// The client, on this connection.
     Client(Job, u32),
-    /// The gateway, which probes a target.
-    Probe(Probe),
+    /// A node of the gateway, which probes a target.
+    Probe(Probe, u16),
 }
 
 /// What a target says in the end.

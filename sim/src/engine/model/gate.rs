@@ -1,9 +1,10 @@
 //! The gateway of a modelled run: the same `Gateway` as ever, with workers that take their time and connections to targets that
 //! are kept. What it decides it decides itself; this file carries requests to it and away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Next, Rejection};
+use gateway_core::gateway::{Attempt, Gateway, Next, Rejection};
 use gateway_core::outcome::{Failure, Outcome};
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
@@ -87,11 +88,21 @@ impl Gate {
 impl World<'_> {
     /// The worker that serves a flight: a connection has one for life.
     fn worker(&mut self, slot: u32) -> usize {
-        let workers = self.gate.workers();
+        let (workers, nodes) = (self.gate.workers(), self.nodes.len());
         match self.flights.get(slot).map(|flight| &flight.owner) {
-            Some(Owner::Client(_, connection)) => *connection as usize % workers,
+            // Connections go to all nodes by turns, and there to all workers.
+            Some(Owner::Client(_, connection)) => {
+                let (node, turn) = (*connection as usize % nodes, *connection as usize / nodes);
+                let per_node = workers / nodes;
+                node * per_node + turn % per_node
+            }
             _ => 0,
         }
+    }
+
+    /// The node that a worker belongs to.
+    fn node_of(&self, worker: usize) -> &Arc<Gateway> {
+        &self.nodes[worker / (self.gate.workers() / self.nodes.len())]
     }
 
     /// A request has come: it waits until its worker has done everything before it, and then for its own work.
@@ -110,8 +121,9 @@ impl World<'_> {
     pub(super) fn begin(&mut self, slot: u32) {
         let worker = self.worker(slot);
         let Some(&mut job) = self.job(slot) else { return };
-        let (matched, head) = self.heads.route(&self.gateway, &job.arrival, worker);
-        let (gateway, rng, now) = (&self.gateway, &mut self.rngs[worker], self.now);
+        let gateway = Arc::clone(self.node_of(worker));
+        let (matched, head) = self.heads.route(&gateway, &job.arrival, worker);
+        let (rng, now) = (&mut self.rngs[worker], self.now);
         let begun = matched.and_then(|matched| head.with(|head| gateway.begin(&matched, head, now, rng)));
         match begun {
             Ok(attempt) => self.dispatch(slot, job.arrival.index, attempt),
@@ -161,7 +173,7 @@ impl World<'_> {
             return;
         };
         let worker = self.worker(slot);
-        let view = self.gateway.view_of(worker);
+        let view = self.node_of(worker).view_of(worker);
         let patience = view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout);
         self.gate.wait(slot, patience, self.now);
         let hop = self.hop(slot, 3);
@@ -258,13 +270,15 @@ impl World<'_> {
         let attempted = Attempted {
             at: self.now,
             latency: self.now.since(attempt.began),
+            node: attempt.node,
             upstream,
             target,
             epoch: attempt.epoch,
             is_first: attempt.number == 0,
             outcome,
         };
-        let next = self.gateway.finish(attempt, outcome, self.now, &mut self.rngs[worker]);
+        let next =
+            Arc::clone(self.node_of(worker)).finish(attempt, outcome, self.now, &mut self.rngs[worker]);
         self.see(Observation::Finished { at: self.now, upstream, target, outcome });
         self.machine.observe(Seen::Finished(attempted));
         self.hear_news();

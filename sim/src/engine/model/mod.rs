@@ -20,6 +20,7 @@ mod little;
 mod site;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ struct World<'a> {
     calendar: Calendar,
     flights: Flights,
     client: Client,
-    gateway: Gateway,
+    /// The gateway's nodes.
+    nodes: Vec<Arc<Gateway>>,
     gate: Gate,
     heads: Heads,
     sites: Vec<Site>,
@@ -95,7 +97,7 @@ enum Network {
 impl<'a> World<'a> {
     fn new(plan: &'a Plan, out: &'a mut dyn FnMut(&[Observation])) -> Self {
         let seed = plan.seed;
-        let workers = plan.gateway.options.workers.max(1);
+        let workers = plan.gateway.options.workers.max(1) * usize::from(plan.gateway.nodes);
         let faults = Rc::new(plan.picked_faults());
         let sites = plan.mocks.iter().zip(plan.there_at_start()).enumerate();
         let count = plan.load.total();
@@ -105,8 +107,8 @@ impl<'a> World<'a> {
             now: Instant::ZERO,
             calendar: Calendar::default(),
             flights: Flights::default(),
-            client: Client::new(&plan.load, seed),
-            gateway: Gateway::with(plan.gateway.config.clone(), plan.gateway.options),
+            client: Client::new(&plan.load, plan.gateway.nodes.into(), seed),
+            nodes: plan.gateway.start(),
             gate: Gate::new(workers, plan.mocks.len()),
             heads: Heads::new(&plan.load, seed, count, workers),
             sites: sites
@@ -264,7 +266,7 @@ impl<'a> World<'a> {
         let Some(flight) = self.flights.get(slot) else { return Duration::ZERO };
         let (name, number, attempt) = match &flight.owner {
             Owner::Client(job, _) => (const { rng::fnv1a("model/hop") }, job.arrival.index, job.attempt),
-            Owner::Probe(probe) => (const { rng::fnv1a("model/probe") }, probe.id, 0),
+            Owner::Probe(probe, node) => (const { rng::fnv1a("model/probe") }, probe.id, u32::from(*node)),
         };
         let try_of = u64::from(attempt) << 40 | u64::from(flight.tries) << 8 | leg;
         sampler.at(rng::draw(self.seed ^ name, try_of, number))

@@ -114,7 +114,7 @@ impl World<'_> {
             Owner::Client(job, _) => {
                 (job.arrival.index, job.attempt == 1 && !job.is_second && flight.tries == 1)
             }
-            Owner::Probe(_) => {
+            Owner::Probe(..) => {
                 site.strangers -= 1;
                 (site.strangers, true)
             }

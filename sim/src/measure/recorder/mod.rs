@@ -139,14 +139,17 @@ impl Recorder {
         Self {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
-            rollout: MeasuredRollout::new(&plan.rollout),
+            rollout: MeasuredRollout::new(
+                &plan.rollout,
+                (plan.gateway.routing_lag(), plan.gateway.target_lag()),
+            ),
             lenses: Lenses::default(),
             books: Books::new(facts.count),
             intended: vec![Vec::new(); plan.load.streams.len()],
             cells: BTreeMap::new(),
             parts: Parts::default(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
-            weights: Weights::new(config, grid),
+            weights: Weights::new(config, plan.gateway.nodes, grid),
             bins: Bins::new(grid, plan.mocks.len(), late(plan.engine)),
             overall: Times::precise(),
             lag: Times::precise(),
@@ -266,7 +269,7 @@ impl Recorder {
             self.rollout.picked(pick.request, mock, pick.at);
             self.weights.picked(pick, self.bins.grid);
             for switch in &mut self.switches {
-                switch.picked(pick.upstream, pick.at);
+                switch.picked(pick);
                 is_stale |= switch.is_stale(pick.upstream, pick.at);
             }
             let last = &mut self.last.entry(pick.upstream).or_default().0;

@@ -9,7 +9,7 @@ use gateway_core::time::Instant;
 use super::{Recorder, SETTLE, moment};
 use crate::measure::StepMoments;
 use crate::measure::histogram::Intended;
-use crate::measure::switches::MeasuredSwitch;
+use crate::measure::switches::{MeasuredSwitch, NodePicks};
 use crate::rollout::Action;
 
 impl Recorder {
@@ -64,6 +64,7 @@ impl Recorder {
             first_new_answer: None,
             last_old_answer,
             stale_picks: 0,
+            nodes: vec![NodePicks::default(); self.facts.plan.gateway.nodes.into()],
             in_flight: self.attempts.get(&from_upstream).copied().unwrap_or(0),
             steady: Intended::default(),
             after: Intended::default(),
@@ -97,8 +98,8 @@ impl Recorder {
         let Some((number, applied)) = self.phases.open() else { return };
         let old = self.switches[number].from_upstream;
         let under_way = self.open_at.get(&old).copied().unwrap_or(0);
-        // Until then a worker may not have learnt of it.
-        let settled = SETTLE + self.facts.plan.gateway.options.sync_interval.unwrap_or_default();
+        // Until then somebody may not have learnt of it.
+        let settled = SETTLE + self.facts.plan.gateway.routing_lag();
         let longest = self.facts.plan.load.timeout() + settled;
         let is_full = self.pending.len() >= self.held_max;
         if is_full && under_way > 0 {

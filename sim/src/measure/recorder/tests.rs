@@ -198,6 +198,7 @@ fn a_retry_keeps_its_upstream_and_is_neither_stale_nor_a_turn() {
     let pick = Pick {
         request: 5_990,
         at,
+        node: 0,
         revision: Revision(1),
         upstream: Some(BLUE),
         target: TargetId(1),

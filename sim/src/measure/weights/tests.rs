@@ -9,7 +9,7 @@ use crate::measure::rehearsal::{BLUE, GREEN, how_to};
 fn weights(picks: &[Pick]) -> Vec<MeasuredWeights> {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
-    let mut weights = Weights::new(&plan.gateway.config, grid);
+    let mut weights = Weights::new(&plan.gateway.config, 1, grid);
     weights.begin(BLUE, Instant::from_millis(5000), 1);
     for pick in picks {
         weights.picked(pick, grid);
@@ -23,6 +23,7 @@ fn blue(n: u64) -> Vec<Pick> {
         .map(|ticket| Pick {
             request: ticket,
             at: Instant::from_millis(ticket * 10),
+            node: 0,
             revision: Revision(0),
             upstream: Some(BLUE),
             target: TargetId(u32::from(ticket % 3 == 1)),
@@ -140,6 +141,7 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
         available,
     };
     let began = NewEpoch {
+        node: 0,
         upstream: BLUE,
         epoch: Epoch(1),
         members: vec![member(0, 100, true), member(1, 50, false)],
@@ -147,7 +149,7 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
     let measure = |told: Option<usize>| {
-        let mut weights = Weights::new(&plan.gateway.config, grid);
+        let mut weights = Weights::new(&plan.gateway.config, 1, grid);
         for (n, pick) in blue(300).into_iter().chain((0..100).map(alone)).enumerate() {
             if told == Some(n) {
                 weights.began(&began, grid);

@@ -3,6 +3,7 @@
 
 mod figure;
 mod load;
+mod nodes;
 mod rollout;
 mod table;
 mod tables;
@@ -124,7 +125,7 @@ fn switches(out: &mut Markup, summary: &Summary) {
     for at in 0..summary.switches.len().min(chart::LENSES) {
         lens(out, summary, at);
     }
-    markup!(out, "<h3>Moment by moment</h3>" [tables::switches(summary)] "</section>");
+    markup!(out, "<h3>Moment by moment</h3>" [tables::switches(summary)] [nodes::nodes(summary)] "</section>");
 }
 
 /// The charts of one switch, and the requests behind them.

@@ -310,7 +310,7 @@ fn weights(summary: &Summary) -> Markup {
     for row in &summary.weights {
         for target in farthest_off(&row.targets, each) {
             table.row([
-                row.upstream.as_str().into(),
+                row.place().into(),
                 row.phase.as_str().into(),
                 words::seconds(row.from_ms, 3).into(),
                 target.target.as_str().into(),

@@ -18,6 +18,8 @@ pub struct Attempted {
     pub at: Instant,
     /// From the pick to the end.
     pub latency: Duration,
+    /// The gateway's node.
+    pub node: u16,
     /// The Upstream it was picked from.
     pub upstream: Option<UpstreamId>,
     /// The target.
@@ -39,8 +41,8 @@ pub(super) struct Judging {
     shared: Option<UpstreamId>,
     /// The canary's share of its picks before anything has changed.
     initial_share: f64,
-    /// The canary's share in each epoch that has begun since.
-    shares: FxHashMap<(UpstreamId, Epoch), f64>,
+    /// The canary's share in each epoch that has begun since at each node.
+    shares: FxHashMap<(u16, UpstreamId, Epoch), f64>,
     /// First tries so far, of both and of the canary.
     tries: (u64, u64),
     /// The analysis that the step under way waits for.
@@ -101,7 +103,7 @@ impl Judging {
             canary += if side == Side::Canary { u64::from(member.weight) } else { 0 };
         }
         if all > 0 {
-            self.shares.insert((epoch.upstream, epoch.epoch), canary as f64 / all as f64);
+            self.shares.insert((epoch.node, epoch.upstream, epoch.epoch), canary as f64 / all as f64);
         }
     }
 
@@ -139,7 +141,8 @@ impl Judging {
 
     /// The canary's share of picks when an attempt was picked. Where no weights divide requests it is what it was so far.
     fn share(&self, attempted: &Attempted) -> f64 {
-        let known = attempted.upstream.and_then(|upstream| self.shares.get(&(upstream, attempted.epoch)));
+        let Attempted { node, epoch, .. } = *attempted;
+        let known = attempted.upstream.and_then(|upstream| self.shares.get(&(node, upstream, epoch)));
         match known {
             Some(&share) if attempted.upstream == self.shared => share,
             None if attempted.upstream == self.shared => self.initial_share,

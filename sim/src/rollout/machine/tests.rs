@@ -33,6 +33,7 @@ fn machine(steps: &[Step], way_back: &[Action]) -> Machine {
 
 fn attempted(target: TargetId, status: u16, at: u64) -> Attempted {
     Attempted {
+        node: 0,
         at: ms(at),
         latency: Duration::from_millis(1),
         upstream: Some(UpstreamId(0)),

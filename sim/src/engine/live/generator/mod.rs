@@ -25,7 +25,7 @@ use super::connection::{Connection, Job};
 use super::machine;
 use super::outgoing::Outgoing;
 use super::report::Reporter;
-use crate::load::{Load, Pacer, RequestIds, Retries, Waiting};
+use crate::load::{Idle, Load, Pacer, RequestIds, Retries, Waiting};
 use crate::measure::{Cause, Ending, Observation, Record};
 
 /// Nearer than this, waiting for a moment costs less than sleeping until it.
@@ -44,7 +44,7 @@ pub(super) struct Start {
     pub(super) load: Load,
     pub(super) seed: u64,
     pub(super) ids: RequestIds,
-    pub(super) gateway: SocketAddr,
+    pub(super) nodes: Vec<SocketAddr>,
     /// One for each connection of the load, established and not blocking.
     pub(super) streams: Vec<TcpStream>,
     /// Started by the generator when it is ready.
@@ -78,17 +78,18 @@ struct Generator {
     reporter: Reporter,
     stop: Arc<AtomicBool>,
     poll: OwnedFd,
-    gateway: SocketAddr,
+    /// Where the gateway's nodes listen: connections go to all of them by turns.
+    nodes: Vec<SocketAddr>,
     load: Load,
     pacer: Pacer,
     outgoing: Outgoing,
     /// Of each stream.
     retries: Vec<Retries>,
     connections: Vec<Connection>,
-    /// Connections that may be idle, the last one used on top.
-    idle: Vec<usize>,
+    /// Connections that may be idle.
+    idle: Idle,
     /// Places without a connection.
-    closed: Vec<usize>,
+    closed: Idle,
     /// Released, and waiting for a connection.
     waiting: Waiting<Job>,
     /// When the request on a connection is sent a second time.
@@ -108,21 +109,21 @@ struct Generator {
 impl Generator {
     fn new(start: Start) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let host = start.gateway.to_string();
+        let host = start.nodes[0].to_string();
         let streams = &start.load.streams;
         let mut generator = Self {
             clock: start.clock,
             reporter: start.reporter,
             stop: start.stop,
             poll,
-            gateway: start.gateway,
             retries: streams.iter().map(|stream| Retries::new(stream.retry.clone())).collect(),
             pacer: Pacer::new(&start.load, start.seed),
             begun: 0,
             outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
             connections: Vec::with_capacity(start.streams.len()),
-            idle: Vec::new(),
-            closed: Vec::new(),
+            idle: Idle::new(start.nodes.len()),
+            closed: Idle::new(start.nodes.len()),
+            nodes: start.nodes,
             waiting: Waiting::new(streams.iter().map(|stream| stream.timeout).collect()),
             hedges: Alarms::new(streams.len()),
             deadlines: Alarms::new(streams.len()),

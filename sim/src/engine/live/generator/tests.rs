@@ -75,7 +75,7 @@ fn send(load: Load, gateway: SocketAddr) -> Vec<Ending> {
         load,
         seed: 1,
         ids,
-        gateway,
+        nodes: vec![gateway],
         streams: vec![stream],
         clock,
         reporter: reporters.pop().unwrap(),

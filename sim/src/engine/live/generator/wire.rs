@@ -55,7 +55,7 @@ impl Generator {
 
     /// Asks for a connection for `job`. False when there is none to be had, which ends it.
     fn open(&mut self, number: usize, job: Job) -> bool {
-        let stream = connect(self.gateway).and_then(|stream| {
+        let stream = connect(self.nodes[number % self.nodes.len()]).and_then(|stream| {
             self.watch(number, &stream)?;
             Ok(stream)
         });
@@ -98,7 +98,7 @@ impl Generator {
     /// Closes a connection that has no request; whoever waits gets a new one.
     pub(super) fn close(&mut self, number: usize) {
         self.connections[number].close();
-        self.idle.retain(|&idle| idle != number);
+        self.idle.remove(number);
         while let Some(job) = self.waiting.pop() {
             if self.open(number, job) {
                 return;

@@ -11,7 +11,7 @@ use super::deadlines::Deadlines;
 use super::flight::{Owner, Stage};
 use super::job::Job;
 use super::little::Little;
-use crate::load::{Load, Pacer, Retries, Waiting};
+use crate::load::{Idle, Load, Pacer, Retries, Waiting};
 use crate::measure::{Cause, Ending, Observation, Record};
 
 /// The client.
@@ -22,9 +22,8 @@ pub(super) struct Client {
     retries: Vec<Retries>,
     /// Requests each connection has carried since it was opened.
     carried: Vec<u64>,
-    /// The last one used on top.
-    idle: Vec<u32>,
-    closed: Vec<u32>,
+    idle: Idle,
+    closed: Idle,
     waiting: Waiting<Job>,
     deadlines: Vec<Deadlines>,
     hedges: Vec<Option<Deadlines>>,
@@ -48,15 +47,17 @@ impl std::fmt::Debug for PacerBox {
 }
 
 impl Client {
-    /// Before the first request, with all its connections open.
-    pub(super) fn new(load: &Load, seed: u64) -> Self {
+    /// Before the first request, with all its connections open to so many nodes.
+    pub(super) fn new(load: &Load, nodes: usize, seed: u64) -> Self {
         let streams = || load.streams.iter();
+        let mut idle = Idle::new(nodes);
+        (0..load.connections).rev().for_each(|connection| idle.push(connection));
         Self {
             pacer: PacerBox(Pacer::new(load, seed)),
             retries: streams().map(|stream| Retries::new(stream.retry.clone())).collect(),
             carried: vec![0; load.connections],
-            idle: (0..load.connections as u32).rev().collect(),
-            closed: Vec::new(),
+            idle,
+            closed: Idle::new(nodes),
             waiting: Waiting::new(streams().map(|stream| stream.timeout).collect()),
             deadlines: streams().map(|stream| Deadlines::new(stream.timeout)).collect(),
             hedges: streams().map(|stream| stream.hedge.map(Deadlines::new)).collect(),
@@ -124,9 +125,9 @@ impl World<'_> {
 
     fn assign(&mut self, job: Job) {
         if let Some(connection) = self.client.idle.pop() {
-            self.send(job, connection);
+            self.send(job, connection as u32);
         } else if let Some(connection) = self.client.closed.pop() {
-            self.open(job, connection);
+            self.open(job, connection as u32);
         } else {
             self.client.waiting.push(job);
         }
@@ -195,7 +196,7 @@ impl World<'_> {
         } else {
             match self.client.waiting.pop() {
                 Some(job) => self.send(job, connection),
-                None => self.client.idle.push(connection),
+                None => self.client.idle.push(connection as usize),
             }
         }
     }
@@ -220,7 +221,7 @@ impl World<'_> {
     fn close(&mut self, connection: u32) {
         match self.client.waiting.pop() {
             Some(job) => self.open(job, connection),
-            None => self.client.closed.push(connection),
+            None => self.client.closed.push(connection as usize),
         }
     }
 
@@ -328,7 +329,7 @@ impl World<'_> {
     pub(super) fn job(&mut self, slot: u32) -> Option<&mut Job> {
         match &mut self.flights.get(slot)?.owner {
             Owner::Client(job, _) => Some(job),
-            Owner::Probe(_) => None,
+            Owner::Probe(..) => None,
         }
     }
 
