@@ -61,6 +61,8 @@ struct Site {
 struct Worker {
     rng: Rng,
     number: u64,
+    /// A microsecond passes from one request to the next.
+    now: Instant,
 }
 
 impl Site {
@@ -80,9 +82,10 @@ impl Site {
     }
 
     /// One pick by a request of its own.
-    fn pick(&self, Worker { rng, number }: &mut Worker) -> usize {
+    fn pick(&self, Worker { rng, number, now }: &mut Worker) -> usize {
         *number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let ask = &mut Ask { now: Instant::from_nanos(*number >> 32), rng, key: Some(*number), tried: &[] };
+        *now = *now + Duration::from_micros(1);
+        let ask = &mut Ask { now: *now, rng, key: Some(*number), tried: &[] };
         self.balancer.pick(ask).map_or(usize::MAX, |choice| choice.member)
     }
 
@@ -93,17 +96,14 @@ impl Site {
         self.loads[member].leave();
         let outcome = Outcome::Answered { status: 200 };
         let response_time = Some(Duration::from_nanos(worker.number >> 40));
-        self.balancer.on_finish(
-            member,
-            &Ended { outcome, response_time, now: Instant::from_nanos(worker.number >> 32) },
-        );
+        self.balancer.on_finish(member, &Ended { outcome, response_time, now: worker.now });
         member
     }
 }
 
 impl Worker {
     fn new(number: u64) -> Self {
-        Self { rng: stream(1, "bench", number), number }
+        Self { rng: stream(1, "bench", number), number, now: Instant::ZERO }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Crew {
 pub(super) struct Seat {
     pub(super) load: Arc<Load>,
     pub(super) weight: u32,
+    /// One by the weight: a division for each look would be the dearest part of it.
+    per_weight: f32,
 }
 
 /// Requests for each weight. Compared without rounding.
@@ -47,6 +49,10 @@ impl Score for f64 {
     const WORST: Self = Self::INFINITY;
 }
 
+impl Score for Learned {
+    const WORST: Self = Self::new(f64::INFINITY);
+}
+
 impl Score for Crowding {
     const WORST: Self = Self { requests: 1, weight: 0 };
 }
@@ -54,7 +60,7 @@ impl Score for Crowding {
 impl Crew {
     pub(super) fn new(setup: Setup<'_>) -> Self {
         let Setup { members, loads, .. } = setup.available();
-        let seat = |(member, load): (&Member, Arc<Load>)| Seat { load, weight: member.weight };
+        let seat = |(member, load): (&Member, Arc<Load>)| Seat::new(load, member.weight);
         let seats = members.iter().zip(loads).map(seat).collect();
         Self { members: members.into(), seats }
     }
@@ -95,6 +101,7 @@ impl Crew {
 
     /// Looks at `choices` different ones that are drawn, preferring who was not tried; at all when there are no more. Of
     /// equals the first drawn wins. O(choices).
+    #[inline]
     pub(super) fn best_of<K: Score>(
         &self,
         (choices, draw): (usize, &Draw),
@@ -102,7 +109,8 @@ impl Crew {
         score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
         if self.len() > choices || self.len() == 2 && choices == 2 {
-            let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
+            let is_fit =
+                |member: usize| ask.tried.is_empty() || !ask.tried.contains(&self.members[member].target);
             if let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member])) {
                 return Ok(Choice::of(member));
             }
@@ -137,19 +145,23 @@ impl Crew {
 }
 
 impl Seat {
+    pub(super) fn new(load: Arc<Load>, weight: u32) -> Self {
+        Self { load, weight, per_weight: 1.0 / weight as f32 }
+    }
+
     /// Requests per weight if it got one more: (in flight + 1) / weight.
     pub(super) fn crowding(&self) -> Crowding {
         self.crowding_with(1)
     }
 
-    /// Seconds it is thought to need at `now`, faded; who is new starts with `start`, which fades from then on too.
-    pub(super) fn faded_seconds(&self, now: Instant, start: f64) -> f64 {
+    /// Seconds it is thought to need at `now`, which fade; who is new starts with `start`.
+    pub(super) fn seconds(&self, now: Instant, start: f64) -> Learned {
         let response_time = self.load.response_time();
         let newcomer = || {
             response_time.learn(now, |known| known.map_or(start, |known| known.value));
-            start
+            Learned::new(start)
         };
-        response_time.at(now).map_or_else(newcomer, Learned::faded)
+        response_time.at(now).unwrap_or_else(newcomer)
     }
 
     /// Seconds that its answers took and requests that were in flight when they came, both averaged; nothing before the first.
@@ -184,6 +196,11 @@ impl Seat {
     /// Its weight as a number to count with.
     pub(super) fn weight(&self) -> f64 {
         self.weight.into()
+    }
+
+    /// One by its weight, to seven digits: for costs that are estimates anyway.
+    pub(super) fn per_weight(&self) -> f64 {
+        self.per_weight.into()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Draws of members. By weight it is Walker's alias method (1974, built as Vose 1991): each member is a cell of the same width,
-//! what it is short of is filled up by one other, and a draw is one cell and one threshold; exact to 2^-32. O(1) a draw.
+//! what it is short of is filled up by one other, and a draw is one cell and how far into it; exact to 2^-32 of all. O(1) a draw.
 
 use std::hint::select_unpredictable;
 
@@ -14,6 +14,9 @@ const CHOICES_MAX: usize = 16;
 /// After so many draws in vain, of who was drawn already or is not wanted, one makes do with what there is (nginx's
 /// `random two` gives up after as many).
 const IN_VAIN_MAX: usize = 20;
+
+/// The lower half of a draw.
+const LOW: u64 = u32::MAX as u64;
 
 /// How members are drawn.
 #[derive(Debug)]
@@ -36,6 +39,14 @@ pub(super) struct Cell {
 /// A number below `end`, or zero.
 pub(super) fn below(end: usize, rng: &mut Rng) -> usize {
     (((rng.next_u64() >> 32) * end as u64) >> 32) as usize
+}
+
+/// The member that 32 bits draw: as the numerator of a share of all cells they say which cell, and what is left how far into it.
+fn within(cells: &[Cell], drawn: u64) -> usize {
+    let spread = drawn * cells.len() as u64;
+    let cell = (spread >> 32) as usize;
+    let Cell { own, other } = cells[cell];
+    select_unpredictable((spread as u32) < own, cell, other as usize)
 }
 
 impl Draw {
@@ -65,28 +76,22 @@ impl Draw {
     pub(super) fn one(&self, rng: &mut Rng) -> usize {
         match self {
             Self::Evenly(members) => below(*members, rng),
-            Self::Alias(cells) => {
-                let drawn = rng.next_u64();
-                let cell = (((drawn >> 32) * cells.len() as u64) >> 32) as usize;
-                let Cell { own, other } = cells[cell];
-                select_unpredictable((drawn as u32) < own, cell, other as usize)
-            }
+            Self::Alias(cells) => within(cells, rng.next_u64() >> 32),
         }
     }
 
-    /// Two members, of two at least, the second drawn from those that the first is not; nothing when luck would have it that they
-    /// are the same. Of two that are all there are the first is either with the same probability.
-    fn two(&self, rng: &mut Rng) -> Option<(usize, usize)> {
+    /// Two members, of two at least, the second drawn from those that the first is not; where members differ in weight luck may
+    /// have it that they are the same. Of two that are all there are the first is either with the same probability.
+    #[inline]
+    fn two(&self, rng: &mut Rng) -> (usize, usize) {
+        let drawn = rng.next_u64();
         match self {
-            Self::Alias(cells) if cells.len() > 2 => {
-                let (first, second) = (self.one(rng), self.one(rng));
-                (first != second).then_some((first, second))
-            }
+            Self::Alias(cells) if cells.len() > 2 => (within(cells, drawn >> 32), within(cells, drawn & LOW)),
             _ => {
-                let (members, drawn) = (self.len() as u64, rng.next_u64());
+                let members = self.len() as u64;
                 let first = ((drawn >> 32) * members) >> 32;
-                let second = (u64::from(drawn as u32) * (members - 1)) >> 32;
-                Some((first as usize, (second + u64::from(second >= first)) as usize))
+                let second = ((drawn & LOW) * (members - 1)) >> 32;
+                (first as usize, (second + u64::from(second >= first)) as usize)
             }
         }
     }
@@ -101,6 +106,7 @@ impl Draw {
 
     /// The one with the smallest score of `choices` different fit ones, or of fewer when there is no luck; the first drawn of
     /// equals.
+    #[inline]
     pub(super) fn best<K: Score>(
         &self,
         choices: usize,
@@ -109,7 +115,8 @@ impl Draw {
         score: impl Fn(usize) -> K,
     ) -> Option<usize> {
         if choices == 2
-            && let Some((first, second)) = self.two(rng)
+            && let (first, second) = self.two(rng)
+            && first != second
             && is_fit(first)
             && is_fit(second)
         {

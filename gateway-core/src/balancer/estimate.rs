@@ -8,8 +8,10 @@
 //! as having taken twice as long as was known of it, from [`FAILED_MIN`] to [`FAILED_MAX`] seconds; so each failure in a row
 //! doubles what is known of it, and one that never did anything but fail does not look fast either.
 
+use std::cmp::Ordering;
 use std::f64::consts::LOG2_E;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::hint::select_unpredictable;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Ended;
 use crate::outcome::Outcome;
@@ -50,27 +52,34 @@ pub(super) struct Learned {
 impl Estimate {
     /// What is known at `now`; reading changes nothing.
     pub(super) fn at(&self, now: Instant) -> Option<Learned> {
-        unpack(self.0.load(Ordering::Relaxed), now)
+        unpack(self.0.load(Relaxed), now)
     }
 
     /// Learns at `now`, by a rule that gets what was known before.
     pub(super) fn learn(&self, now: Instant, rule: impl Fn(Option<Learned>) -> f64) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-            Some(pack(rule(unpack(word, now)), now))
-        });
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |word| Some(pack(rule(unpack(word, now)), now)));
     }
 }
 
 impl Learned {
+    /// Just learned.
+    pub(super) const fn new(value: f64) -> Self {
+        Self { value, age: 0 }
+    }
+
+    /// So many times as much, of the same age.
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self { value: self.value * factor, ..self }
+    }
+
     /// Seconds since it was learned.
     pub(super) fn age(self) -> f64 {
         f64::from(self.age) * TICK_SECONDS
     }
 
-    /// The share of it that has not faded: exp(-age / 10 s), to a millionth of itself.
+    /// The share of it that has not faded.
     fn remains(self) -> f64 {
-        const HALVINGS: u64 = (TICK_SECONDS / DECAY_SECONDS * LOG2_E * ONE as f64) as u64;
-        power_of_half(u64::from(self.age) * HALVINGS)
+        remains(self.age)
     }
 
     /// The number faded toward zero, so that who has not been asked for long is asked again.
@@ -94,6 +103,19 @@ impl Learned {
     /// The average by number, in which one sample counts `share`.
     pub(super) fn averaged(self, sample: f64, share: f64) -> f64 {
         self.value + share * (sample - self.value)
+    }
+}
+
+/// By what is left of them after they faded. What is left of both in the time since the younger was learned is the same share of
+/// each and need not be known.
+impl PartialOrd for Learned {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let share = remains(self.age.abs_diff(other.age)).to_bits();
+        // Which is older is chance, and would be guessed wrong.
+        let left = |is_older| f64::from_bits(select_unpredictable(is_older, share, 1.0_f64.to_bits()));
+        let (mine, others) = (left(self.age > other.age), left(self.age < other.age));
+        (self.value * mine).partial_cmp(&(other.value * others))
     }
 }
 
@@ -133,6 +155,12 @@ fn unpack(word: u64, now: Instant) -> Option<Learned> {
     // Negative when a worker's clock reading is older than what another has just learned.
     let ticks = stamp(now).wrapping_sub(word as u32).cast_signed().max(0);
     (word != 0).then_some(Learned { value, age: ticks.cast_unsigned() })
+}
+
+/// The share that has not faded of what was learned so many ticks ago: exp(-age / 10 s), to a millionth of itself.
+fn remains(age: u32) -> f64 {
+    const HALVINGS: u64 = (TICK_SECONDS / DECAY_SECONDS * LOG2_E * ONE as f64) as u64;
+    power_of_half(u64::from(age) * HALVINGS)
 }
 
 /// 2^-x, where x is in units of 1/[`ONE`]: between two of [`STEPS`] to a halving it is a straight line.

@@ -44,7 +44,9 @@ impl Balancer for LeastTime {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let start = draw::below(self.crew.len(), ask.rng);
-        self.crew.scan(start, ask.tried, |seat| clustered_ms(seat, ask.now) * seat.crowding().per_weight())
+        self.crew.scan(start, ask.tried, |seat| {
+            clustered_ms(seat, ask.now) * (seat.in_flight() + 1.0) * seat.per_weight()
+        })
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
@@ -91,7 +93,7 @@ mod tests {
         site.begin();
         site.end(0, answer);
         site.pass(idle);
-        clustered_ms(&Seat { load: Arc::clone(site.load(0)), weight: 1 }, site.now)
+        clustered_ms(&Seat::new(Arc::clone(site.load(0)), 1), site.now)
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Balancer for PeakEwma {
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let now = ask.now;
         self.crew.best_of((CHOICES, &self.draw), ask, |seat| {
-            seat.faded_seconds(now, self.usual) * seat.crowding().per_weight()
+            seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) * seat.per_weight())
         })
     }
 
