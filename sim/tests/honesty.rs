@@ -3,13 +3,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/server.rs"]
+#[expect(dead_code, reason = "shared with the tests that ask servers themselves")]
+mod server;
+#[expect(dead_code, reason = "shared with the tests that run scenarios")]
+mod support;
+
+use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
+use gateway_core::shell::Clock;
 use gateway_core::time::Instant;
+use rustix::process::Signal;
+use server::Server;
 use sim::engine::live;
 use sim::measure::{Cause, Ending, Observation, Record, Recorder};
+use sim::plan::Plan;
 use sim::scenario::{self, Input};
 use sim::summary::{Facts, Summary, Trust, summarise};
 
@@ -45,11 +57,16 @@ latency = "1ms"
 "#;
 
 /// The scenario with `sets` changed and `more` below it.
-fn run(sets: &[&str], more: &str) -> (Summary, Vec<Record>) {
+fn plan(sets: &[&str], more: &str) -> Plan {
     let sets = sets.iter().map(|set| (*set).to_owned()).collect();
     let input =
         Input { path: "honesty.toml".into(), text: format!("{SCENARIO}{more}"), sets, ..Input::default() };
-    let plan = scenario::read(&input).unwrap_or_else(|e| panic!("{}", scenario::render(&e, &input, false)));
+    scenario::read(&input).unwrap_or_else(|e| panic!("{}", scenario::render(&e, &input, false)))
+}
+
+/// What comes of running it.
+fn run(sets: &[&str], more: &str) -> (Summary, Vec<Record>) {
+    let plan = plan(sets, more);
     let (mut recorder, mut records) = (Recorder::new(&plan), Vec::new());
     let conditions = live::run(&plan, &AtomicBool::new(false), &mut |seen| {
         for observation in seen {
@@ -91,6 +108,51 @@ fn live_a_target_that_freezes_for_a_second_is_seen_to_the_millisecond() {
     assert!(seen[0] >= 599e3 && seen[1] >= 959e3 && seen[2] >= 999e3, "{latency:?}");
 }
 
+/// decK's file for one target.
+fn deck(target: SocketAddr) -> String {
+    format!(
+        "_format_version: \"3.0\"\n\
+         services: [{{name: shop, host: blue, routes: [{{name: all, paths: [/]}}]}}]\n\
+         upstreams: [{{name: blue, targets: [{{target: \"{target}\"}}]}}]\n"
+    )
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the system's own clock is what the process is stopped by")]
+fn live_a_process_that_is_stopped_for_two_seconds_is_seen_from_the_outside() {
+    // Aim: the same arithmetic where nobody in the run knows of the stop: the system halts the target's process, whose
+    // kernel goes on accepting. Method: target and gateway are processes of their own; what was intended while the target
+    // stood cannot have been answered before it went on.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("kong.yaml");
+    let target = Server::start(&["target", "--listen", "127.0.0.1:0", "--latency", "1ms"]);
+    std::fs::write(&config, deck(target.addresses[0])).unwrap();
+    let free = "127.0.0.1:0";
+    let gateway =
+        Server::start(&["gateway", "--config", config.to_str().unwrap(), "--proxy", free, "--admin", free]);
+    let (plan, clock) = (plan(&["load.rate=500", "load.duration=4s"], ""), Clock::stopped());
+    let (records, stood) = thread::scope(|scope| {
+        let load = scope.spawn(|| live::send_load(&plan, gateway.addresses[0], &clock).unwrap());
+        while clock.now() < Instant::from_millis(1000) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        target.signal(Signal::STOP);
+        let from = clock.now();
+        thread::sleep(Duration::from_secs(2));
+        let until = clock.now();
+        target.signal(Signal::CONT);
+        (load.join().unwrap(), (from, until))
+    });
+    assert_eq!(records.len(), 2000);
+    let failed = records.iter().find(|record| !matches!(record.ending, Ending::Answered(200)));
+    assert!(failed.is_none(), "{failed:?}");
+    let (from, until) = stood;
+    let meanwhile = records.iter().filter(|record| record.intended >= from && record.intended < until);
+    let early: Vec<_> = meanwhile.clone().filter(|record| record.done < until).collect();
+    assert!(early.is_empty(), "answered by nobody: {early:?}");
+    assert!(meanwhile.count() >= 999, "the load waited for answers");
+}
+
 #[test]
 fn live_a_rate_beyond_capacity_grows_until_the_rest_is_dropped_at_its_time() {
     // Aim: overload is told as overload: what is under way grows to its bound, the rest is dropped by name at its intended
@@ -127,7 +189,7 @@ struct Hogs(Vec<Child>);
 
 impl Hogs {
     fn start() -> Self {
-        let hogs = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        let hogs = 2 * thread::available_parallelism().map_or(1, usize::from);
         let hog = |_| Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
         Self((0..hogs).map(hog).collect())
     }

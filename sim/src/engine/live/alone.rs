@@ -1,18 +1,19 @@
-//! One mock target without a run around it: nobody collects what it reports.
+//! Parts of a run on their own: one mock target that nobody collects reports from, and the load against whatever listens.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::shell::Clock;
-
-use super::report::channel;
 use gateway_core::time::Instant;
 use tokio::sync::watch;
 
-use super::{EngineError, Thread, spawn, targets};
+use super::report::channel;
+use super::{EngineError, LISTEN, Thread, connect_all, generator, named, spawn, targets};
 use crate::load::RequestIds;
+use crate::measure::{Observation, Record};
 use crate::mock::Faults;
-use crate::plan::MockPlan;
+use crate::plan::{MockPlan, Plan};
 
 /// How long requests under way may take once it is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -64,4 +65,36 @@ impl MockTarget {
     pub fn stop(self) -> Result<(), EngineError> {
         if self.thread.end() { Ok(()) } else { Err(EngineError::Thread("targets")) }
     }
+}
+
+/// Sends the load of `plan` to `gateway`, which is anybody's, and hands back how each request ended, in order of time. The
+/// generator starts `clock`. Nothing is known of the far side: no attempts, no books.
+///
+/// # Errors
+/// When nobody listens there, or the generator fails.
+pub fn send_load(plan: &Plan, gateway: SocketAddr, clock: &Clock) -> Result<Vec<Record>, EngineError> {
+    let (mut reporters, mut collector) = channel(1, clock);
+    let start = generator::Start {
+        load: plan.load.clone(),
+        seed: plan.seed,
+        ids: RequestIds::new(plan.seed, plan.load.total()),
+        nodes: vec![gateway],
+        streams: connect_all(&[gateway], plan.load.connections)?,
+        clock: clock.clone(),
+        reporter: reporters.pop().ok_or(EngineError::Thread("generator"))?,
+        stop: Arc::default(),
+    };
+    let generator = named("generator", move || generator::run(start))?;
+    let mut records = Vec::new();
+    let mut running = true;
+    while running {
+        running = collector.collect(LISTEN);
+        records.extend(collector.ready().into_iter().filter_map(|seen| match seen {
+            Observation::Ended(record) => Some(record),
+            _ => None,
+        }));
+    }
+    let ended = generator.join().map_err(|_| EngineError::Thread("generator"))?;
+    ended.map_err(EngineError::system("send the load"))?;
+    Ok(records)
 }

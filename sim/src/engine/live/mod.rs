@@ -20,7 +20,7 @@ mod targets;
 mod template;
 mod watch;
 
-pub use alone::MockTarget;
+pub use alone::{MockTarget, send_load};
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
