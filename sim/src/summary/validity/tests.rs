@@ -169,3 +169,42 @@ fn a_coarse_clock_and_a_network_that_loses_are_objected_to() {
     let validity = judged(&play(&plan()), lossy);
     assert_eq!((validity.result, validity.reasons.len()), (Trust::Degraded, 2), "{:?}", validity.reasons);
 }
+
+#[test]
+fn the_page_for_readers_has_the_limits_that_hold() {
+    let page = include_str!("VALIDITY.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let said = |start: &str| {
+        let row = rows.iter().find(|row| row[1].starts_with(start));
+        let row = row.unwrap_or_else(|| panic!("no row begins with {start:?}"));
+        [row[2], row[3]].map(|cell| {
+            let (number, unit) = cell.split_once(' ').unwrap();
+            let scale = match unit {
+                "%" => 0.01,
+                "ms" => 1000.0,
+                "us" => 1.0,
+                other => panic!("{other}"),
+            };
+            number.replace(',', "").parse::<f64>().unwrap() * scale
+        })
+    };
+    for (start, limits) in [
+        ("requests not released", LATE),
+        ("median generator lag", LAG_P50),
+        ("the same at p99", LAG_P99),
+        ("wait of the generator", WAIT_US),
+        ("CPU time of other", FOREIGN),
+        ("CPU time taken", STEAL),
+        ("busiest half second", BUSY),
+        ("overshoot", JITTER_US),
+        ("smallest step", RESOLUTION_US),
+    ] {
+        let [degraded, invalid] = said(start);
+        assert!((degraded / limits.degraded - 1.0).abs() < 1e-9, "{start}");
+        assert!((invalid / limits.invalid - 1.0).abs() < 1e-9, "{start}");
+    }
+}
