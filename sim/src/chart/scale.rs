@@ -19,6 +19,20 @@ pub(super) fn signed_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     (first..=last).map(|at| at as f64 * step).collect()
 }
 
+/// The unit to read a time axis of so many milliseconds in, in milliseconds, and its name.
+pub(super) fn time_unit(end_ms: f64) -> (f64, &'static str) {
+    const SECOND: f64 = 1000.0;
+    const MINUTE: f64 = 60.0 * SECOND;
+    const HOUR: f64 = 60.0 * MINUTE;
+    if end_ms > 3.0 * HOUR {
+        (HOUR, "h")
+    } else if end_ms > 10.0 * MINUTE {
+        (MINUTE, "min")
+    } else {
+        (SECOND, "s")
+    }
+}
+
 /// 1, 2, 5, 10, ... from at most `low` to at least `high`; both above zero.
 pub(super) fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let first = low.log10().floor() as i32;
@@ -58,6 +72,12 @@ pub(super) fn spread(places: &mut [f64], gap: f64, most: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_times_are_read_in_long_units() {
+        let names = [30e3, 600e3, 601e3, 3.6e6 * 3.0, 3.6e6 * 10.0].map(|end| time_unit(end).1);
+        assert_eq!(names, ["s", "s", "min", "min", "h"]);
+    }
 
     #[test]
     fn ticks_are_round_and_reach_the_largest_value() {

@@ -12,7 +12,7 @@ use plotters::prelude::*;
 use super::palette::{Mark, Palette};
 use super::panel::{Drawing, Figure, Panel};
 use super::pen::{Paper, Pen, area, fill, line};
-use super::scale::linear_ticks;
+use super::scale::{linear_ticks, time_unit};
 use super::{Lane, lanes};
 use crate::summary::{Outcome, Summary};
 use crate::words;
@@ -138,12 +138,13 @@ impl<'a> Frame<'a> {
 
     /// The tick labels of the time axis.
     fn time_axis(&self, panel: &mut Panel) {
-        let ticks = linear_ticks(self.end / 1000.0, 6);
+        let (unit, name) = time_unit(self.end);
+        let ticks = linear_ticks(self.end / unit, 6);
         let y = panel.height() + 20.0;
-        let last = ticks.iter().rposition(|tick| tick * 1000.0 <= self.end * 1.000_001).unwrap_or(0);
+        let last = ticks.iter().rposition(|tick| tick * unit <= self.end * 1.000_001).unwrap_or(0);
         for (at, tick) in ticks.iter().enumerate().take(last + 1) {
-            let unit = if at == last { " s" } else { "" };
-            panel.text(self.x(tick * 1000.0), y, "mid", &format!("{}{unit}", words::short(*tick, 2)));
+            let name = if at == last { format!(" {name}") } else { String::new() };
+            panel.text(self.x(tick * unit), y, "mid", &format!("{}{name}", words::short(*tick, 2)));
         }
     }
 
