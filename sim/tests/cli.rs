@@ -215,6 +215,20 @@ fn schemas_completions_and_manuals_are_printed() {
 }
 
 #[test]
+fn what_is_read_of_help() {
+    // A terminal that is none is 100 columns wide.
+    let all = ["run", "compare", "validate", "init", "report", "baseline", "gateway", "target"];
+    let more = ["calibrate", "merge", "list", "schema", "completions", "man"];
+    let mut said = told(&sim(&["--help"]).output().unwrap()).1;
+    for verb in all.into_iter().chain(more) {
+        let (code, stdout, stderr) = told(&sim(&[verb, "--help"]).output().unwrap());
+        assert_eq!((code, stderr.as_str()), (0, ""), "{verb}");
+        said += &format!("\n=== {verb}\n{stdout}");
+    }
+    insta::assert_snapshot!("help", said);
+}
+
+#[test]
 fn help_has_topics() {
     let (code, stdout, _) = told(&sim(&["help", "exit-codes"]).output().unwrap());
     assert!(code == 0 && stdout.contains("  99  a threshold was not met"), "{stdout}");

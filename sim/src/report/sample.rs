@@ -3,7 +3,7 @@
 use crate::measure::rehearsal::{how_to, measure, play};
 use crate::plan::Threshold;
 use crate::plan::threshold::{parse_expression, parse_subject};
-use crate::summary::{Facts, Outcome, Summary, summarise};
+use crate::summary::{Facts, Outcome, Summary, Trust, summarise};
 
 /// 18,000 requests, two switches, three thresholds, all met.
 pub(super) fn summary() -> Summary {
@@ -47,6 +47,17 @@ pub(super) fn failed() -> Summary {
         failed.series.dropped.insert(cause.into(), bins);
     }
     failed
+}
+
+/// The same, measured by a generator that could not keep its schedule.
+pub(super) fn invalid() -> Summary {
+    let mut invalid = summary();
+    invalid.verdict.result = Outcome::Invalid;
+    invalid.verdict.exit_code = 97;
+    invalid.verdict.sentence = "the load generator could not keep its schedule".into();
+    invalid.validity.result = Trust::Invalid;
+    invalid.validity.reasons = vec!["released 7,412 of 9,000 /s".into()];
+    invalid
 }
 
 /// Text that would break out of any format that forgets to escape.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -12,7 +12,8 @@ pub(crate) fn root() -> PathBuf {
 /// The command, run at the root, in a plain environment.
 pub(crate) fn sim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
-    command.current_dir(root()).args(arguments);
+    // No terminal anywhere, so that what is printed is as wide wherever the tests run.
+    command.current_dir(root()).args(arguments).stdin(Stdio::null());
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("SIM_") || name.starts_with("GITHUB_"))
     {
@@ -28,10 +29,15 @@ pub(crate) fn told(output: &Output) -> (i32, String, String) {
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-/// `report.json` of the newest run of `scenario` below `out`.
+/// `report.json` of the newest run of `scenario` below `out`, which is as its schema says.
 pub(crate) fn newest(out: &Path, scenario: &str) -> serde_json::Value {
     let path = out.join(scenario).join("latest/report.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    let report = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let schema = serde_json::from_str(include_str!("../../report.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<_> = schema.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    report
 }
 
 /// Every request is in exactly one bin, in the whole and in each phase, as an outside program would check it.

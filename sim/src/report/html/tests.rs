@@ -2,7 +2,7 @@
 //! elsewhere, charts that a screen reader cannot read, and the states a good run does not show.
 
 use super::page;
-use crate::report::sample::summary;
+use crate::report::sample::{failed, invalid, summary};
 use crate::summary::{FaultSpan, Outcome, Summary};
 
 /// Elements that were opened and not closed, or closed and not opened, in order.
@@ -38,6 +38,27 @@ fn assert_well_formed(page: &str) {
     }
     let charts = page.matches("role=\"img\" aria-labelledby=").count();
     assert_eq!((charts, charts), (page.matches("<title id=").count(), page.matches("<desc id=").count()));
+}
+
+/// What is read on the page, a line for each piece of text: without styles, script and markup.
+fn read(page: &str) -> String {
+    let body = page.split("</style>").last().unwrap().split("<script>").next().unwrap();
+    let pieces = body.split('<').filter_map(|tag| Some(tag.split_once('>')?.1.trim()));
+    pieces.filter(|text| !text.is_empty()).flat_map(|text| [text, "\n"]).collect()
+}
+
+#[test]
+fn what_is_read_on_the_pages_of_a_good_a_failed_and_an_untrustworthy_run() {
+    insta::assert_snapshot!("page_pass", read(&page(&summary())));
+    // What the others have in common with it is not repeated.
+    let pass = read(&page(&summary()));
+    let own = |other: &Summary| -> String {
+        let there: std::collections::BTreeSet<_> = pass.lines().collect();
+        let page = read(&page(other));
+        page.lines().filter(|line| !there.contains(line)).flat_map(|line| [line, "\n"]).collect()
+    };
+    insta::assert_snapshot!("page_fail", own(&failed()));
+    insta::assert_snapshot!("page_invalid", own(&invalid()));
 }
 
 #[test]
