@@ -223,7 +223,7 @@ fn what_is_read_of_help() {
     for verb in all.into_iter().chain(more) {
         let (code, stdout, stderr) = told(&sim(&[verb, "--help"]).output().unwrap());
         assert_eq!((code, stderr.as_str()), (0, ""), "{verb}");
-        said += &format!("\n=== {verb}\n{stdout}");
+        said.extend(["\n=== ", verb, "\n", &stdout]);
     }
     insta::assert_snapshot!("help", said);
 }
