@@ -7,7 +7,7 @@ use super::reader::{Section, Shape};
 use super::values::{number, text};
 use crate::plan::parse_duration;
 use crate::rollout::judge::{
-    Analysis, Bad, BadTerm, Kind, Otherwise, Reference, SequentialRule, ThresholdRule,
+    Analysis, Bad, BadTerm, Kind, MannWhitneyRule, Otherwise, Reference, SequentialRule, ThresholdRule,
 };
 
 pub(super) const SHAPE: Shape = Shape {
@@ -28,15 +28,23 @@ pub(super) const SHAPE: Shape = Shape {
         "on_no_data",
         "interval",
         "count",
+        "confidence",
         "initial_delay",
         "failure_limit",
         "dry_run",
     ],
     later: &["unit"],
 };
-/// Keys that only one of the judges goes by.
-const SEQUENTIAL: [&str; 5] = ["pass_if", "alpha", "beta", "min_bad", "min_effect"];
-const THRESHOLD: [&str; 4] = ["interval", "count", "initial_delay", "failure_limit"];
+/// Each judge, and the keys that mean something to it and not to every other.
+const JUDGES: [(&str, &[&str]); 3] = [
+    ("sequential", &["fail_if", "pass_if", "alpha", "beta", "min_bad", "min_effect", "reference"]),
+    ("threshold", &["fail_if", "interval", "count", "initial_delay", "failure_limit", "reference"]),
+    ("mann-whitney", &["interval", "count", "confidence", "min_effect", "reference"]),
+];
+/// Points of Mann and Whitney's judge, unless the file says how many: what Kayenta's authors advise at least.
+const POINTS: u32 = 50;
+/// As many as are bearable: all pairs of them are compared.
+const POINTS_MAX: i64 = 2_000;
 
 /// All analyses. Those that a step asks for by name do not watch all along.
 pub(super) fn read(root: &Section<'_>, asked: &[String]) -> Vec<Analysis> {
@@ -45,19 +53,24 @@ pub(super) fn read(root: &Section<'_>, asked: &[String]) -> Vec<Analysis> {
 
 fn analysis(section: &Section<'_>, asked: &[String]) -> Option<Analysis> {
     let name = section.required_text("name", "errors")?.to_owned();
-    let judge = section.one_of("judge", &["sequential", "threshold"], &["mann-whitney"])?;
+    let judge = section.one_of("judge", &JUDGES.map(|(name, _)| name), &[])?;
     section.one_of("on", &["attempts"], &["answers"]);
     let reference = match section.one_of("reference", &["concurrent", "before"], &["baseline"])? {
         "before" => Reference::Before,
         _ => Reference::Concurrent,
     };
     let bad = section.node("bad").and_then(|node| bad(section, node));
-    let others: &[&str] = if judge == "sequential" { &THRESHOLD } else { &SEQUENTIAL };
-    for (key, _) in section.entries().iter().filter(|(key, _)| others.contains(&key.name.as_str())) {
+    let own = JUDGES.iter().find(|(name, _)| *name == judge).map_or(&[][..], |(_, keys)| keys);
+    let is_others = |key: &str| JUDGES.iter().any(|(_, keys)| keys.contains(&key)) && !own.contains(&key);
+    for (key, _) in section.entries().iter().filter(|(key, _)| is_others(&key.name)) {
         let message = format!("`{}` means nothing to the judge `{judge}`", key.name);
         section.mistakes.note(&key.place, message, "another judge's", "leave it out");
     }
-    let kind = if judge == "sequential" { sequential(section)? } else { threshold(section)? };
+    let kind = match judge {
+        "sequential" => sequential(section)?,
+        "threshold" => threshold(section)?,
+        _ => mann_whitney(section)?,
+    };
     let otherwise = |key: &str| {
         Some(match section.one_of(key, &["promote", "abort", "hold"], &[])? {
             "promote" => Otherwise::Promote,
@@ -129,6 +142,16 @@ fn threshold(section: &Section<'_>) -> Option<Kind> {
         initial_delay: section.duration("initial_delay")?,
         count: section.own("count").and_then(|_| whole("count")),
         failure_limit: whole("failure_limit")?,
+    }))
+}
+
+fn mann_whitney(section: &Section<'_>) -> Option<Kind> {
+    let count = section.own("count").map_or(Some(POINTS.into()), |_| section.integer("count", 4, POINTS_MAX));
+    Some(Kind::MannWhitney(MannWhitneyRule {
+        interval: section.some_time("interval")?,
+        count: count.and_then(|count| u32::try_from(count).ok())?,
+        confidence: number(section.node("confidence")?, "confidence", 0.5, 0.9999, section.mistakes)?,
+        effect_min: number(section.node("min_effect")?, "min_effect", 1e-6, 1.0, section.mistakes)?,
     }))
 }
 

@@ -4,18 +4,41 @@
 use std::time::Duration;
 
 use super::reader::Section;
-use crate::rollout::judge::{Analysis, Kind, Reference, SequentialRule};
+use crate::rollout::judge::{Analysis, Kind, MannWhitneyRule, Reference, SequentialRule};
 use crate::rollout::{Action, Rollout, Step};
 use crate::words;
 
 /// Warns at `[rollout]`; `rate` is of the load, per second.
 pub(super) fn warn(root: &Section<'_>, steps: &[Step], rollout: &Rollout, rate: f64) {
     for analysis in &rollout.analyses {
-        let Kind::Sequential(rule) = &analysis.kind else { continue };
-        if analysis.in_background && analysis.reference == Reference::Concurrent {
-            steps.windows(2).for_each(|pair| of_step(root, pair, (analysis, rule), rate));
+        match &analysis.kind {
+            _ if !analysis.in_background => {}
+            Kind::Sequential(rule) if analysis.reference == Reference::Concurrent => {
+                steps.windows(2).for_each(|pair| of_step(root, pair, (analysis, rule), rate));
+            }
+            Kind::MannWhitney(rule) => of_all(root, steps, (analysis, rule)),
+            Kind::Sequential(_) | Kind::Threshold(_) => {}
         }
     }
+}
+
+/// A judge that looks once must be there until it looks.
+fn of_all(root: &Section<'_>, steps: &[Step], (analysis, rule): (&Analysis, &MannWhitneyRule)) {
+    let pause = |step: &Step| match step.action {
+        Action::Pause(pause) => pause,
+        _ => Duration::ZERO,
+    };
+    let (watched, needed) = (steps.iter().map(pause).sum::<Duration>(), rule.interval * rule.count);
+    if watched >= needed {
+        return;
+    }
+    let seconds = |time: Duration| format!("{} s", words::short(time.as_secs_f64(), 1));
+    let message = format!("the steps are over before the judge `{}` has looked", analysis.name);
+    let (points, interval) = (words::counted(rule.count.into(), "point"), seconds(rule.interval));
+    let label =
+        format!("{points} of {interval} take {}, and all pauses are {}", seconds(needed), seconds(watched));
+    let help = "make the pauses longer, or interval or count smaller; 50 points are advised";
+    root.mistakes.warn(root.place_of("rollout"), message, label, help);
 }
 
 fn of_step(root: &Section<'_>, pair: &[Step], (analysis, rule): (&Analysis, &SequentialRule), rate: f64) {

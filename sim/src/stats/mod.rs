@@ -6,6 +6,7 @@ mod proportion;
 mod quantile;
 mod ratio;
 mod shares;
+mod shift;
 mod verdict;
 
 pub use pairs::{CONFIDENCE, Paired, mean, p_value, paired};
@@ -13,4 +14,5 @@ pub use proportion::proportion;
 pub use quantile::{Estimate, difference, rank, ranks};
 pub use ratio::RatioTest;
 pub use shares::{GTest, g_test};
+pub use shift::shift;
 pub use verdict::{ALPHA, effect, holm};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gateway_core::outcome::Outcome;
 
-use super::{Sample, SequentialRule, ThresholdRule};
+use super::{MannWhitneyRule, Sample, SequentialRule, ThresholdRule};
 
 /// One analysis of a rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub enum Kind {
     Sequential(SequentialRule),
     /// Counts measurements that failed, as Argo and Flagger do.
     Threshold(ThresholdRule),
+    /// Compares rates point by point, once, as Kayenta does.
+    MannWhitney(MannWhitneyRule),
 }
 
 /// What the new version is held against.

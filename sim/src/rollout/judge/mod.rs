@@ -2,10 +2,15 @@
 //! done about a verdict is the machine's to decide.
 
 mod analysis;
+mod before;
+mod mann_whitney;
+mod points;
 mod sequential;
 mod threshold;
 
 pub use analysis::{Analysis, Bad, BadTerm, Kind, Otherwise, Reference};
+pub use before::Before;
+pub use mann_whitney::MannWhitneyRule;
 pub use sequential::SequentialRule;
 pub use threshold::ThresholdRule;
 
@@ -14,6 +19,8 @@ use std::time::Duration;
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 
+use self::mann_whitney::MannWhitney;
+use self::points::Points;
 use self::sequential::Sequential;
 use self::threshold::Threshold;
 use crate::words;
@@ -120,16 +127,20 @@ pub struct Judge {
 enum Running {
     Sequential(Box<Sequential>),
     Threshold(Threshold),
+    MannWhitney(Box<MannWhitney>),
 }
 
 impl Judge {
     /// The judge of `analysis`, from `now` on. `before` is what the old version did until then.
-    pub fn new(analysis: &Analysis, before: Count, now: Instant) -> Self {
+    pub fn new(analysis: &Analysis, before: &Before, now: Instant) -> Self {
         let running = match &analysis.kind {
             Kind::Sequential(rule) => {
-                Running::Sequential(Box::new(Sequential::new(rule.clone(), analysis.reference, before)))
+                Running::Sequential(Box::new(Sequential::new(rule.clone(), analysis.reference, before.count)))
             }
             Kind::Threshold(rule) => Running::Threshold(Threshold::new(rule.clone(), now)),
+            Kind::MannWhitney(rule) => {
+                Running::MannWhitney(Box::new(MannWhitney::new(rule.clone(), before.points.clone(), now)))
+            }
         };
         let (canary, stable) = (Count::default(), Count::default());
         Self { bad: analysis.bad.clone(), canary, stable, running }
@@ -146,6 +157,7 @@ impl Judge {
         match &mut self.running {
             Running::Sequential(judge) => judge.see(sample.side, sample.share, is_bad),
             Running::Threshold(judge) => judge.see(sample.side, is_bad),
+            Running::MannWhitney(judge) => judge.see(sample.side, sample.at, is_bad),
         }
     }
 
@@ -154,6 +166,7 @@ impl Judge {
         match &self.running {
             Running::Sequential(_) => Instant::MAX,
             Running::Threshold(judge) => judge.next_time(),
+            Running::MannWhitney(judge) => judge.next_time(),
         }
     }
 
@@ -162,6 +175,7 @@ impl Judge {
         match &mut self.running {
             Running::Sequential(judge) => judge.verdict(self.canary, self.stable),
             Running::Threshold(judge) => judge.verdict(now),
+            Running::MannWhitney(judge) => judge.verdict(now),
         }
     }
 
@@ -176,6 +190,7 @@ impl Judge {
         let text = match &self.running {
             Running::Sequential(judge) => judge.in_words(),
             Running::Threshold(judge) => judge.in_words(),
+            Running::MannWhitney(judge) => judge.in_words(),
         };
         Evidence { stable: self.stable, canary: self.canary, text }
     }

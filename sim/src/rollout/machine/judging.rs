@@ -9,7 +9,7 @@ use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use crate::rollout::Rollout;
-use crate::rollout::judge::{Analysis, Count, Evidence, Judge, Sample, Side, Verdict};
+use crate::rollout::judge::{Analysis, Before, Evidence, Judge, Sample, Side, Verdict};
 
 /// An attempt that is over, as the gateway saw it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,7 @@ pub(super) struct Judging {
 struct Watch {
     analysis: Analysis,
     /// What the old version did before the new one was asked anything.
-    before: Count,
+    before: Before,
     judge: Option<Judge>,
     /// Its verdict was told.
     is_told: bool,
@@ -65,7 +65,7 @@ impl Judging {
     pub(super) fn new(rollout: &Rollout) -> Self {
         let watch = |analysis: &Analysis| Watch {
             analysis: analysis.clone(),
-            before: Count::default(),
+            before: Before::of(analysis),
             judge: None,
             is_told: false,
         };
@@ -125,13 +125,13 @@ impl Judging {
                         verdict.is_some_and(|verdict| verdict == Verdict::Fail || self.asked == Some(number));
                 }
                 None if side == Side::Canary && may_begin => {
-                    let mut judge = Judge::new(&watch.analysis, watch.before, at);
+                    let mut judge = Judge::new(&watch.analysis, &watch.before, at);
                     judge.see(&sample);
                     watch.judge = Some(judge);
                 }
                 None if side == Side::Stable => {
                     if let Some(is_bad) = watch.analysis.bad.is(&sample) {
-                        watch.before.add(is_bad);
+                        watch.before.add(at, is_bad);
                     }
                 }
                 None => {}

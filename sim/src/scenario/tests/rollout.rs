@@ -1,7 +1,7 @@
 //! Rollouts as people write them: the steps they stand for, and what each mistake is told.
 
 use super::*;
-use crate::rollout::judge::Side;
+use crate::rollout::judge::{Kind, MannWhitneyRule, Side};
 use crate::rollout::{Action, When};
 
 const CANARY: &str = include_str!("../../../../scenarios/canary_bad.toml");
@@ -82,6 +82,20 @@ fn a_pause_in_which_nobody_could_be_sure_is_warned_of_with_the_arithmetic() {
 }
 
 #[test]
+fn a_judge_that_looks_once_is_read_and_must_be_there_when_it_looks() {
+    let judge = "judge = \"mann-whitney\"\ninterval = \"200ms\"";
+    let canary = CANARY.replace("fail_if = \"risk_ratio > 1.5\"", judge);
+    let (plan, warnings) = check(&input(&canary, &[])).unwrap();
+    let interval = Duration::from_millis(200);
+    let rule = MannWhitneyRule { interval, count: 50, confidence: 0.98, effect_min: 0.03 };
+    assert_eq!((&plan.rollout.analyses[0].kind, warnings.len()), (&Kind::MannWhitney(rule), 0));
+    let (_, warnings) = check(&input(&canary.replace("200ms", "30s"), &[])).unwrap();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!(warning.message, "the steps are over before the judge `errors` has looked");
+    assert_eq!(warning.label, "50 points of 30 s take 1,500 s, and all pauses are 15 s");
+}
+
+#[test]
 fn the_calls_of_all_steps_can_be_printed() {
     let told = deck(&read(&input(CANARY, &[])).unwrap());
     assert!(told.contains("# then: set_weight 5 %\nPATCH /upstreams/shop/targets/"), "{told}");
@@ -133,6 +147,10 @@ fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
         (
             CANARY.replace("fail_if = \"risk", "interval = \"5s\"\nfail_if = \"risk"),
             "`interval` means nothing to the judge `sequential`",
+        ),
+        (
+            CANARY.replace("fail_if", "judge = \"mann-whitney\"\nfail_if"),
+            "`fail_if` means nothing to the judge `mann-whitney`",
         ),
         (steps("set_weight = 101"), "`set_weight` is out of range"),
         (steps("stop = \"v9-*\""), "a step is about nobody"),
