@@ -448,6 +448,7 @@ fn agree(fields: &Value, entity: &Value) {
         for (name, spec) in field.as_object().unwrap() {
             let value = entity.get(name).unwrap_or_else(|| {
                 let ours = [
+                    "mirror",
                     "outlier_detection",
                     "balancer",
                     "sticky_sessions_cookie",

@@ -3,8 +3,10 @@
 
 mod algorithm;
 mod healthchecks;
+mod mirror;
 mod name;
 mod path;
+mod percent;
 mod protocol;
 mod route;
 mod service;
@@ -13,8 +15,10 @@ mod upstream;
 
 pub use algorithm::{Algorithm, HashTable, Promise, SlowStart, Tuning};
 pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind, Statuses};
+pub use mirror::Mirror;
 pub use name::{check_host, check_name};
 pub use path::{check_path, normalise};
+pub use percent::Percent;
 pub use protocol::Protocol;
 pub use route::{PathHandling, Route, compile, compile_header, split_port};
 pub use service::Service;

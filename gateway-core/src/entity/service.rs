@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{FieldError, Protocol, check_host, check_name, check_path};
+use super::{FieldError, Mirror, Protocol, check_host, check_name, check_path};
 
 /// A Service with Kong's fields and defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Service {
     pub ca_certificates: Option<Vec<Uuid>>,
     /// Id of the certificate shown to targets; only with https or tls.
     pub client_certificate: Option<Uuid>,
+    /// Copies of its requests go elsewhere too; not one of Kong's fields.
+    pub mirror: Option<Mirror>,
     /// Free words.
     pub tags: Vec<String>,
     /// Seconds since 1970.
@@ -71,6 +73,7 @@ impl Service {
             tls_verify_depth: None,
             ca_certificates: None,
             client_certificate: None,
+            mirror: None,
             tags: Vec::new(),
             created_at: 0,
             updated_at: 0,
@@ -117,6 +120,7 @@ impl Service {
                 check(field, Err("value should be between 1 and 2147483646".to_owned()));
             }
         }
+        errors.extend(self.mirror.iter().flat_map(Mirror::errors));
         errors
     }
 }

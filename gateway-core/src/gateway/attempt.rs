@@ -55,6 +55,8 @@ pub struct Attempt {
     pub number: u16,
     /// When it was made.
     pub began: Instant,
+    /// Whether it is a copy for another host, whose answer no client gets.
+    pub is_copy: bool,
     /// What to add to the answer as a `Set-Cookie` field, so that the client comes back to the same target.
     pub set_cookie: Option<Box<str>>,
     /// Index of the target among the members of its epoch.

@@ -4,6 +4,7 @@
 //! ```text
 //! route(head) -> RouteMatch        which Route and Service
 //! begin(match) -> Attempt          Service -> host -> Upstream -> target; in flight + 1
+//! mirror(match, attempt) -> Mirrored   whether a copy goes elsewhere too
 //! finish(attempt, outcome) -> Next in flight - 1; done, or another try
 //! apply(change) -> Applied         one atomic step; the blue-green switch is a patch of a Service's host
 //! ```
@@ -14,6 +15,7 @@ mod cookies;
 mod group;
 mod keys;
 mod looks;
+mod mirror;
 mod options;
 mod retry;
 mod routing;
@@ -22,6 +24,7 @@ mod slow_start;
 mod snapshot;
 
 pub use attempt::{Attempt, Next, Rejection, RouteMatch};
+pub use mirror::{Compared, Fingerprint, MIRRORS_MAX, Mirrored, Pair};
 pub use options::{Balancing, Options};
 pub use slots::Slot;
 pub use snapshot::Snapshot;
@@ -34,6 +37,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use self::care::Care;
 use self::looks::Looks;
+use self::mirror::UnderWay;
 use self::routing::Routing;
 use self::slots::Slots;
 use self::snapshot::{Common, PickError};
@@ -64,6 +68,8 @@ pub struct Gateway {
     writer: Mutex<Writer>,
     /// Whether there are news to ask for.
     has_news: AtomicBool,
+    /// Copies of requests under way.
+    copies: UnderWay,
 }
 
 /// What whoever changes anything needs.
@@ -168,6 +174,7 @@ impl Gateway {
             views: snapshots.into_iter().map(ArcSwap::from_pointee).collect(),
             config: ArcSwap::from_pointee(config),
             has_news: AtomicBool::new(false),
+            copies: UnderWay::default(),
             writer: Mutex::new(Writer {
                 slots,
                 revision: Revision(0),
@@ -232,8 +239,17 @@ impl Gateway {
         let service = matched.service.ok_or(Rejection::NoService)?;
         let repeatable = retry::is_repeatable(head, self.options.rules);
         let mut ask = Ask { now, rng, key: None, tried: &[] };
+        self.pick(matched, |view| view.begin((matched, head), service, repeatable, &mut ask))
+    }
+
+    /// Picks by `begin` in the view of a match, again when its epoch has just ended.
+    fn pick(
+        &self,
+        matched: &RouteMatch,
+        mut begin: impl FnMut(&Snapshot) -> Result<Attempt, PickError>,
+    ) -> Result<Attempt, Rejection> {
         for _ in 0..EPOCH_CHANGES_MAX {
-            match self.view_of(matched.view).begin((matched, head), service, repeatable, &mut ask) {
+            match begin(&self.view_of(matched.view)) {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
                 Err(PickError::Closed) => drop(self.writer()),
@@ -247,6 +263,9 @@ impl Gateway {
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next {
         let view = self.view_of(attempt.view);
         view.release(&attempt, outcome, now);
+        if attempt.is_copy {
+            self.copies.leave();
+        }
         let (number, target) = (attempt.view, attempt.target);
         let learner = attempt.upstream.filter(|upstream| view.lessons(*upstream).is_some());
         let is_due = retry::is_due(&attempt, outcome);

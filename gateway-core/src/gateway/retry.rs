@@ -59,6 +59,7 @@ mod tests {
             carried: 0.0,
             number: 0,
             began: Instant::ZERO,
+            is_copy: false,
             set_cookie: None,
             retries_left,
             repeatable: idempotent,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::mirror::Mirroring;
 use super::slots::Slots;
 use crate::config::Config;
 use crate::entity::{Address, Limits, OutlierDetection, Service, Upstream};
@@ -17,6 +18,8 @@ pub(super) struct Routing {
     pub(super) config: Config,
     pub(super) router: Arc<Router>,
     pub(super) services: FxHashMap<ServiceId, Destination>,
+    /// Services whose requests are copied, and to whom.
+    pub(super) mirrors: FxHashMap<ServiceId, Mirroring>,
     /// Upstreams that learn from the answers of their targets, and how.
     pub(super) lessons: FxHashMap<UpstreamId, Lessons>,
 }
@@ -43,13 +46,25 @@ impl Routing {
     pub(super) fn new(config: Config, slots: &mut Slots, old: Option<&Self>) -> Self {
         let services =
             config.services().map(|(id, service)| (id, destination(service, &config, slots))).collect();
+        let mirrored = config
+            .services()
+            .filter_map(|(id, service)| Some((id, service.mirror.clone()?)))
+            .collect::<Vec<_>>();
+        let before = |id| old.and_then(|old| old.mirrors.get(&id));
+        let mirrors = mirrored
+            .into_iter()
+            .map(|(id, mirror)| {
+                let to = place(&mirror.host, 80, 0, &config, slots);
+                (id, Mirroring::new(mirror, to, before(id)))
+            })
+            .collect();
         let router = match old {
             Some(old) if old.config.routes_alike(&config) => Arc::clone(&old.router),
             _ => Arc::new(Router::new(&config)),
         };
         let lessons =
             config.upstreams().filter_map(|(id, upstream)| Some((id, lessons(upstream)?))).collect();
-        Self { config, router, services, lessons }
+        Self { config, router, services, mirrors, lessons }
     }
 }
 
@@ -61,8 +76,13 @@ fn lessons(upstream: &Upstream) -> Option<Lessons> {
 }
 
 fn destination(service: &Service, config: &Config, slots: &mut Slots) -> Destination {
-    match config.upstream_named(&service.host) {
-        Some((upstream, _)) => Destination::Upstream(upstream, service.retries),
-        None => Destination::Direct(slots.direct(Address::new(&service.host, service.port)), service.retries),
+    place(&service.host, service.port, service.retries, config, slots)
+}
+
+/// What a host stands for: an Upstream of that name, or else itself.
+fn place(host: &str, port: u16, retries: u16, config: &Config, slots: &mut Slots) -> Destination {
+    match config.upstream_named(host) {
+        Some((upstream, _)) => Destination::Upstream(upstream, retries),
+        None => Destination::Direct(slots.direct(Address::new(host, port)), retries),
     }
 }

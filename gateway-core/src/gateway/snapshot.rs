@@ -160,6 +160,11 @@ impl Snapshot {
         &self.routing
     }
 
+    /// The routing, if any Service has a mirror; so who has none pays nothing.
+    pub(super) fn mirrors(&self) -> Option<Arc<Routing>> {
+        (!self.routing.mirrors.is_empty()).then(|| Arc::clone(&self.routing))
+    }
+
     pub(super) fn lessons(&self, upstream: UpstreamId) -> Option<&Lessons> {
         self.routing.lessons.get(&upstream)
     }
@@ -176,8 +181,22 @@ impl Snapshot {
     /// Picks for a first try and counts it in flight.
     pub(super) fn begin(
         &self,
-        (matched, head): (&RouteMatch, &Head<'_>),
+        request: (&RouteMatch, &Head<'_>),
         service: ServiceId,
+        repeatable: bool,
+        ask: &mut Ask<'_>,
+    ) -> Result<Attempt, PickError> {
+        let Some(&to) = self.routing.services.get(&service) else {
+            return Err(PickError::Rejected(Rejection::NoService));
+        };
+        self.begin_at(request, (service, to), repeatable, ask)
+    }
+
+    /// The same for a request of `service` that goes to this place, whatever the Service's own is.
+    pub(super) fn begin_at(
+        &self,
+        (matched, head): (&RouteMatch, &Head<'_>),
+        (service, to): (ServiceId, Destination),
         repeatable: bool,
         ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
@@ -194,6 +213,7 @@ impl Snapshot {
             member: choice.member,
             ticket: choice.ticket,
             carried: choice.carried,
+            is_copy: false,
             set_cookie: None,
             key: None,
             is_counted: false,
@@ -204,14 +224,13 @@ impl Snapshot {
             repeatable,
             tried: Vec::new(),
         };
-        match self.routing.services.get(&service) {
-            None => Err(PickError::Rejected(Rejection::NoService)),
-            Some(&Destination::Direct(target, retries)) => {
+        match to {
+            Destination::Direct(target, retries) => {
                 self.slot(target).expect("a direct host has a slot").load().enter();
                 let only = Choice { ticket: 0, ..Choice::of(0) };
                 Ok(attempt(None, target, Epoch(0), only, retries))
             }
-            Some(&Destination::Upstream(upstream, retries)) => {
+            Destination::Upstream(upstream, retries) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
                 let key = group.key(Known { head, matched, view: self }, ask.rng);
                 ask.key = key.hash;

@@ -2,6 +2,7 @@
 //! The Admin API, decK files and `/schemas` all go by these tables, so they cannot disagree. Rules that the entities know
 //! of themselves stay with the entities; what a change may do is `config`'s.
 
+mod beyond;
 mod describe;
 mod healthchecks;
 mod read;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Default::{Boolean, Integer, Text};
+use super::beyond::{MIRROR, mirror, mirror_json};
 use super::{
     CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, UPDATED_AT, reach, tag_errors, tags_json,
 };
@@ -39,6 +40,7 @@ impl Entity for Service {
         Field::new("tls_verify_depth", Kind::Integer(0, 64)),
         Field::new("ca_certificates", Kind::List(&Kind::Id)),
         Field::new("enabled", Kind::Boolean).or(Boolean(true)).required(),
+        Field::new("mirror", Kind::Record(MIRROR)),
     ];
 
     fn prepare(fields: &mut Map<String, Value>) {
@@ -62,6 +64,7 @@ impl Entity for Service {
             tls_verify_depth: row.integer("tls_verify_depth"),
             ca_certificates: row.uuids("ca_certificates"),
             client_certificate: row.reference("client_certificate"),
+            mirror: row.raw("mirror").map(|_| mirror(row.record("mirror"))),
             tags: row.texts("tags"),
             created_at: row.integer("created_at").unwrap_or(stamp.now_ms / 1000),
             updated_at: stamp.now_ms / 1000,
@@ -91,7 +94,12 @@ impl Entity for Service {
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         });
-        super::row::object(fields)
+        let mut fields = super::row::object(fields);
+        // Who looks for Kong's fields finds no others unless they are used.
+        if let Some(mirror) = &self.mirror {
+            fields.insert("mirror".to_owned(), mirror_json(mirror));
+        }
+        fields
     }
 
     reach!(ServiceId: CreateService, UpdateService, DeleteService, service, services, Config::find_service);
@@ -124,6 +132,7 @@ fn expand_url(fields: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entity::{Mirror, Percent};
 
     const STAMP: Stamp = Stamp { now_ms: 1_700_000_000_123, id: Uuid::nil() };
 
@@ -139,6 +148,7 @@ mod tests {
         let service = Service {
             uuid: Uuid::nil(),
             path: Some("/v1".into()),
+            mirror: Some(Mirror { percent: Percent::new(12.5), ..Mirror::new("green") }),
             tags: vec!["a".into()],
             created_at: 1_600_000_000,
             updated_at: 1_700_000_000,

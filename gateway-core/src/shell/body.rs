@@ -13,6 +13,7 @@ use super::chunks::{Chunk, Chunks};
 use super::connection::Connection;
 use super::framing::Framing;
 use super::lane::Turn;
+use super::mirror::Tap;
 use super::ticket::Ticket;
 use crate::outcome::{Failure, Outcome};
 
@@ -21,6 +22,8 @@ use crate::outcome::{Failure, Outcome};
 pub(super) struct AnswerBody {
     content: Content,
     turn: Option<Turn>,
+    /// Who compares what passes, if anybody does.
+    tap: Option<Box<Tap>>,
 }
 
 #[derive(Debug)]
@@ -86,22 +89,39 @@ impl AnswerBody {
             }
             None => Content::Stream(Box::new(stream)),
         };
-        Self { content, turn: None }
+        Self { content, turn: None, tap: None }
     }
 
     /// A body of the gateway's own.
     pub(super) fn whole(text: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(Some(text.into())), turn: None }
+        Self { content: Content::Whole(Some(text.into())), turn: None, tap: None }
     }
 
     /// No body at all.
     pub(super) fn empty() -> Self {
-        Self { content: Content::Whole(None), turn: None }
+        Self { content: Content::Whole(None), turn: None, tap: None }
     }
 
     /// Holds the turn of the request it answers.
     pub(super) fn hold(&mut self, turn: Turn) {
         self.turn = Some(turn);
+    }
+
+    /// Lets `tap` see everything that passes from here on.
+    pub(super) fn tapped(mut self, tap: Option<Tap>) -> Self {
+        self.tap = tap.map(Box::new);
+        self.end_tap();
+        self
+    }
+
+    /// Tells the tap when everything has passed: nobody asks for more then.
+    fn end_tap(&mut self) {
+        if self.tap.is_some()
+            && self.is_end_stream()
+            && let Some(tap) = self.tap.take()
+        {
+            tap.end();
+        }
     }
 }
 
@@ -185,10 +205,20 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        match &mut self.content {
+        let polled = match &mut self.content {
             Content::Whole(whole) => Poll::Ready(whole.take().map(|whole| Ok(Frame::data(whole)))),
             Content::Stream(stream) => stream.poll_frame(cx),
+        };
+        if let (Some(tap), Poll::Ready(passed)) = (&mut self.tap, &polled) {
+            match passed {
+                Some(Ok(frame)) => tap.add(frame.data_ref().map_or(&[], |data| data)),
+                // Dropped, it tells that the answer never came.
+                Some(Err(_)) => self.tap = None,
+                None => {}
+            }
+            self.end_tap();
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

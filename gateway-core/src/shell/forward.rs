@@ -88,6 +88,7 @@ fn write_request(
         client: request.client,
         port: &worker.port,
         request_id: request.id,
+        is_copy: attempt.is_copy,
         asked: request.asked,
     };
     write_head(out, &outgoing, request.headers, upload);

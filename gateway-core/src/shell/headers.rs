@@ -24,6 +24,10 @@ pub(super) const X_KONG_RESPONSE_LATENCY: HeaderName = HeaderName::from_static("
 /// Milliseconds within the gateway.
 pub(super) const X_KONG_PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
 
+/// The header that says that a request is a copy whose answer nobody waits for. What clients say of it is not passed on.
+pub const MIRROR_HEADER: &str = "x-mirror";
+const X_MIRROR: HeaderName = HeaderName::from_static(MIRROR_HEADER);
+
 const KONG_DEBUG: HeaderName = HeaderName::from_static("kong-debug");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -54,6 +58,7 @@ pub(super) struct Outgoing<'a> {
     /// The port the client connected to.
     pub(super) port: &'a str,
     pub(super) request_id: &'a [u8],
+    pub(super) is_copy: bool,
     pub(super) asked: Asked,
 }
 
@@ -159,6 +164,9 @@ fn forwarded(out: &mut Vec<u8>, outgoing: &Outgoing<'_>, headers: &HeaderMap) {
     }
     put(&[b"1.1 ", NAME.as_bytes(), b"\r\n"]);
     field(out, X_KONG_REQUEST_ID.as_str(), outgoing.request_id);
+    if outgoing.is_copy {
+        field(out, MIRROR_HEADER, b"1");
+    }
 }
 
 /// Takes out of an answer what belongs to the hop it came over. The names of trailers stay when the trailers do; hyper
@@ -227,7 +235,8 @@ fn stays_on_hop(name: &HeaderName) -> bool {
 
 /// Fields that the gateway writes itself.
 fn is_ours(name: &HeaderName) -> bool {
-    name == VIA || *name == X_REAL_IP || *name == X_KONG_REQUEST_ID || name.as_str().starts_with(X_FORWARDED)
+    [&VIA, &X_REAL_IP, &X_KONG_REQUEST_ID, &X_MIRROR].contains(&name)
+        || name.as_str().starts_with(X_FORWARDED)
 }
 
 /// The fields that `Connection` names.

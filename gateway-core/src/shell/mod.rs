@@ -4,7 +4,8 @@
 //! One request: `client` parses it, `screen` and `refusal` say what no careful proxy passes on, `proxy` asks the gateway,
 //! `forward` takes a connection from the `pool` and sends it with `upload` through `connection`, `answer_head` reads what
 //! comes back, `framing` says where it ends, `body` streams it to the client, and its `ticket` finishes the attempt,
-//! whatever happens. After a 101 a `tunnel` takes the body's place.
+//! whatever happens. A `mirror`'s copy goes its own way
+//! beside it. After a 101 a `tunnel` takes the body's place.
 
 mod admin_server;
 mod answer;
@@ -21,6 +22,7 @@ mod headers;
 mod hostile;
 mod lane;
 mod listen;
+mod mirror;
 mod pool;
 mod probes;
 mod proxy;
@@ -39,7 +41,8 @@ mod worker;
 
 pub use chunks::{Chunk, Chunks};
 pub use clock::Clock;
-pub use settings::{AnswerLimits, ClientLimits, Hooks, Observer, PoolSettings, Settings};
+pub use headers::MIRROR_HEADER;
+pub use settings::{AnswerLimits, ClientLimits, CopyNews, Hooks, Observer, PoolSettings, Settings};
 
 use std::io;
 use std::net::SocketAddr;

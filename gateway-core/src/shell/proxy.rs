@@ -18,6 +18,7 @@ use super::connection::{Connection, ExchangeError};
 use super::forward::{Forwarding, forward};
 use super::headers::{add_cookie, add_debug, add_ours, add_upgrade, asked, asks_debug, strip_hop};
 use super::lane::Turn;
+use super::mirror;
 use super::refusal::{BAD_REQUEST, REQUEST_TIMEOUT, Refusal, refusal};
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
@@ -128,11 +129,15 @@ async fn serve(
         id: &story.id,
         asked,
     };
+    let mut tap = mirror::copy(worker, &head, &forwarding, &ticket, &upload);
     let (connection, head, mut ticket) =
         try_until_done(worker, turn, ticket, &forwarding, &mut upload, &mut headers).await?;
     let waited = worker.clock.now();
     ticket.answered(waited);
     let upstream = ticket.attempt().began;
+    if let Some(tap) = &mut tap {
+        tap.head(head.status, &headers);
+    }
     drop((host, path));
     worker.keep_headers(std::mem::take(&mut parts.headers));
     strip_hop(&mut headers, asked.trailers);
@@ -148,7 +153,7 @@ async fn serve(
         turn.dig(Tunnel::new(connection, ticket));
         AnswerBody::empty()
     } else {
-        AnswerBody::new(connection, head, ticket, asked.trailers)
+        AnswerBody::new(connection, head, ticket, asked.trailers).tapped(tap)
     };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::gateway::{Applied, Attempt};
+use crate::gateway::{Applied, Attempt, Compared};
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
@@ -129,7 +129,7 @@ impl Default for Settings {
     }
 }
 
-/// Is told of each attempt, on the worker's own thread.
+/// Is told of each attempt and each copy, on the worker's own thread.
 pub trait Observer {
     /// The observer's own number for the request with these headers.
     fn request(&self, headers: &HeaderMap) -> u64;
@@ -137,6 +137,19 @@ pub trait Observer {
     fn picked(&self, request: u64, attempt: &Attempt);
     /// An attempt has ended.
     fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant);
+    /// Something became of the copy of a request. Its attempt is told like any other; it says that it is a copy.
+    fn copied(&self, _request: u64, _news: CopyNews) {}
+}
+
+/// What became of the copy of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyNews {
+    /// It was not made: too many are under way.
+    Overflow,
+    /// It was not made: there is no target.
+    NoTarget,
+    /// The answers to both were compared.
+    Compared(Compared),
 }
 
 /// Nobody is told.

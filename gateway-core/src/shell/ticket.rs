@@ -39,6 +39,11 @@ impl Ticket {
         self.attempt.as_ref().expect("a ticket holds its attempt until it is finished")
     }
 
+    /// The observer's number for the request.
+    pub(super) fn request(&self) -> u64 {
+        self.request
+    }
+
     /// The head of the answer has come.
     pub(super) fn answered(&mut self, now: Instant) {
         if let Some(attempt) = &mut self.attempt {

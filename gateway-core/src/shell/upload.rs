@@ -69,6 +69,25 @@ impl Upload {
         }
     }
 
+    /// No body, for a request of our own.
+    pub(super) fn nothing() -> Self {
+        Self {
+            body: None,
+            framing: Framing::Nothing,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            kept_bytes_max: 0,
+            lost: false,
+            taken: 0,
+            ended: true,
+        }
+    }
+
+    /// Whether there is none, and none was announced.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.framing == Framing::Nothing
+    }
+
     /// The field that tells the target where the body ends, as a whole line; nothing without a body.
     pub(super) fn write_framing(&self, out: &mut Vec<u8>) {
         match self.framing {

@@ -1,0 +1,37 @@
+//! What a Service may say beyond Kong's fields, as JSON: who gets copies of its requests.
+
+use serde_json::{Value, json};
+
+use super::Default::{Integer, Texts};
+use super::healthchecks::number;
+use super::{Field, Kind, Row};
+use crate::entity::{Mirror, Percent};
+
+pub(super) const MIRROR: &[Field] = &[
+    Field::new("host", Kind::Text).required(),
+    Field::new("percent", Kind::Number(0.0, 100.0)).or(Integer(100)),
+    Field::new("methods", Kind::Set(&Kind::Text)).or(Texts(&["GET", "HEAD"])),
+    Field::new("compare_headers", Kind::Set(&Kind::Text)),
+];
+
+pub(super) fn mirror(row: Row<'_>) -> Mirror {
+    Mirror {
+        host: row.owned("host").unwrap_or_default(),
+        percent: percent(row),
+        methods: row.texts("methods"),
+        compare_headers: row.texts("compare_headers").iter().map(|name| name.to_ascii_lowercase()).collect(),
+    }
+}
+
+pub(super) fn mirror_json(mirror: &Mirror) -> Value {
+    json!({
+        "host": mirror.host,
+        "percent": number(mirror.percent.get()),
+        "methods": mirror.methods,
+        "compare_headers": mirror.compare_headers,
+    })
+}
+
+fn percent(row: Row<'_>) -> Percent {
+    Percent::new(row.number("percent").unwrap_or(100.0))
+}
