@@ -133,7 +133,10 @@ impl Seen {
             Observation::Hedged { request, .. } => self.hedged.push(request),
             Observation::Ended(record) => self.records.push(record),
             Observation::Stepped(step) => self.steps.push(step),
-            Observation::Cpu(_) | Observation::Began { .. } | Observation::Rollout(_) => {}
+            Observation::Cpu(_)
+            | Observation::Began { .. }
+            | Observation::Rollout(_)
+            | Observation::Copied { .. } => {}
         }
     }
 

@@ -33,6 +33,7 @@ fn every_shipped_rollout_ends_as_it_says() {
         ("rolling_no_drain", "rolling-no-drain", Some("promoted")),
         ("cold_start", "cold-start", Some("promoted")),
         ("retry_storm", "retry-storm", Some("rolled-back")),
+        ("shadow", "shadow", Some("rolled-back")),
         ("kong_eventual", "kong-eventual", None),
         ("kong_nodes", "kong-nodes", None),
     ] {
@@ -97,6 +98,42 @@ fn a_bad_canary_is_rolled_back_on_real_sockets_and_nothing_is_lost() {
     assert!(canary["errors"].as_u64().unwrap() >= 5, "{canary}");
     let way_back = rollout["steps"].as_array().unwrap().last().unwrap();
     assert_eq!((&way_back["is_way_back"], &way_back["failed"]), (&Value::Bool(true), &Value::Null));
+}
+
+#[test]
+fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
+    // Aim: both engines agree on what copies are. Method: everything copied, no judge, so that counts are those of the plan.
+    let sets = [
+        "load.duration=4s",
+        "load.warmup=500ms",
+        "rollout.at=1s",
+        "rollout.every=2s",
+        "rollout.fraction=0.25",
+        "mocks[1].errors=0.2",
+        "mocks[1].differs=0.3",
+        "analysis=[{name=\"errors\",dry_run=true}]",
+        "thresholds={}",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    for engine in ["model", "live"] {
+        let arguments = [&["scenarios/shadow.toml", "--engine", engine], sets.as_slice()].concat();
+        let report = report(&arguments, "shadow");
+        let (requests, mirror) = (&report["requests"], &report["mirror"]);
+        for count in ["dropped", "target_5xx", "duplicates"] {
+            assert_eq!(requests[count], 0, "{engine} {count}");
+        }
+        let n = |name: &str| mirror[name].as_u64().unwrap();
+        // A quarter of 400 per second for two seconds, and for as long as the calls take.
+        assert!((200..=260).contains(&n("copies")), "{engine} {mirror}");
+        assert_eq!(n("copies"), n("alike") + n("different") + n("no_copy") + n("no_own"), "{engine}");
+        assert_eq!((n("served"), n("answered"), n("overflow")), (n("copies"), n("copies"), 0), "{engine}");
+        assert_eq!(mirror["parts"]["status"].as_u64(), Some(n("target_5xx")), "{engine} {mirror}");
+        // A fifth fails, and of the others three in ten say something else: 44 %, four standard errors.
+        let share = n("different") as f64 / n("copies") as f64;
+        assert!((share - 0.44).abs() < 0.14, "{engine} {share}");
+        assert_eq!(mirror["samples"].as_array().unwrap().len(), 3);
+        assert_eq!(report["rollout"]["versions"][1]["picks"], 0, "{engine}");
+    }
 }
 
 #[test]

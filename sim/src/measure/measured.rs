@@ -6,6 +6,7 @@ use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
 use super::cells::{Cell, Part, PartKey};
+use super::copies::Copies;
 use super::histogram::{Intended, Times};
 use super::ledger::Tally;
 use super::lens::Near;
@@ -34,6 +35,8 @@ pub struct Measured {
     pub switches: Vec<MeasuredSwitch>,
     /// The rollout.
     pub rollout: MeasuredRollout,
+    /// Copies of requests.
+    pub copies: Copies,
     /// The requests near each switch, by its number.
     pub near: BTreeMap<usize, Vec<Near>>,
     /// Each stretch of each Upstream.
@@ -271,6 +274,7 @@ impl Measured {
             switches_planned: recorder.facts.plan.switches_max(),
             switches: recorder.switches,
             rollout: recorder.rollout,
+            copies: recorder.copies,
             near: recorder.lenses.finish(),
             weights,
             lag_ranges,

@@ -9,6 +9,7 @@ mod ledger;
 
 mod books;
 mod cells;
+mod copies;
 mod lens;
 mod phases;
 mod rollout;
@@ -24,13 +25,14 @@ mod recorder;
 pub(crate) mod rehearsal;
 
 pub use cells::{Cell, Part, PartKey, PartTimes, Timed};
+pub use copies::{Copies, DifferenceSample};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
 pub use lens::Near;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,
 };
-pub use observation::{Conditions, CpuSample, Observation, Pick, StepMoments, Strain};
+pub use observation::{Conditions, Copied, CpuSample, Observation, Pick, StepMoments, Strain};
 pub use phases::{PhaseKind, PhaseStart};
 pub use progress::{Milestone, Progress};
 pub use record::{Cause, Ending, Record};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, NewEpoch};
+use gateway_core::gateway::{Attempt, Compared, NewEpoch};
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -56,6 +56,15 @@ pub enum Observation {
         /// When.
         at: Instant,
     },
+    /// Something happened to the copy of a request.
+    Copied {
+        /// The request's index.
+        request: u64,
+        /// When.
+        at: Instant,
+        /// What.
+        copied: Copied,
+    },
     /// A request came to its end, as the client sees it.
     Ended(Record),
     /// An epoch of an Upstream began: who may be picked in it. Best before its first pick; picks wait for it a while.
@@ -71,6 +80,59 @@ pub enum Observation {
     Rollout(Mark),
     /// CPU time used so far.
     Cpu(CpuSample),
+}
+
+impl Observation {
+    /// The gateway chose a target for an attempt of a request, or for its copy.
+    pub fn picked(request: u64, attempt: &Attempt) -> Self {
+        let pick = Pick::of(request, attempt);
+        if attempt.is_copy {
+            return Self::Copied { request, at: attempt.began, copied: Copied::Sent(pick) };
+        }
+        Self::Picked(pick)
+    }
+
+    /// The gateway was done with an attempt of a request, or with its copy.
+    pub fn finished(request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) -> Self {
+        if attempt.is_copy {
+            let copied = Copied::Ended { outcome, latency: at.since(attempt.began) };
+            return Self::Copied { request, at, copied };
+        }
+        Self::Finished { at, upstream: attempt.upstream, target: attempt.target, outcome }
+    }
+
+    /// A target wrote a request into its book, or its copy.
+    pub fn served(request: u64, mock: u32, is_copy: bool, at: Instant) -> Self {
+        if is_copy {
+            return Self::Copied { request, at, copied: Copied::Served { mock } };
+        }
+        Self::Served { request, mock, at }
+    }
+}
+
+/// What happened to the copy of a request.
+#[derive(Clone, Debug)]
+pub enum Copied {
+    /// The gateway chose a target for it.
+    Sent(Pick),
+    /// A target wrote it into its book, as a copy.
+    Served {
+        /// Index of the mock in the plan.
+        mock: u32,
+    },
+    /// The gateway was done with it.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+        /// From the pick to the end.
+        latency: Duration,
+    },
+    /// It was not sent: too many are under way.
+    Overflow,
+    /// It was not sent: there is no target.
+    NoTarget,
+    /// Both answers were compared.
+    Compared(Box<Compared>),
 }
 
 /// One pick of the gateway.

@@ -69,7 +69,8 @@ fn headers(fields: &[(&str, &str)]) -> Map<String, Value> {
     fields
         .iter()
         .filter(|(name, _)| {
-            !(name.starts_with("x-forwarded-") || matches!(*name, "x-real-ip" | "x-request-id" | "via"))
+            !(name.starts_with("x-forwarded-")
+                || matches!(*name, "x-real-ip" | "x-request-id" | "x-mirror" | "via"))
         })
         .map(|(name, value)| (title_case(name), Value::from(*value)))
         .collect()

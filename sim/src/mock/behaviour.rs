@@ -14,6 +14,8 @@ pub struct Behaviour {
     pub respond: Respond,
     /// Answers that are errors.
     pub errors: Option<Errors>,
+    /// The share of its answers, 0 to 1, whose body is another than it should be.
+    pub differs: f64,
     /// How many it serves at once, and who waits.
     pub places: Places,
     /// Connections are refused so long after the start.
@@ -31,6 +33,7 @@ impl Behaviour {
             latency,
             respond,
             errors: None,
+            differs: 0.0,
             places: Places::default(),
             ready_after: Duration::ZERO,
             warmup: None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gateway_core::rng::{draw, fnv1a};
 
+use super::sampler::unit;
 use super::{Active, Behaviour, Sampler};
 
 /// The dice of one target.
@@ -47,6 +48,12 @@ impl Draws {
             1.0 => drawn,
             times => Duration::from_secs_f64((drawn.as_secs_f64() * times).min(DEMAND_MAX)),
         }
+    }
+
+    /// Whether the body of the answer to `request` is another than it should be.
+    pub fn differs(&self, behaviour: &Behaviour, request: u64) -> bool {
+        let stream = self.target ^ const { fnv1a("mock/differs") }.rotate_left(32);
+        behaviour.differs > 0.0 && unit(draw(self.seed, stream, request)) < behaviour.differs
     }
 
     /// The status of the answer to `request` when it is an error.

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use gateway_core::time::Instant;
 
-use super::{Active, Behaviour, Draws, FaultKind, Faults, Pace};
+use super::{Active, Answer, Behaviour, Draws, FaultKind, Faults, Pace, Seen};
+
+/// What is behind a body that is another than it should be.
+const OTHER: u8 = b'!';
 
 /// One mock target.
 #[derive(Clone, Debug)]
@@ -114,6 +117,15 @@ impl Target {
         let since = active.restarted.map_or(self.ready(), |restarted| restarted.max(self.ready()));
         let demand = self.draws.demand(&self.behaviour, (request, is_new), now.since(since), &active);
         Fate::Service { demand, error: self.draws.error(&self.behaviour, request, &active) }
+    }
+
+    /// What it says to `request`, which it has seen like this.
+    pub fn answer(&self, request: u64, seen: &Seen<'_>) -> Answer {
+        let mut answer = super::answer(self.behaviour.respond, seen);
+        if self.draws.differs(&self.behaviour, request) {
+            answer.body.push(OTHER);
+        }
+        answer
     }
 
     /// How an answer goes out that is answer number `answers`, from 1, of its connection.
@@ -220,6 +232,19 @@ mod tests {
         assert_eq!([6, 7].map(|now| target.is_listening(s(now))), [false, true]);
         assert_eq!([7, 9].map(|now| demand(&target, s(now)).as_millis()), [30, 10]);
         assert!(target.changes().into_iter().eq([s(7)]));
+    }
+
+    #[test]
+    fn the_share_of_bodies_that_should_differ_does_and_the_same_ones_each_time() {
+        let seen = Seen { method: "GET", path: "/", query: None, headers: &[], body: b"hello" };
+        let differing = |share| {
+            let target = target(Behaviour { differs: share, ..plain() }, &[]);
+            (0..10_000).filter(|&request| target.answer(request, &seen).body != b"hello").collect::<Vec<_>>()
+        };
+        // Four standard errors of a share of 4 %.
+        assert!(differing(0.04).len().abs_diff(400) < 80);
+        assert_eq!((differing(0.0).len(), differing(1.0).len()), (0, 10_000));
+        assert_eq!(differing(0.04), differing(0.04));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Metric {
     Detect,
     /// How long it took from there until nobody was sent to it any more.
     Rollback,
+    /// Copies of requests.
+    Mirror,
 }
 
 /// What must hold.
@@ -127,6 +129,22 @@ pub enum Aggregation {
     Cost,
     /// How long something took.
     Time,
+    /// Copies sent.
+    Copied,
+    /// Copies whose answer was another one.
+    Different,
+    /// Copies without an answer, or without a target.
+    Unanswered,
+    /// Copies not sent because too many were under way.
+    Overflow,
+}
+
+impl Aggregation {
+    /// Whether it is compared with a plain number, and not with a time.
+    fn is_number(self) -> bool {
+        matches!(self, Self::Count | Self::Rate | Self::StalePicks)
+            || matches!(self, Self::Copied | Self::Different | Self::Unanswered | Self::Overflow)
+    }
 }
 
 /// How a value is compared with its limit.
@@ -179,7 +197,7 @@ struct Rule {
 }
 
 /// Every metric there is.
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         name: "dropped",
         metric: Metric::Dropped,
@@ -211,6 +229,12 @@ const RULES: [Rule; 11] = [
     },
     Rule { name: "detect", metric: Metric::Detect, tags: &[], asks: &["time"] },
     Rule { name: "rollback", metric: Metric::Rollback, tags: &[], asks: &["time"] },
+    Rule {
+        name: "mirror",
+        metric: Metric::Mirror,
+        tags: &[],
+        asks: &["copied", "different", "unanswered", "overflow"],
+    },
 ];
 const REQUESTS: &[&str] = &["phase", "upstream", "target", "version", "request", "stream"];
 const TIMES: &[&str] = &["p(99)", "avg", "med", "min", "max"];
@@ -386,12 +410,16 @@ fn read_aggregation(whole: Text<'_>, rule: &Rule, asked: &str) -> Result<Aggrega
         "stale_picks" => Aggregation::StalePicks,
         "cost" => Aggregation::Cost,
         "time" => Aggregation::Time,
+        "copied" => Aggregation::Copied,
+        "different" => Aggregation::Different,
+        "unanswered" => Aggregation::Unanswered,
+        "overflow" => Aggregation::Overflow,
         _ => return Err(cannot(whole, rule, asked)),
     })
 }
 
 fn read_limit(whole: Text<'_>, aggregation: Aggregation, text: &str) -> Result<Limit, ThresholdError> {
-    if matches!(aggregation, Aggregation::Count | Aggregation::Rate | Aggregation::StalePicks) {
+    if aggregation.is_number() {
         return match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Limit::Number(number)),
             _ => {
@@ -447,7 +475,7 @@ mod tests {
     #[test]
     fn each_metric_has_its_own_rule() {
         assert!(RULES.iter().all(|rule| rule_of(rule.metric).name == rule.name));
-        assert_eq!(RULES.len(), Metric::Rollback as usize + 1);
+        assert_eq!(RULES.len(), Metric::Mirror as usize + 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::summary::mirror::MirrorSummary;
 use crate::summary::rollout::RolloutSummary;
 use crate::summary::{
     Ledger, Outcome, Phase, Replications, RequestRow, Summary, Switch, ThresholdResult, Trust,
@@ -38,6 +39,7 @@ pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
             phases(&mut out, summary, width.min(WIDTH_MAX));
             switches(&mut out, &summary.switches);
             rollout(&mut out, summary.rollout.as_ref());
+            mirror(&mut out, summary.mirror.as_ref());
         }
         runs(&mut out, summary.replications.as_ref());
         thresholds(&mut out, summary);
@@ -63,6 +65,27 @@ fn rollout(out: &mut String, rollout: Option<&RolloutSummary>) {
         parts.push(format!("{} hurt", words::counted(rollout.users_hurt, "user")));
     }
     let _ = writeln!(out, "  {}\n", parts.join(", "));
+}
+
+/// What the copies of requests came to.
+fn mirror(out: &mut String, mirror: Option<&MirrorSummary>) {
+    let Some(mirror) = mirror else { return };
+    let mut parts = vec![
+        words::counted(mirror.copies, "mirrored request"),
+        format!(
+            "{} of {} answers differed",
+            words::count(mirror.different),
+            words::count(mirror.alike + mirror.different)
+        ),
+    ];
+    for (n, what) in [
+        (mirror.no_copy, "without an answer"),
+        (mirror.overflow, "not sent, too many under way"),
+        (mirror.no_target, "not sent, no target"),
+    ] {
+        parts.extend((n > 0).then(|| format!("{} {what}", words::count(n))));
+    }
+    let _ = writeln!(out, "  mirror: {}\n", parts.join(", "));
 }
 
 /// What several modelled runs say together.

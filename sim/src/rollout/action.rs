@@ -62,6 +62,8 @@ pub enum Action {
     SetTarget(TargetWeight),
     /// Sends requests with a header to a version, or takes that Route away again.
     SetHeaderRoute(HeaderRoute),
+    /// Copies requests of a Service for another Upstream, or stops that.
+    SetMirrorRoute(MirrorRoute),
     /// Any change of an entity, as the Admin API takes it.
     Patch {
         /// `/upstreams/green`
@@ -119,6 +121,7 @@ impl Action {
             Self::SetWeight { .. } => "set_weight",
             Self::SetTarget(_) => "set_target",
             Self::SetHeaderRoute(_) => "set_header_route",
+            Self::SetMirrorRoute(_) => "set_mirror_route",
             Self::Patch { .. } => "patch",
             Self::Start(_) => "start",
             Self::WaitReady { .. } => "wait_ready",
@@ -134,6 +137,18 @@ impl Action {
 }
 
 impl Action {
+    /// The new version's share of attempts, 0 to 1, from here on, where a step sets it and no weights do. A copy is an attempt
+    /// at the new version beside one at the old.
+    pub fn share_of_attempts(&self) -> Option<f64> {
+        match self {
+            Self::SetMirrorRoute(route) => {
+                let copied = route.to.as_ref().map_or(0.0, |to| to.percent / 100.0);
+                Some(copied / (1.0 + copied))
+            }
+            _ => None,
+        }
+    }
+
     /// In a few words, for people; scenarios' own text in it is not escaped.
     pub fn in_words(&self) -> String {
         match self {
@@ -144,6 +159,16 @@ impl Action {
                 format!("set_header_route {name}: {} = {} -> {}", to.header, to.values.join(" or "), to.host)
             }
             Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
+            Self::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }) => {
+                format!(
+                    "set_mirror_route {service_name}: {} -> {}",
+                    words::share(to.percent / 100.0),
+                    to.host
+                )
+            }
+            Self::SetMirrorRoute(MirrorRoute { service_name, to: None }) => {
+                format!("set_mirror_route {service_name}: gone")
+            }
             Self::Patch { path, .. } => format!("patch {path}"),
             Self::Pause(pause) => format!("pause {}", seconds(*pause)),
             Self::WaitReady { at_most, .. }
@@ -198,4 +223,26 @@ pub struct HeaderMatch {
     pub service: String,
     /// The host of that Service: the version's Upstream.
     pub host: String,
+}
+
+/// Who gets copies of a Service's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MirrorRoute {
+    /// The Service's name.
+    pub service_name: String,
+    /// Where they go; `None` ends it.
+    pub to: Option<MirrorTo>,
+}
+
+/// Where copies go, which, and what is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MirrorTo {
+    /// The version's Upstream.
+    pub host: String,
+    /// How many of the requests that may be copied are, 0 to 100.
+    pub percent: f64,
+    /// The methods that may be.
+    pub methods: Vec<String>,
+    /// Header fields of the answers that are compared beside status and body.
+    pub compare: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::action::{Action, HeaderMatch, HeaderRoute, TargetWeight};
+use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, TargetWeight};
 
 /// One call of the Admin API.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,18 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         }
         Action::SetTarget(weight) => vec![set_target(weight)],
         Action::SetHeaderRoute(route) => header_route(route),
+        Action::SetMirrorRoute(MirrorRoute { service_name, to }) => {
+            let mirror = to.as_ref().map(|to| {
+                json!({
+                    "host": to.host,
+                    "percent": to.percent,
+                    "methods": to.methods,
+                    "compare_headers": to.compare,
+                })
+            });
+            let path = format!("/services/{}", segment(service_name));
+            vec![AdminCall::patch(path, json!({ "mirror": mirror }))]
+        }
         Action::Patch { path, body } => vec![AdminCall::patch(path.clone(), Value::Object(body.clone()))],
         Action::Start(_)
         | Action::WaitReady { .. }
@@ -96,6 +108,7 @@ fn segment(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollout::MirrorTo;
     use gateway_core::id::ServiceId;
 
     fn written(action: &Action) -> Vec<String> {
@@ -117,6 +130,20 @@ mod tests {
         ];
         assert_eq!(written(&weights), expected);
         assert!(written(&Action::Promote).is_empty());
+    }
+
+    #[test]
+    fn a_mirror_is_a_field_of_the_service() {
+        let to = MirrorTo {
+            host: "v2".into(),
+            percent: 25.0,
+            methods: vec!["GET".into()],
+            compare: vec!["content-type".into()],
+        };
+        let set = |to| Action::SetMirrorRoute(MirrorRoute { service_name: "shop".into(), to });
+        let expected = r#"PATCH /services/shop  {"mirror":{"compare_headers":["content-type"],"host":"v2","methods":["GET"],"percent":25.0}}"#;
+        assert_eq!(written(&set(Some(to))), [expected]);
+        assert_eq!(written(&set(None)), [r#"PATCH /services/shop  {"mirror":null}"#]);
     }
 
     #[test]

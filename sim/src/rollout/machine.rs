@@ -135,6 +135,10 @@ impl Machine {
         }
         match self.action() {
             _ if !ok => self.fail("it was refused", now),
+            Some(action) if action.share_of_attempts().is_some() => {
+                self.share_is(false, now);
+                self.end_step(now);
+            }
             Some(Action::Drain { at_most, .. }) => self.state = State::Draining(now + *at_most),
             _ => self.end_step(now),
         }
@@ -285,7 +289,17 @@ impl Machine {
                 self.end_step(now);
                 self.go_back("the steps say so".to_owned(), now);
             }
-            _ => self.order(Task::Admin(calls), Instant::MAX),
+            _ => {
+                self.share_is(true, now);
+                self.order(Task::Admin(calls), Instant::MAX);
+            }
+        }
+    }
+
+    /// Tells the judges the share that the step sets, if it sets one.
+    fn share_is(&mut self, is_under_way: bool, now: Instant) {
+        if let Some(share) = self.action().and_then(Action::share_of_attempts) {
+            self.judging.share_is(share, is_under_way, now);
         }
     }
 

@@ -23,7 +23,7 @@ pub mod strategies;
 mod machine;
 mod output;
 
-pub use action::{Action, HeaderMatch, HeaderRoute, Step, TargetWeight, When};
+pub use action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, TargetWeight, When};
 pub use admin::{AdminCall, calls};
 pub use machine::{Attempted, Machine, Seen};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};

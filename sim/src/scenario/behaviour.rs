@@ -22,6 +22,9 @@ pub(super) fn behaviour(section: &Section<'_>, latency: Latency, respond: Respon
     let optional = |name: &str| section.own(name);
     Behaviour {
         errors: optional("errors").and_then(|node| errors(section, node)),
+        differs: optional("differs")
+            .and_then(|node| number(node, "differs", 0.0, 1.0, section.mistakes))
+            .unwrap_or(0.0),
         places: places(section),
         ready_after: section.duration("ready_after").unwrap_or_default(),
         warmup: optional("warmup").and_then(|node| warmup(section, node)),

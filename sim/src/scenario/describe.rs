@@ -232,6 +232,9 @@ fn limits(behaviour: &Behaviour) -> String {
     if let Some(errors) = behaviour.errors {
         tell(&format_args!("{} of status {}", words::share(errors.share), errors.status));
     }
+    if behaviour.differs > 0.0 {
+        tell(&format_args!("{} with another body", words::share(behaviour.differs)));
+    }
     if let Some(capacity) = capacity {
         tell(&format_args!("{capacity} at once"));
     }

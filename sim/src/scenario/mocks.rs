@@ -22,6 +22,7 @@ pub(super) const SHAPE: Shape = Shape {
         "respond",
         "version",
         "errors",
+        "differs",
         "capacity",
         "queue",
         "discipline",

@@ -40,14 +40,17 @@ pub(super) const SHAPE: Shape = Shape {
         "min_ready",
         "header",
         "values",
+        "fraction",
+        "methods",
+        "compare",
     ],
-    later: &["sticky", "scale", "compare", "fraction", "rings", "salt", "percent"],
+    later: &["sticky", "scale", "rings", "salt", "percent"],
 };
 /// Keys that every strategy has.
 const COMMON: [&str; 6] = ["strategy", "service", "stable", "canary", "at", "on_fail"];
 pub(super) const SHARE: Shape = Shape { what: "a step of a canary", keys: &["weight", "pause"], later: &[] };
 /// Strategies that the format has and this program does not serve yet.
-const LATER: [&str; 3] = ["shadow", "ring", "feature-flag"];
+const LATER: [&str; 2] = ["ring", "feature-flag"];
 
 /// A rollout as the file says it.
 struct Read {
@@ -271,8 +274,29 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         max_unavailable: max_unavailable?,
         min_ready: section.duration("min_ready")?,
         header,
+        fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,
+        methods: methods(section),
+        compare: compared(section),
         route: service.map(|service| route(entities, service)).unwrap_or_default(),
     })
+}
+
+/// The methods that may be copied, those of nothing said by default.
+pub(super) fn methods(section: &Section<'_>) -> Vec<String> {
+    let methods = section.texts("methods");
+    if methods.is_empty() { gateway_core::entity::Mirror::new("").methods } else { methods }
+}
+
+/// The header fields of answers that are compared: those that mocks send and that do not tell one answer from another.
+pub(super) fn compared(section: &Section<'_>) -> Vec<String> {
+    const KNOWN: [&str; 2] = ["content-type", "x-sim-version"];
+    let names: Vec<_> = section.texts("compare").iter().map(|name| name.to_ascii_lowercase()).collect();
+    for name in names.iter().filter(|name| !KNOWN.contains(&name.as_str())) {
+        let message = format!("no mock answers with the header field `{name}`");
+        let help = format!("status and body are always compared; beside them {}", words::quoted(&KNOWN));
+        section.mistakes.note(section.place_of("compare"), message, "nothing to compare", help);
+    }
+    names
 }
 
 /// `steps = [{ weight = 5, pause = "30s" }, ...]`

@@ -81,6 +81,7 @@ const WHOLE: Tree = Tree {
                     ("patch", Form::One(&leaf(&verbs::PATCH))),
                     ("analysis", Form::One(&leaf(&verbs::ANALYSIS))),
                     ("set_header_route", Form::One(&leaf(&verbs::HEADER_ROUTE))),
+                    ("set_mirror_route", Form::One(&leaf(&verbs::MIRROR_ROUTE))),
                     ("wait_until", Form::One(&leaf(&verbs::WAIT_UNTIL))),
                 ],
             }),

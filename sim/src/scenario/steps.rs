@@ -18,6 +18,7 @@ pub(super) const SHAPE: Shape = Shape {
         "set_target",
         "patch",
         "set_header_route",
+        "set_mirror_route",
         "pause",
         "wait_until",
         "analysis",
@@ -28,7 +29,7 @@ pub(super) const SHAPE: Shape = Shape {
         "promote",
         "abort",
     ],
-    later: &["set_mirror_route", "set_canary_scale"],
+    later: &["set_canary_scale"],
 };
 /// All keys but the time.
 const VERBS: &[&str] = SHAPE.keys.split_at(1).1;

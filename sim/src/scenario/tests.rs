@@ -341,8 +341,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("set_host = { service = \"example-service\", host = \"blue\"", "set_hots = {", "unknown key `set_hots`"),
     (
         "set_host = { service = \"example-service\", host = \"blue\" }",
-        "set_mirror_route = \"x\"",
-        "`set_mirror_route` is not served yet",
+        "set_canary_scale = \"x\"",
+        "`set_canary_scale` is not served yet",
     ),
     ("set_host = { service = \"example-service\", host = \"blue\" }", "", "a step does nothing"),
     (

@@ -9,7 +9,7 @@ use super::reader::{Section, Shape};
 use super::values::{self, number, text};
 use super::{rollout, services};
 use crate::plan::MockPlan;
-use crate::rollout::{Action, HeaderMatch, HeaderRoute, Shares, TargetWeight};
+use crate::rollout::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Shares, TargetWeight};
 use crate::words;
 
 pub(super) const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
@@ -21,6 +21,8 @@ pub(super) const TARGETS: Shape =
     Shape { what: "a choice of targets", keys: &["match", "at_most"], later: &[] };
 pub(super) const HEADER_ROUTE: Shape =
     Shape { what: "a header route", keys: &["name", "service", "upstream", "header", "values"], later: &[] };
+pub(super) const MIRROR_ROUTE: Shape =
+    Shape { what: "a mirror", keys: &["service", "upstream", "fraction", "methods", "compare"], later: &[] };
 pub(super) const WAIT_UNTIL: Shape =
     Shape { what: "a condition", keys: &["requests", "at_most"], later: &[] };
 pub(super) const ANALYSIS: Shape =
@@ -62,6 +64,7 @@ impl Known<'_, '_> {
             "patch" => one(patch(section, node)?),
             "pause" => one(Action::Pause(values::duration(node, verb, section.mistakes)?)),
             "set_header_route" => one(self.header_route(section, node)?),
+            "set_mirror_route" => one(self.mirror_route(section, node)?),
             "wait_until" => one(wait_until(section, node)?),
             "analysis" => one(self.analysis(section, node)?),
             "start" | "stop" | "wait_ready" | "drain" => one(self.life_cycle(section, verb, node)?),
@@ -158,6 +161,27 @@ impl Known<'_, '_> {
             }),
             name,
         }))
+    }
+
+    /// `{ service, upstream, fraction, methods, compare }`; with a Service alone it ends.
+    fn mirror_route(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
+        let inner = section.inline("set_mirror_route", node, &MIRROR_ROUTE)?;
+        services::named(&inner, "service", "a mirror is of a Service that does not exist", self.entities)?;
+        let service_name = inner.text("service")?.to_owned();
+        if inner.entries().len() == 1 {
+            return Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: None }));
+        }
+        let host = inner.required_text("upstream", "green").filter(|name| {
+            let message = "a mirror leads to an upstream that does not exist";
+            self.entities.upstreams.check(&inner, "upstream", name, message)
+        });
+        let fraction = match inner.own("fraction") {
+            Some(node) => number(node, "fraction", 0.0, 1.0, section.mistakes)?,
+            None => 1.0,
+        };
+        let (methods, compare) = (rollout::methods(&inner), rollout::compared(&inner));
+        let to = MirrorTo { host: host?.to_owned(), percent: fraction * 100.0, methods, compare };
+        Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }))
     }
 
     fn analysis(&self, section: &Section<'_>, node: &Node) -> Option<Action> {

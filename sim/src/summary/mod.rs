@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod histograms;
 mod lens;
+pub mod mirror;
 mod requests;
 pub mod rollout;
 mod series;
@@ -88,6 +89,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         weights,
         switches,
         rollout,
+        mirror: mirror::mirror(plan, measured),
         faults,
         replications: None,
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Replications;
+use super::mirror::MirrorSummary;
 use super::rollout::RolloutSummary;
 
 /// The version of the names below. A reader must refuse a number it does not know.
@@ -49,6 +50,9 @@ pub struct Summary {
     /// The rollout, in a run that is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutSummary>,
+    /// Copies of requests, in a run that has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<MirrorSummary>,
     /// Each mock target, in file order.
     pub targets: Vec<TargetRow>,
     /// The three slowest answered requests outside warm-up, slowest first.

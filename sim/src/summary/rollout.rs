@@ -22,11 +22,11 @@ pub struct RolloutSummary {
     /// Why it was given up or held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// From the new version's first request, or the first fault that hit it if that came later, to the decision against it.
+    /// From the new version's first request or copy, or the first fault that hit it if that came later, to the decision against it.
     pub detect_ms: Option<f64>,
     /// When it was decided against it.
     pub decided_ms: Option<f64>,
-    /// From there to the last first try that was sent to it.
+    /// From there to the last first try or copy that was sent to it.
     pub rollback_ms: Option<f64>,
     /// Answers of the new version up to the way back: what users saw of it.
     pub exposure: u64,
@@ -147,6 +147,10 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
     let decided = mark(|kind| matches!(kind, MarkKind::Aborted(_))).map(|mark| mark.at);
     let between = |from: Option<Instant>, to: Option<Instant>| Some(ms(Instant::ZERO + to?.since(from?)));
     let SideTally { first_pick, last_pick, .. } = rollout.canary;
+    // The first and the last that it was asked, copies included.
+    let copies = measured.copies.picked;
+    let first_asked = first_pick.into_iter().chain(copies.map(|(first, _)| first)).min();
+    let last_asked = last_pick.max(copies.map(|(_, last)| last));
     Some(RolloutSummary {
         strategy: plan.rollout.strategy.clone(),
         ended: ended(rollout).as_str().to_owned(),
@@ -154,9 +158,9 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
             MarkKind::Aborted(why) | MarkKind::Held(why) => Some(why.clone()),
             _ => None,
         }),
-        detect_ms: between(bad_from(plan, first_pick), decided),
+        detect_ms: between(bad_from(plan, first_asked), decided),
         decided_ms: decided.map(ms),
-        rollback_ms: decided.and_then(|decided| between(Some(decided), last_pick)),
+        rollback_ms: decided.and_then(|decided| between(Some(decided), last_asked)),
         exposure: rollout.canary.answered,
         users_hurt: rollout.hurt.len() as u64,
         users: plan.load.streams.iter().map(|stream| stream.users.count()).sum(),

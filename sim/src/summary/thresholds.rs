@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use super::mirror;
 use super::rollout::RolloutSummary;
 use super::selection::{Selection, is_called, select, tag};
 use super::{Switch, ThresholdResult, WeightRow, WeightTest};
@@ -115,6 +116,7 @@ impl Run<'_> {
             Metric::Rate => return self.rate(),
             Metric::Detect => return self.time_of("nothing was decided", |rollout| rollout.detect_ms),
             Metric::Rollback => return self.time_of("there was no way back", |rollout| rollout.rollback_ms),
+            Metric::Mirror => return self.mirror(aggregation),
             Metric::Weights => return Err("weights are judged by `exact` only".to_owned()),
             _ => {}
         }
@@ -138,6 +140,11 @@ impl Run<'_> {
     }
 
     // === Rollout ===
+
+    fn mirror(&self, aggregation: Aggregation) -> Result<Seen, String> {
+        let n = mirror::asked(&self.measured.copies, aggregation).ok_or_else(|| NO_SAMPLES.to_owned())?;
+        Ok(Seen { value: n as f64, text: words::count(n), unit: Unit::Number })
+    }
 
     fn ends(&self, end: End) -> Judged {
         let Some(rollout) = self.rollout else { return Judged::failed("there was no rollout") };

@@ -185,7 +185,7 @@ impl Parts {
             overrides,
             ..Settings::default()
         };
-        let hooks = hooks(reporters, ids.clone(), on_applied, on_seen);
+        let hooks = hooks(reporters, (ids.clone(), clock.clone()), on_applied, on_seen);
         for (number, node) in plan.gateway.start().into_iter().enumerate() {
             // The first listens where the file says, the others where there is room.
             let free = Settings { proxy: ANY_PORT, admin: ANY_PORT, ..settings.clone() };
@@ -257,7 +257,7 @@ impl Drop for Parts {
 /// Who the gateway tells what: each worker's observer takes one of `reporters`.
 fn hooks(
     reporters: Vec<Reporter>,
-    ids: RequestIds,
+    (ids, clock): (RequestIds, Clock),
     on_applied: mpsc::Sender<Applied>,
     on_seen: mpsc::Sender<Seen>,
 ) -> Hooks {
@@ -266,7 +266,8 @@ fn hooks(
         observer: Arc::new(move |_| {
             let mut reporters = reporters.lock().expect("nobody panics while holding it");
             let reporter = reporters.pop().expect("one reporter for each worker");
-            Rc::new(WorkerObserver::start(reporter, ids.clone(), on_seen.clone())) as Rc<dyn Observer>
+            let (ids, clock) = (ids.clone(), clock.clone());
+            Rc::new(WorkerObserver::start(reporter, ids, clock, on_seen.clone())) as Rc<dyn Observer>
         }),
         // Once the run is over nobody asks what was applied.
         on_applied: Arc::new(move |applied: &Applied| {

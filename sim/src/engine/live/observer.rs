@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use gateway_core::gateway::Attempt;
 use gateway_core::outcome::Outcome;
-use gateway_core::shell::Observer;
+use gateway_core::shell::{Clock, CopyNews, Observer};
 use gateway_core::time::Instant;
 use hyper::HeaderMap;
 
 use super::report::Reporter;
 use crate::load::{RequestIds, ids};
-use crate::measure::{Observation, Pick};
+use crate::measure::{Copied, Observation};
 use crate::rollout::{Attempted, Seen};
 
 /// Between two reports of a worker that sees little.
@@ -24,16 +24,17 @@ const FOREIGN: u64 = u64::MAX;
 pub(super) struct WorkerObserver {
     reporter: Rc<Reporter>,
     ids: RequestIds,
+    clock: Clock,
     /// The rollout's machine is told too.
     seen: Sender<Seen>,
 }
 
 impl WorkerObserver {
     /// An observer that reports until its worker ends. Made on the worker's thread.
-    pub(super) fn start(reporter: Reporter, ids: RequestIds, seen: Sender<Seen>) -> Self {
+    pub(super) fn start(reporter: Reporter, ids: RequestIds, clock: Clock, seen: Sender<Seen>) -> Self {
         let reporter = Rc::new(reporter);
         tokio::task::spawn_local(flush(Rc::clone(&reporter)));
-        Self { reporter, ids, seen }
+        Self { reporter, ids, clock, seen }
     }
 }
 
@@ -55,25 +56,25 @@ impl Observer for WorkerObserver {
         if request != FOREIGN {
             // Once the run is over nobody asks.
             let _ = self.seen.send(Seen::Picked { target: attempt.target });
-            self.reporter.report(Observation::Picked(Pick::of(request, attempt)));
+            self.reporter.report(Observation::picked(request, attempt));
         }
     }
 
     fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) {
         if request != FOREIGN {
-            let (upstream, target) = (attempt.upstream, attempt.target);
-            let attempted = Attempted {
-                at,
-                node: attempt.node,
-                latency: at.since(attempt.began),
-                upstream,
-                target,
-                epoch: attempt.epoch,
-                is_first: attempt.number == 0,
-                outcome,
+            let _ = self.seen.send(Seen::Finished(Attempted::of(attempt, outcome, at)));
+            self.reporter.report(Observation::finished(request, attempt, outcome, at));
+        }
+    }
+
+    fn copied(&self, request: u64, news: CopyNews) {
+        if request != FOREIGN {
+            let copied = match news {
+                CopyNews::Overflow => Copied::Overflow,
+                CopyNews::NoTarget => Copied::NoTarget,
+                CopyNews::Compared(compared) => Copied::Compared(Box::new(compared)),
             };
-            let _ = self.seen.send(Seen::Finished(attempted));
-            self.reporter.report(Observation::Finished { at, upstream, target, outcome });
+            self.reporter.report(Observation::Copied { request, at: self.clock.now(), copied });
         }
     }
 }

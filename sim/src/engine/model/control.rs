@@ -210,7 +210,7 @@ impl World<'_> {
     pub(super) fn is_tcp_probe(&mut self, slot: u32) -> bool {
         self.flights.get(slot).is_some_and(|flight| match &flight.owner {
             Owner::Probe(probe, _) => probe.plan.checks.kind == ProbeKind::Tcp,
-            Owner::Client(..) => false,
+            Owner::Client(..) | Owner::Copy(_) => false,
         })
     }
 

@@ -6,6 +6,7 @@ use gateway_core::health::Probe;
 use gateway_core::outcome::Failure;
 use gateway_core::time::Instant;
 
+use super::copies::Copy;
 use super::job::Job;
 use crate::measure::Ending;
 
@@ -54,6 +55,8 @@ pub(super) type Sent = bool;
 pub(super) enum Owner {
     /// The client, on this connection.
     Client(Job, u32),
+    /// The gateway, which sends a copy elsewhere.
+    Copy(Copy),
     /// A node of the gateway, which probes a target.
     Probe(Probe, u16),
 }
@@ -89,6 +92,8 @@ pub(super) struct Flight {
     pub(super) said: Said,
     /// Tries of the gateway so far.
     pub(super) tries: u32,
+    /// The number of its pair, when it is a copy or has one, until it has told what it came to.
+    pub(super) pair: Option<u64>,
 }
 
 /// No event.
@@ -114,6 +119,7 @@ impl Flights {
             answers: 0,
             said: Said::default(),
             tries: 0,
+            pair: None,
         };
         if let Some(slot) = self.free.pop() {
             self.all[slot as usize] = Some(flight);

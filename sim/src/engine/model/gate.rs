@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Gateway, Next, Rejection};
+use gateway_core::gateway::{Attempt, Gateway, Mirrored, Next, Rejection};
 use gateway_core::outcome::{Failure, Outcome};
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Sent, Stage};
-use crate::measure::{Cause, Ending, Observation, Pick};
+use crate::measure::{Cause, Ending, Observation};
 use crate::rollout::{Attempted, Seen};
 
 /// Idle connections kept for each target and worker, and for how long: the live gateway's.
@@ -87,7 +87,7 @@ impl Gate {
 
 impl World<'_> {
     /// The worker that serves a flight: a connection has one for life.
-    fn worker(&mut self, slot: u32) -> usize {
+    pub(super) fn worker(&mut self, slot: u32) -> usize {
         let (workers, nodes) = (self.gate.workers(), self.nodes.len());
         match self.flights.get(slot).map(|flight| &flight.owner) {
             // Connections go to all nodes by turns, and there to all workers.
@@ -96,12 +96,13 @@ impl World<'_> {
                 let per_node = workers / nodes;
                 node * per_node + turn % per_node
             }
+            Some(Owner::Copy(copy)) => copy.worker,
             _ => 0,
         }
     }
 
     /// The node that a worker belongs to.
-    fn node_of(&self, worker: usize) -> &Arc<Gateway> {
+    pub(super) fn node_of(&self, worker: usize) -> &Arc<Gateway> {
         &self.nodes[worker / (self.gate.workers() / self.nodes.len())]
     }
 
@@ -124,16 +125,30 @@ impl World<'_> {
         let gateway = Arc::clone(self.node_of(worker));
         let (matched, head) = self.heads.route(&gateway, &job.arrival, worker);
         let (rng, now) = (&mut self.rngs[worker], self.now);
-        let begun = matched.and_then(|matched| head.with(|head| gateway.begin(&matched, head, now, rng)));
+        let may_be_copied = !head.has_body();
+        let begun = matched.and_then(|matched| {
+            head.with(|head| {
+                let own = gateway.begin(&matched, head, now, rng)?;
+                let copy =
+                    if may_be_copied { gateway.mirror(&matched, head, &own, now, rng) } else { Mirrored::No };
+                Ok((own, copy, matched.preserve_host))
+            })
+        });
         match begun {
-            Ok(attempt) => self.dispatch(slot, job.arrival.index, attempt),
+            Ok((attempt, copy, preserve_host)) => {
+                let copy = self.pair(slot, job.arrival, copy, preserve_host);
+                self.dispatch(slot, job.arrival.index, attempt);
+                if let Some(copy) = copy {
+                    self.send_copy(copy);
+                }
+            }
             Err(rejection) => self.reply(slot, Ending::Dropped(refusal(rejection))),
         }
     }
 
     /// Sends an attempt to its target.
-    fn dispatch(&mut self, slot: u32, index: u64, attempt: Attempt) {
-        self.see(Observation::Picked(Pick::of(index, &attempt)));
+    pub(super) fn dispatch(&mut self, slot: u32, index: u64, attempt: Attempt) {
+        self.see(Observation::picked(index, &attempt));
         self.machine.observe(Seen::Picked { target: attempt.target });
         let mock = self.mock_of.get(&attempt.target).copied();
         let worker = self.worker(slot);
@@ -202,7 +217,7 @@ impl World<'_> {
 
     /// An answer is over.
     pub(super) fn body_back(&mut self, slot: u32) {
-        let worker = self.worker(slot);
+        let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
         let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
         let Some(attempt) = flight.attempt.take() else { return };
@@ -215,7 +230,7 @@ impl World<'_> {
             Outcome::Answered { status: said.status }
         };
         // An answer that began is never tried again.
-        drop(self.finish(worker, attempt, outcome));
+        drop(self.finish(index, worker, attempt, outcome));
         if !said.closes && !said.truncated {
             let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
             if pool.len() >= IDLE_MAX {
@@ -235,12 +250,12 @@ impl World<'_> {
     /// An attempt has failed: the gateway tries elsewhere, or says so.
     pub(super) fn fail(&mut self, slot: u32, cause: Failure, sent: Sent) {
         self.gate.wait_no_more(slot);
-        let worker = self.worker(slot);
+        let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
         let Some(attempt) = flight.attempt.take() else { return };
         let has_begun = cause == Failure::ResetMidBody;
         let outcome = Outcome::Failed { cause, sent, replayable: !has_begun };
-        match self.finish(worker, attempt, outcome) {
+        match self.finish(index, worker, attempt, outcome) {
             Some(next) => {
                 if let Some(&mut job) = self.job(slot) {
                     self.dispatch(slot, job.arrival.index, next);
@@ -257,29 +272,21 @@ impl World<'_> {
     /// Word has come that the client has gone.
     pub(super) fn client_gone(&mut self, slot: u32) {
         self.gate.wait_no_more(slot);
-        let worker = self.worker(slot);
+        self.compare(slot, None);
+        let (index, worker) = (self.request(slot), self.worker(slot));
         if let Some(attempt) = self.flights.end(slot).and_then(|flight| flight.attempt) {
             // Nobody is left for another try.
-            drop(self.finish(worker, attempt, Outcome::ClientGone));
+            drop(self.finish(index, worker, attempt, Outcome::ClientGone));
         }
     }
 
     /// Hands an attempt back to the gateway; the next one, if there is one.
-    fn finish(&mut self, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
-        let (upstream, target) = (attempt.upstream, attempt.target);
-        let attempted = Attempted {
-            at: self.now,
-            latency: self.now.since(attempt.began),
-            node: attempt.node,
-            upstream,
-            target,
-            epoch: attempt.epoch,
-            is_first: attempt.number == 0,
-            outcome,
-        };
+    fn finish(&mut self, index: u64, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
+        let attempted = Attempted::of(&attempt, outcome, self.now);
+        let seen = Observation::finished(index, &attempt, outcome, self.now);
         let next =
             Arc::clone(self.node_of(worker)).finish(attempt, outcome, self.now, &mut self.rngs[worker]);
-        self.see(Observation::Finished { at: self.now, upstream, target, outcome });
+        self.see(seen);
         self.machine.observe(Seen::Finished(attempted));
         self.hear_news();
         match next {
@@ -288,8 +295,22 @@ impl World<'_> {
         }
     }
 
-    /// What the client gets goes out.
+    /// The request that a flight carries; that of a probe is none of the run's.
+    fn request(&mut self, slot: u32) -> u64 {
+        match self.flights.get(slot).map(|flight| &flight.owner) {
+            Some(Owner::Client(job, _)) => job.arrival.index,
+            Some(Owner::Copy(copy)) => copy.arrival.index,
+            Some(Owner::Probe(..)) | None => u64::MAX,
+        }
+    }
+
+    /// What the client gets goes out; a copy has no client.
     fn reply(&mut self, slot: u32, ending: Ending) {
+        self.compare(slot, Some(ending));
+        if self.is_copy(slot) {
+            self.flights.end(slot);
+            return;
+        }
         let hop = self.hop(slot, 5);
         self.enter(slot, Stage::ToClient(ending), self.now + hop);
     }

@@ -11,7 +11,7 @@ use gateway_core::request::{Head, HeaderLookup, Headers};
 use gateway_core::rng;
 
 use crate::load::{Arrival, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids};
-use crate::mock::{self, Respond, Seen};
+use crate::mock::{self, Answer, Respond, Seen};
 
 /// All kinds of requests of a run.
 #[derive(Debug)]
@@ -178,6 +178,25 @@ impl Heads {
         }
     }
 
+    /// What a target that sees this `host`, or else the client's, says to a request without a body.
+    pub(super) fn answer(
+        &mut self,
+        arrival: &Arrival,
+        host: Option<&str>,
+        say: impl FnOnce(&Seen<'_>) -> Answer,
+    ) -> Answer {
+        self.fill(arrival);
+        let kind = &self.kinds[arrival.kind];
+        let own = kind.fields.iter().map(|(name, text)| (name.as_str(), text.now.as_str()));
+        let fields: Vec<_> = match host {
+            Some(host) => own.filter(|(name, _)| *name != "host").chain([("host", host)]).collect(),
+            None => own.collect(),
+        };
+        let text = kind.path.now.as_str();
+        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        say(&Seen { method: &kind.method, path, query, headers: &fields, body: &[] })
+    }
+
     /// A request was answered with this cookie.
     pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str) {
         if let Some(cookies) = &mut self.cookies[arrival.stream] {
@@ -199,6 +218,11 @@ pub(super) struct RequestHead<'a> {
 impl RequestHead<'_> {
     fn ask(&self, gateway: &Gateway, worker: usize) -> Result<RouteMatch, Rejection> {
         self.with(|head| gateway.route(worker, head))
+    }
+
+    /// Whether there is something behind it.
+    pub(super) fn has_body(&self) -> bool {
+        self.kind.body > 0
     }
 
     /// Calls `then` with the head.

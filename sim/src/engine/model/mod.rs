@@ -11,6 +11,7 @@
 mod calendar;
 mod client;
 mod control;
+mod copies;
 mod deadlines;
 mod flight;
 mod gate;
@@ -33,6 +34,7 @@ use rustc_hash::FxHashMap;
 
 use self::calendar::{Calendar, Entry, Event};
 use self::client::Client;
+use self::copies::Copies;
 use self::flight::{Flights, NEVER, Owner, Stage};
 use self::gate::Gate;
 use self::heads::Heads;
@@ -67,6 +69,7 @@ struct World<'a> {
     nodes: Vec<Arc<Gateway>>,
     gate: Gate,
     heads: Heads,
+    copies: Copies,
     sites: Vec<Site>,
     /// The mock behind each target.
     mock_of: FxHashMap<TargetId, u32>,
@@ -111,6 +114,7 @@ impl<'a> World<'a> {
             nodes: plan.gateway.start(),
             gate: Gate::new(workers, plan.mocks.len()),
             heads: Heads::new(&plan.load, seed, count, workers),
+            copies: Copies::default(),
             sites: sites
                 .map(|(number, (mock, is_there))| Site::new(number, mock, is_there, &faults, seed))
                 .collect(),
@@ -266,6 +270,7 @@ impl<'a> World<'a> {
         let Some(flight) = self.flights.get(slot) else { return Duration::ZERO };
         let (name, number, attempt) = match &flight.owner {
             Owner::Client(job, _) => (const { rng::fnv1a("model/hop") }, job.arrival.index, job.attempt),
+            Owner::Copy(copy) => (const { rng::fnv1a("model/copy") }, copy.arrival.index, 0),
             Owner::Probe(probe, node) => (const { rng::fnv1a("model/probe") }, probe.id, u32::from(*node)),
         };
         let try_of = u64::from(attempt) << 40 | u64::from(flight.tries) << 8 | leg;

@@ -95,9 +95,13 @@ impl World<'_> {
             return self.enter_unless_never(slot, Stage::ToTarget, mended);
         }
         let mock = flight.mock;
-        if let Owner::Client(job, _) = &flight.owner {
-            let request = job.arrival.index;
-            self.see(Observation::Served { request, mock, at: now });
+        let request = match &flight.owner {
+            Owner::Client(job, _) => Some((job.arrival.index, false)),
+            Owner::Copy(copy) => Some((copy.arrival.index, true)),
+            Owner::Probe(..) => None,
+        };
+        if let Some((request, is_copy)) = request {
+            self.see(Observation::served(request, mock, is_copy, now));
         }
         self.take_up(slot);
     }
@@ -114,6 +118,8 @@ impl World<'_> {
             Owner::Client(job, _) => {
                 (job.arrival.index, job.attempt == 1 && !job.is_second && flight.tries == 1)
             }
+            // A copy demands what its request does.
+            Owner::Copy(copy) => (copy.arrival.index, true),
             Owner::Probe(..) => {
                 site.strangers -= 1;
                 (site.strangers, true)
@@ -207,7 +213,11 @@ impl World<'_> {
         }
         let Some((flight, site)) = self.site(slot) else { return (false, Duration::ZERO) };
         let respond = site.target.behaviour().respond;
-        let kind = if let Owner::Client(job, _) = &flight.owner { Some(job.arrival.kind) } else { None };
+        let kind = match &flight.owner {
+            Owner::Client(job, _) => Some(job.arrival.kind),
+            Owner::Copy(copy) => Some(copy.arrival.kind),
+            Owner::Probe(..) => None,
+        };
         let kind = kind.filter(|_| !flight.said.is_bare);
         let length = kind.map_or(0, |kind| self.heads.answer_length(kind, respond));
         let truncated = truncates && length > 0;

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::load::Numbering;
 use crate::measure::books::Books;
 use crate::measure::cells::{Cell, Parts};
+use crate::measure::copies::Copies;
 use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
 use crate::measure::lens::{Lenses, Near};
@@ -25,7 +26,7 @@ use crate::measure::rollout::MeasuredRollout;
 use crate::measure::series::{Bins, Grid};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
-use crate::measure::{Cause, Conditions, Ending, Observation, Pick, Record, StepMoments};
+use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
 use crate::plan::{Engine, Plan};
 use crate::rollout::{self, Step};
 
@@ -46,6 +47,7 @@ pub struct Recorder {
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
     pub(in crate::measure) rollout: MeasuredRollout,
     pub(in crate::measure) books: Books,
+    pub(in crate::measure) copies: Copies,
     pub(in crate::measure) lenses: Lenses,
     /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
     pub(in crate::measure) intended: Vec<Vec<Instant>>,
@@ -143,6 +145,7 @@ impl Recorder {
                 &plan.rollout,
                 (plan.gateway.routing_lag(), plan.gateway.target_lag()),
             ),
+            copies: Copies::default(),
             lenses: Lenses::default(),
             books: Books::new(facts.count),
             intended: vec![Vec::new(); plan.load.streams.len()],
@@ -249,6 +252,13 @@ impl Recorder {
             }
             Observation::Hedged { request, at: _ } => {
                 self.again[self.facts.numbering.kind(*request)].hedges += 1;
+            }
+            Observation::Copied { request, at, copied } => {
+                if let Copied::Sent(pick) = copied {
+                    // The balancer dealt it out like any other.
+                    self.weights.picked(pick, self.bins.grid);
+                }
+                self.copies.count(*request, *at, copied);
             }
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
@@ -385,6 +395,7 @@ fn moment(seen: &Observation) -> Instant {
         Observation::Picked(pick) => pick.at,
         Observation::Finished { at, .. }
         | Observation::Retried { at, .. }
+        | Observation::Copied { at, .. }
         | Observation::Hedged { at, .. } => *at,
         Observation::Ended(record) => record.done.max(record.intended),
         // Neither depends on any switch.

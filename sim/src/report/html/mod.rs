@@ -3,6 +3,7 @@
 
 mod figure;
 mod load;
+mod mirror;
 mod nodes;
 mod rollout;
 mod table;
@@ -35,6 +36,7 @@ pub fn page(summary: &Summary) -> String {
         timeline(&mut out, summary);
         spectrum(&mut out, summary);
         rollout::section(&mut out, summary);
+        mirror::section(&mut out, summary);
         switches(&mut out, summary);
         markup!(out, "\n<section id=\"tables\"><h2>Tables</h2>" [tables::all(summary)] "</section>");
     }
@@ -67,6 +69,9 @@ fn header(out: &mut Markup, summary: &Summary) {
         out.tag("<a href=\"#timeline\">Timeline</a><a href=\"#spectrum\">Percentiles</a>");
         if summary.rollout.is_some() {
             out.tag("<a href=\"#rollout\">The rollout</a>");
+        }
+        if summary.mirror.is_some() {
+            out.tag("<a href=\"#mirror\">The mirror</a>");
         }
         if !summary.switches.is_empty() {
             out.tag("<a href=\"#switch\">The switch</a>");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_core::gateway::NewEpoch;
+use gateway_core::gateway::{Attempt, NewEpoch};
 use gateway_core::id::{Epoch, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -32,6 +32,22 @@ pub struct Attempted {
     pub outcome: Outcome,
 }
 
+impl Attempted {
+    /// What `attempt` was, that ended so at `at`.
+    pub fn of(attempt: &Attempt, outcome: Outcome, at: Instant) -> Self {
+        Self {
+            at,
+            latency: at.since(attempt.began),
+            node: attempt.node,
+            upstream: attempt.upstream,
+            target: attempt.target,
+            epoch: attempt.epoch,
+            is_first: attempt.number == 0,
+            outcome,
+        }
+    }
+}
+
 /// All analyses of a rollout.
 #[derive(Debug)]
 pub(super) struct Judging {
@@ -43,6 +59,8 @@ pub(super) struct Judging {
     initial_share: f64,
     /// The canary's share in each epoch that has begun since at each node.
     shares: FxHashMap<(u16, UpstreamId, Epoch), f64>,
+    /// The canary's share of attempts from each moment on, as steps set it where no weights do; in order.
+    by_steps: Vec<(Instant, f64)>,
     /// First tries so far, of both and of the canary.
     tries: (u64, u64),
     /// The analysis that the step under way waits for.
@@ -75,6 +93,7 @@ impl Judging {
             shared: rollout.shared,
             initial_share: rollout.initial_share,
             shares: FxHashMap::default(),
+            by_steps: Vec::new(),
             tries: (0, 0),
             asked: None,
             has_word: false,
@@ -139,13 +158,26 @@ impl Judging {
         }
     }
 
-    /// The canary's share of picks when an attempt was picked. Where no weights divide requests it is what it was so far.
+    /// A step sets the canary's share of attempts, from `now` on. While it `is_under_way` the larger of the old and the new one
+    /// counts: a share that is too large only ever speaks for the canary.
+    pub(super) fn share_is(&mut self, share: f64, is_under_way: bool, now: Instant) {
+        let before = self.by_steps.last().map_or(0.0, |&(_, share)| share);
+        self.by_steps.push((now, if is_under_way { share.max(before) } else { share }));
+    }
+
+    /// The canary's share of picks when an attempt was picked: by weights, or by the last step that set one. Where neither
+    /// divides requests it is what it was so far.
     fn share(&self, attempted: &Attempted) -> f64 {
         let Attempted { node, epoch, .. } = *attempted;
         let known = attempted.upstream.and_then(|upstream| self.shares.get(&(node, upstream, epoch)));
-        match known {
-            Some(&share) if attempted.upstream == self.shared => share,
-            None if attempted.upstream == self.shared => self.initial_share,
+        let picked = attempted.at.as_nanos().saturating_sub(attempted.latency.as_nanos() as u64);
+        let step = self.by_steps.iter().rfind(|(from, _)| from.as_nanos() <= picked);
+        match (known, step) {
+            (Some(&share), _) if attempted.upstream == self.shared => share,
+            (None, _) if attempted.upstream.is_some() && attempted.upstream == self.shared => {
+                self.initial_share
+            }
+            (_, Some(&(_, share))) if share > 0.0 => share,
             _ if self.tries.0 == 0 => 0.0,
             _ => self.tries.1 as f64 / self.tries.0 as f64,
         }

@@ -7,10 +7,11 @@ mod dark;
 mod linear;
 mod recreate;
 mod rolling;
+mod shadow;
 
 use std::time::Duration;
 
-use super::action::{Action, HeaderMatch, HeaderRoute, Step, When};
+use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, When};
 use super::versions::{Version, Versions};
 
 /// How long a version may take to accept connections, before the rollout has failed.
@@ -32,7 +33,7 @@ pub struct Strategy {
 }
 
 /// All strategies.
-pub const ALL: [Strategy; 7] = [
+pub const ALL: [Strategy; 8] = [
     recreate::STRATEGY,
     blue_green::STRATEGY,
     canary::STRATEGY,
@@ -40,6 +41,7 @@ pub const ALL: [Strategy; 7] = [
     rolling::STRATEGY,
     ab::STRATEGY,
     dark::STRATEGY,
+    shadow::STRATEGY,
 ];
 
 /// What a `[rollout]` says beside its strategy and its versions.
@@ -65,6 +67,12 @@ pub struct Settings {
     pub min_ready: Duration,
     /// The header and its values by which requests are told apart.
     pub header: Option<(String, Vec<String>)>,
+    /// The share of requests that are copied, 0 to 1.
+    pub fraction: f64,
+    /// The methods that may be.
+    pub methods: Vec<String>,
+    /// Header fields of answers that are compared.
+    pub compare: Vec<String>,
     /// The fields of the Route that leads to the Service.
     pub route: serde_json::Map<String, serde_json::Value>,
 }
@@ -127,6 +135,21 @@ fn set_route(versions: &Versions, settings: &Settings) -> Option<Action> {
 
 fn unset_route(versions: &Versions) -> Action {
     Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: None })
+}
+
+/// Copies requests for the new version.
+fn set_mirror(versions: &Versions, settings: &Settings) -> Action {
+    let to = MirrorTo {
+        host: host(versions, &versions.canary),
+        percent: settings.fraction * 100.0,
+        methods: settings.methods.clone(),
+        compare: settings.compare.clone(),
+    };
+    Action::SetMirrorRoute(MirrorRoute { service_name: versions.service_name.clone(), to: Some(to) })
+}
+
+fn unset_mirror(versions: &Versions) -> Action {
+    Action::SetMirrorRoute(MirrorRoute { service_name: versions.service_name.clone(), to: None })
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ fn settings() -> Settings {
         max_unavailable: 0,
         min_ready: Duration::ZERO,
         header: Some(("x-tester".into(), vec!["yes".into()])),
+        fraction: 0.5,
+        methods: vec!["GET".into()],
+        compare: Vec::new(),
         route: serde_json::Map::new(),
     }
 }
@@ -73,6 +76,8 @@ fn each_strategy_is_a_list_of_steps() {
         told("ab", &versions, &settings()),
         of(&[&start, &[route, pause, "promote", "set_host shop -> v2", unset], &leave])
     );
+    let mirror = ["set_mirror_route shop: ½ -> v2", pause, "set_mirror_route shop: gone"];
+    assert_eq!(told("shadow", &versions, &settings()), of(&[&start, &mirror, &leave]));
     assert_eq!(told("dark", &versions, &settings()), of(&[&start, &[route, pause, unset], &leave]));
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use gateway_core::shell::Clock;
+use gateway_core::shell::{Clock, MIRROR_HEADER};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -20,7 +20,7 @@ use crate::engine::live::alarm::Alarm;
 use crate::engine::live::seal::{BODY, Seal};
 use crate::load::ids;
 use crate::measure::Observation;
-use crate::mock::{self, Fate, Full, Manner, Seen, Target};
+use crate::mock::{Fate, Full, Manner, Seen, Target};
 use crate::plan::MockPlan;
 
 /// The header that says which version it is.
@@ -87,12 +87,14 @@ impl Server {
         let at = self.clock.now();
         let id = request.headers().get(ids::HEADER).cloned();
         let index = id.as_ref().and_then(|id| self.shared.ids.index(id.as_bytes()));
+        let is_copy = request.headers().contains_key(MIRROR_HEADER);
         if let Some(request) = index {
             let mock = self.target.number() as u32;
-            self.shared.reporter.report(Observation::Served { request, mock, at });
+            self.shared.reporter.report(Observation::served(request, mock, is_copy, at));
         }
         let number = match index {
-            Some(request) => (request, self.shared.visits.borrow_mut().is_new(request)),
+            // A copy demands what its request does, whichever comes first.
+            Some(request) => (request, is_copy || self.shared.visits.borrow_mut().is_new(request)),
             None => (self.strangers.replace(self.strangers.get() - 1), true),
         };
         let (parts, body) = request.into_parts();
@@ -131,7 +133,7 @@ impl Server {
         let response = match (served, error.map(StatusCode::from_u16)) {
             (Err(Full), _) => bare(line, StatusCode::SERVICE_UNAVAILABLE),
             (Ok(()), Some(Ok(status))) => bare(line, status),
-            (Ok(()), _) => self.answer(line, parts, body),
+            (Ok(()), _) => self.answer(line, request, parts, body),
         };
         Ok(self.in_manner(line, response))
     }
@@ -145,7 +147,7 @@ impl Server {
         }
     }
 
-    fn answer(&self, line: &Rc<Line>, parts: &request::Parts, body: &[u8]) -> Response<Said> {
+    fn answer(&self, line: &Rc<Line>, request: u64, parts: &request::Parts, body: &[u8]) -> Response<Said> {
         let headers: Vec<_> =
             parts.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or(""))).collect();
         let seen = Seen {
@@ -155,7 +157,7 @@ impl Server {
             headers: &headers,
             body,
         };
-        let answer = mock::answer(self.target.behaviour().respond, &seen);
+        let answer = self.target.answer(request, &seen);
         let seal = Seal::of(&answer.body);
         let mut response = Response::new(Said::new(line, answer.body));
         if let Ok(seal) = HeaderValue::try_from(seal.written()) {

@@ -329,7 +329,7 @@ impl World<'_> {
     pub(super) fn job(&mut self, slot: u32) -> Option<&mut Job> {
         match &mut self.flights.get(slot)?.owner {
             Owner::Client(job, _) => Some(job),
-            Owner::Probe(..) => None,
+            Owner::Copy(_) | Owner::Probe(..) => None,
         }
     }
 

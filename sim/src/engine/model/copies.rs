@@ -1,0 +1,134 @@
+//! Copies of requests in a modelled run: flights of the gateway's own that nobody waits for, and the answers to a request and to
+//! its copy held side by side. Who is copied the gateway says.
+
+use gateway_core::gateway::{Attempt, Fingerprint, Mirrored, Pair};
+use rustc_hash::FxHashMap;
+
+use super::World;
+use super::flight::Owner;
+use crate::load::Arrival;
+use crate::measure::{Copied, Ending, Observation};
+use crate::mock::Seen;
+
+/// Requests with a copy under way.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    open: FxHashMap<u64, Open>,
+    next: u64,
+}
+
+/// A request and its copy.
+#[derive(Debug)]
+struct Open {
+    pair: Pair,
+    /// The header fields that are compared.
+    headers: Vec<String>,
+    /// Whether targets see the client's `Host`.
+    preserve_host: bool,
+}
+
+/// The copy of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copy {
+    pub(super) arrival: Arrival,
+    /// The gateway's worker that carries it.
+    pub(super) worker: usize,
+}
+
+/// A copy that is picked and not yet on its way.
+pub(super) struct Picked {
+    attempt: Attempt,
+    pair: u64,
+    copy: Copy,
+}
+
+impl World<'_> {
+    /// What the gateway says of the copy of a flight's request; to be sent once the request itself is on its way.
+    pub(super) fn pair(
+        &mut self,
+        slot: u32,
+        arrival: Arrival,
+        mirrored: Mirrored,
+        preserve_host: bool,
+    ) -> Option<Picked> {
+        let lost = match mirrored {
+            Mirrored::No => return None,
+            Mirrored::To(attempt) => return Some(self.open_pair(slot, arrival, attempt, preserve_host)),
+            Mirrored::Overflow => Copied::Overflow,
+            Mirrored::NoTarget => Copied::NoTarget,
+        };
+        self.see(Observation::Copied { request: arrival.index, at: self.now, copied: lost });
+        None
+    }
+
+    fn open_pair(&mut self, slot: u32, arrival: Arrival, attempt: Attempt, preserve_host: bool) -> Picked {
+        let worker = self.worker(slot);
+        let pair = self.copies.next;
+        self.copies.next += 1;
+        let view = self.node_of(worker).view_of(worker);
+        let mirror = view.service(attempt.service).and_then(|service| service.mirror.as_ref());
+        let headers = mirror.map(|mirror| mirror.compare_headers.clone()).unwrap_or_default();
+        drop(view);
+        self.copies.open.insert(pair, Open { pair: Pair::default(), headers, preserve_host });
+        if let Some(flight) = self.flights.get(slot) {
+            flight.pair = Some(pair);
+        }
+        Picked { attempt, pair, copy: Copy { arrival, worker } }
+    }
+
+    /// Sends a copy on its way.
+    pub(super) fn send_copy(&mut self, picked: Picked) {
+        let Picked { attempt, pair, copy } = picked;
+        let slot = self.flights.begin(Owner::Copy(copy));
+        if let Some(flight) = self.flights.get(slot) {
+            flight.pair = Some(pair);
+        }
+        self.dispatch(slot, copy.arrival.index, attempt);
+    }
+
+    pub(super) fn is_copy(&mut self, slot: u32) -> bool {
+        self.flights.get(slot).is_some_and(|flight| matches!(flight.owner, Owner::Copy(_)))
+    }
+
+    /// What a request or its copy has come to; each tells it once.
+    pub(super) fn compare(&mut self, slot: u32, ending: Option<Ending>) {
+        let Some(flight) = self.flights.get(slot) else { return };
+        let Some(pair) = flight.pair.take() else { return };
+        let (arrival, is_copy) = match &flight.owner {
+            Owner::Client(job, _) => (job.arrival, false),
+            Owner::Copy(copy) => (copy.arrival, true),
+            Owner::Probe(..) => return,
+        };
+        let print = match ending {
+            Some(Ending::Answered(_)) => self.print(slot, &arrival, pair),
+            _ => None,
+        };
+        let Some(open) = self.copies.open.get_mut(&pair) else { return };
+        let compared = if is_copy { open.pair.copy(print) } else { open.pair.own(print) };
+        if let Some(compared) = compared {
+            self.copies.open.remove(&pair);
+            let copied = Copied::Compared(Box::new(compared));
+            self.see(Observation::Copied { request: arrival.index, at: self.now, copied });
+        }
+    }
+
+    /// What a flight's answer is compared by.
+    fn print(&mut self, slot: u32, arrival: &Arrival, pair: u64) -> Option<Fingerprint> {
+        let flight = self.flights.get(slot)?;
+        let (said, mock) = (flight.said, flight.mock);
+        let (target, plan) = (&self.sites.get(mock as usize)?.target, self.plan.mocks.get(mock as usize)?);
+        let open = self.copies.open.get(&pair)?;
+        let host = if open.preserve_host { None } else { Some(plan.name.as_str()) };
+        let say = |seen: &Seen<'_>| target.answer(arrival.index, seen);
+        let answer = (!said.is_bare).then(|| self.heads.answer(arrival, host, say));
+        let value = |name: &String| match name.as_str() {
+            "x-sim-version" => Some(plan.version.clone()),
+            "content-type" => answer.as_ref().map(|answer| answer.content_type.to_owned()),
+            _ => None,
+        };
+        let headers = open.headers.iter().map(|name| (name.clone(), value(name))).collect();
+        let mut print = Fingerprint::new(said.status, headers);
+        print.add(answer.as_ref().map_or(&[], |answer| &answer.body));
+        Some(print)
+    }
+}
