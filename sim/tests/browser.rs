@@ -12,23 +12,30 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::rendered;
+use support::{rendered, sim, told};
 
-/// Asks the page how wide it is, what it has fetched, and what a hover reads out; the answer comes back as its title.
+/// Asks the page how wide it is, what it has fetched, and what a hover reads out; tells whoever has the page in a frame.
 const PROBE: &str = "<script>addEventListener('load', () => { \
     const plot = document.querySelector('#timeline .plot').getBoundingClientRect(); \
     document.querySelector('#timeline .timeline').dispatchEvent(new PointerEvent('pointermove', \
       { clientX: plot.left + plot.width / 2, clientY: plot.top })); \
-    document.title = JSON.stringify({ wide: document.documentElement.scrollWidth, window: innerWidth, \
+    parent.postMessage(JSON.stringify({ dark: matchMedia('(prefers-color-scheme: dark)').matches, wide: document.documentElement.scrollWidth, window: innerWidth, \
       plots: document.querySelectorAll('svg[role=img]').length, \
       fetched: performance.getEntriesByType('resource').length, \
-      hover: [...document.querySelectorAll('#timeline output')].map(o => o.textContent).join('; ') }); \
+      hover: [...document.querySelectorAll('#timeline output')].map(o => o.textContent).join('; ') }), '*'); \
     });</script>";
 
 /// Asks axe what it objects to.
 const AXE: &str = "<script>addEventListener('load', () => axe.run().then(found => { \
-    document.title = JSON.stringify(found.violations.map(v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 150)])); \
+    parent.postMessage(JSON.stringify(found.violations.map( \
+      v => [v.id, v.nodes.length, v.nodes[0].html.slice(0, 150)])), '*'); \
     }));</script>";
+
+/// The page in a frame, since a window cannot be narrower than 500 pixels; what the page tells becomes the title.
+const FRAME: &str = "<!doctype html><title>it told nothing</title>\
+    <style>:root { color-scheme: light dark } body { margin: 0 } iframe { border: 0 }</style>\
+    <script>addEventListener('message', told => document.title = told.data)</script>\
+    <iframe title='report' src='PAGE' height='900' width='WIDTH'></iframe>";
 
 /// Says that a test was skipped, past the test harness, which would keep a passing test's words to itself.
 fn skip(why: &str) {
@@ -43,15 +50,18 @@ struct Seen {
     log: Vec<String>,
 }
 
-/// Opens the page in Chromium with these flags; `None` where there is no Chromium, which in CI is a failure.
-fn browse(page: &Path, flags: &[&str]) -> Option<Seen> {
+/// Opens a page so wide in Chromium; `None` where there is no Chromium, which in CI is a failure.
+fn browse(page: &Path, width: u32, is_dark: bool) -> Option<Seen> {
     let profile = tempfile::tempdir().unwrap();
+    let frame = page.with_file_name("frame.html");
+    let name = page.file_name().unwrap().to_str().unwrap();
+    fs::write(&frame, FRAME.replace("WIDTH", &width.to_string()).replace("PAGE", name)).unwrap();
     let output = Command::new("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"])
-        .args(["--dump-dom", "--virtual-time-budget=60000"])
-        .args(flags)
+        .args(["--dump-dom", "--virtual-time-budget=60000", "--window-size=1700,900"])
+        .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!is_dark)))
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}", page.display()))
+        .arg(format!("file://{}", frame.display()))
         .output();
     let Ok(output) = output else {
         assert!(std::env::var("CI").is_err(), "Chromium is missing, and in CI it must not be");
@@ -70,9 +80,10 @@ fn the_report_fits_a_desk_and_a_phone_and_nothing_complains() {
     let folder = rendered();
     let page = folder.path().join("report.html");
     fs::write(&page, fs::read_to_string(&page).unwrap() + PROBE).unwrap();
-    for width in [1280, 500] {
-        let Some(seen) = browse(&page, &[&format!("--window-size={width},900")]) else { return };
+    for (width, is_dark) in [(1600, false), (1280, true), (390, false), (360, true)] {
+        let Some(seen) = browse(&page, width, is_dark) else { return };
         let told: serde_json::Value = serde_json::from_str(&seen.title).unwrap();
+        assert_eq!((&told["window"], &told["dark"]), (&width.into(), &is_dark.into()), "{told}");
         assert!(told["wide"].as_u64() <= told["window"].as_u64(), "{told}");
         assert!(told["plots"].as_u64() >= Some(10), "{told}");
         assert_eq!(told["fetched"], 0, "{told}");
@@ -92,14 +103,29 @@ fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
         return;
     };
     let axe = fs::read_to_string(Path::new(&readers).join("axe.min.js")).unwrap();
-    let folder = rendered();
-    let page = folder.path().join("report.html");
-    let text = fs::read_to_string(&page).unwrap();
-    fs::write(&page, format!("{text}<script>{axe}</script>{AXE}")).unwrap();
-    for (width, dark) in [(1280, true), (1280, false), (500, true), (500, false)] {
-        let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
-        let Some(seen) = browse(&page, &[&format!("--window-size={width},900"), &scheme]) else { return };
-        assert_eq!(seen.title, "[]", "{width} pixels, dark: {dark}");
+    let (folder, out) = (rendered(), tempfile::tempdir().unwrap());
+    let made = |arguments: &[&str], page: &str| {
+        let arguments =
+            [arguments, &["-q", "--engine", "model", "--out", out.path().to_str().unwrap()]].concat();
+        let (code, _, stderr) = told(&sim(&arguments).output().unwrap());
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        out.path().join(page)
+    };
+    let versions = ["--vary", "upstreams[0].algorithm=round-robin,random", "--repeat", "3"];
+    for page in [
+        folder.path().join("report.html"),
+        made(&["run", "scenarios/canary_bad.toml"], "canary-bad/latest/report.html"),
+        made(
+            &[&["compare", "scenarios/blue_green.toml"], &versions[..]].concat(),
+            "blue-green/latest/compare.html",
+        ),
+    ] {
+        let text = fs::read_to_string(&page).unwrap();
+        fs::write(&page, format!("{text}<script>{axe}</script>{AXE}")).unwrap();
+        for (width, is_dark) in [(1280, true), (1280, false), (390, true), (390, false)] {
+            let Some(seen) = browse(&page, width, is_dark) else { return };
+            assert_eq!(seen.title, "[]", "{} at {width} pixels, dark: {is_dark}", page.display());
+        }
     }
 }
 

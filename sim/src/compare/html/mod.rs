@@ -165,12 +165,15 @@ fn effects(out: &mut Markup, comparison: &Comparison) {
     out.tag("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Effects\"><table><thead><tr><th scope=\"col\">condition</th><th scope=\"col\">what</th><th scope=\"col\">change (95 % interval)</th>");
     out.tag("<th scope=\"col\" class=\"n\">p</th><th scope=\"col\" class=\"n\">effect A</th><th scope=\"col\" class=\"n\">seeds</th></tr></thead><tbody>");
     for condition in &comparison.conditions {
+        // Where nothing but the choice varies there is one condition, without a name.
+        let name =
+            if condition.name.is_empty() { "the only one".to_owned() } else { words::plain(&condition.name) };
         for row in &condition.rows {
             let Some(found) = row.against.get(by).and_then(Option::as_ref) else { continue };
             let p = found.p_value.map_or_else(|| words::NOTHING.to_owned(), p_value);
             let effect =
                 found.effect.map_or_else(|| words::NOTHING.to_owned(), |effect| words::decimal(effect, 2));
-            markup!(out, "<tr><th scope=\"row\">" (words::plain(&condition.name)) "</th><td>" (words::plain(&row.name)) "</td><td>" [against(comparison, row)] "</td><td class=\"n\">" (p) "</td><td class=\"n\">" (effect) "</td><td class=\"n\">" (found.n) "</td></tr>");
+            markup!(out, "<tr><th scope=\"row\">" (name) "</th><td>" (words::plain(&row.name)) "</td><td>" [against(comparison, row)] "</td><td class=\"n\">" (p) "</td><td class=\"n\">" (effect) "</td><td class=\"n\">" (found.n) "</td></tr>");
         }
     }
     out.tag("</tbody></table></div></section>");
