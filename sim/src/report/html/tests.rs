@@ -2,8 +2,9 @@
 //! elsewhere, charts that a screen reader cannot read, and the states a good run does not show.
 
 use super::page;
+use crate::measure::rehearsal::{how_to, measure, play};
 use crate::report::sample::{failed, invalid, summary};
-use crate::summary::{FaultSpan, Outcome, Summary};
+use crate::summary::{Facts, FaultSpan, Outcome, Summary, summarise};
 
 /// Elements that were opened and not closed, or closed and not opened, in order.
 fn unbalanced(page: &str) -> Vec<String> {
@@ -187,4 +188,15 @@ fn faults_have_a_band_each_as_far_as_there_is_room() {
     );
     assert_eq!(panel.matches("2 targets").count(), 6);
     assert!(panel.contains("2 more under Events"), "{panel}");
+}
+
+#[test]
+fn a_page_is_small_however_long_the_run() {
+    let size = |minutes: u64| {
+        let plan = how_to(30.0, 60 * minutes, &[(200_000, "green"), (400_000, "blue")]);
+        page(&summarise(&plan, &measure(&plan, &play(&plan)), Facts::default())).len()
+    };
+    let [ten, hour] = [10, 60].map(size);
+    assert!(ten <= 150_000, "{ten} bytes");
+    assert!(hour as f64 <= 1.05 * ten as f64, "{hour} bytes of an hour, {ten} of ten minutes");
 }
