@@ -449,6 +449,7 @@ fn agree(fields: &Value, entity: &Value) {
             let value = entity.get(name).unwrap_or_else(|| {
                 let ours = [
                     "mirror",
+                    "split",
                     "outlier_detection",
                     "balancer",
                     "sticky_sessions_cookie",

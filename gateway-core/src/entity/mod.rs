@@ -10,6 +10,7 @@ mod percent;
 mod protocol;
 mod route;
 mod service;
+mod split;
 mod target;
 mod upstream;
 
@@ -22,6 +23,7 @@ pub use percent::Percent;
 pub use protocol::Protocol;
 pub use route::{PathHandling, Route, compile, compile_header, split_port};
 pub use service::Service;
+pub use split::Split;
 pub use target::{Address, Target};
 pub use upstream::{HashOn, Upstream};
 

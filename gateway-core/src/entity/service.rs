@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{FieldError, Mirror, Protocol, check_host, check_name, check_path};
+use super::{FieldError, Mirror, Protocol, Split, check_host, check_name, check_path};
 
 /// A Service with Kong's fields and defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Service {
     pub client_certificate: Option<Uuid>,
     /// Copies of its requests go elsewhere too; not one of Kong's fields.
     pub mirror: Option<Mirror>,
+    /// Some of its keys go elsewhere instead; not one of Kong's fields.
+    pub split: Option<Split>,
     /// Free words.
     pub tags: Vec<String>,
     /// Seconds since 1970.
@@ -74,6 +76,7 @@ impl Service {
             ca_certificates: None,
             client_certificate: None,
             mirror: None,
+            split: None,
             tags: Vec::new(),
             created_at: 0,
             updated_at: 0,
@@ -121,6 +124,7 @@ impl Service {
             }
         }
         errors.extend(self.mirror.iter().flat_map(Mirror::errors));
+        errors.extend(self.split.iter().flat_map(Split::errors));
         errors
     }
 }

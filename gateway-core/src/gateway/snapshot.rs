@@ -186,7 +186,7 @@ impl Snapshot {
         repeatable: bool,
         ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
-        let Some(&to) = self.routing.services.get(&service) else {
+        let Some(to) = self.routing.destination(service, request.1.headers) else {
             return Err(PickError::Rejected(Rejection::NoService));
         };
         self.begin_at(request, (service, to), repeatable, ask)

@@ -1,11 +1,12 @@
-//! What a Service may say beyond Kong's fields, as JSON: who gets copies of its requests.
+//! What a Service may say beyond Kong's fields, as JSON: who gets copies of its requests, and which keys go
+//! elsewhere.
 
 use serde_json::{Value, json};
 
 use super::Default::{Integer, Texts};
 use super::healthchecks::number;
 use super::{Field, Kind, Row};
-use crate::entity::{Mirror, Percent};
+use crate::entity::{Mirror, Percent, Split};
 
 pub(super) const MIRROR: &[Field] = &[
     Field::new("host", Kind::Text).required(),
@@ -30,6 +31,27 @@ pub(super) fn mirror_json(mirror: &Mirror) -> Value {
         "methods": mirror.methods,
         "compare_headers": mirror.compare_headers,
     })
+}
+
+pub(super) const SPLIT: &[Field] = &[
+    Field::new("host", Kind::Text).required(),
+    Field::new("percent", Kind::Number(0.0, 100.0)).or(Integer(0)),
+    Field::new("header", Kind::Text).required(),
+    Field::new("salt", Kind::Text),
+];
+
+pub(super) fn split(row: Row<'_>) -> Split {
+    Split {
+        host: row.owned("host").unwrap_or_default(),
+        percent: percent(row),
+        header: row.text("header").unwrap_or_default().to_ascii_lowercase(),
+        salt: row.owned("salt").unwrap_or_default(),
+    }
+}
+
+pub(super) fn split_json(split: &Split) -> Value {
+    let salt = Some(split.salt.as_str()).filter(|salt| !salt.is_empty());
+    json!({ "host": split.host, "percent": number(split.percent.get()), "header": split.header, "salt": salt })
 }
 
 fn percent(row: Row<'_>) -> Percent {

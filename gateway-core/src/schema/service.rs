@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Default::{Boolean, Integer, Text};
-use super::beyond::{MIRROR, mirror, mirror_json};
+use super::beyond::{MIRROR, SPLIT, mirror, mirror_json, split, split_json};
 use super::{
     CREATED_AT, Entity, Field, ID, Kind, NAME, Row, Stamp, TAGS, UPDATED_AT, reach, tag_errors, tags_json,
 };
@@ -41,6 +41,7 @@ impl Entity for Service {
         Field::new("ca_certificates", Kind::List(&Kind::Id)),
         Field::new("enabled", Kind::Boolean).or(Boolean(true)).required(),
         Field::new("mirror", Kind::Record(MIRROR)),
+        Field::new("split", Kind::Record(SPLIT)),
     ];
 
     fn prepare(fields: &mut Map<String, Value>) {
@@ -65,6 +66,7 @@ impl Entity for Service {
             ca_certificates: row.uuids("ca_certificates"),
             client_certificate: row.reference("client_certificate"),
             mirror: row.raw("mirror").map(|_| mirror(row.record("mirror"))),
+            split: row.raw("split").map(|_| split(row.record("split"))),
             tags: row.texts("tags"),
             created_at: row.integer("created_at").unwrap_or(stamp.now_ms / 1000),
             updated_at: stamp.now_ms / 1000,
@@ -99,6 +101,9 @@ impl Entity for Service {
         if let Some(mirror) = &self.mirror {
             fields.insert("mirror".to_owned(), mirror_json(mirror));
         }
+        if let Some(split) = &self.split {
+            fields.insert("split".to_owned(), split_json(split));
+        }
         fields
     }
 
@@ -132,7 +137,7 @@ fn expand_url(fields: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{Mirror, Percent};
+    use crate::entity::{Mirror, Percent, Split};
 
     const STAMP: Stamp = Stamp { now_ms: 1_700_000_000_123, id: Uuid::nil() };
 
@@ -149,6 +154,12 @@ mod tests {
             uuid: Uuid::nil(),
             path: Some("/v1".into()),
             mirror: Some(Mirror { percent: Percent::new(12.5), ..Mirror::new("green") }),
+            split: Some(Split {
+                host: "green".into(),
+                percent: Percent::new(5.0),
+                header: "x-user".into(),
+                salt: String::new(),
+            }),
             tags: vec!["a".into()],
             created_at: 1_600_000_000,
             updated_at: 1_700_000_000,
