@@ -34,6 +34,7 @@ fn every_shipped_rollout_ends_as_it_says() {
         ("cold_start", "cold-start", Some("promoted")),
         ("retry_storm", "retry-storm", Some("rolled-back")),
         ("shadow", "shadow", Some("rolled-back")),
+        ("sticky_canary", "sticky-canary", Some("promoted")),
         ("kong_eventual", "kong-eventual", None),
         ("kong_nodes", "kong-nodes", None),
     ] {
@@ -137,6 +138,57 @@ fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
 }
 
 #[test]
+fn users_who_have_moved_stay_by_key_ring_and_flag_in_both_engines() {
+    // Aim: nobody comes back, and those move who should. Method: the shipped users and targets, three strategies in seconds.
+    let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();
+    let head =
+        file[..file.find("[rollout]").unwrap()].replace("\"26s\"", "\"4s\"").replace("\"2s\"", "\"500ms\"");
+    let common = "service = \"shop\"\nstable = \"v1\"\ncanary = \"v2\"\nat = \"1s\"\n";
+    for (strategy, moved) in [
+        (
+            "\"canary\"\nsticky = \"x-user\"\nsteps = [{ weight = 10, pause = \"2s\" }]\ndrain = \"100ms\"\n",
+            None,
+        ),
+        ("\"feature-flag\"\nsticky = \"X-User\"\npercent = 10\nevery = \"60s\"\n", Some(200.0)),
+        (
+            "\"ring\"\nheader = \"x-user\"\nrings = [{ values = [\"0001\", \"0002\"], soak = \"1s\" }, \
+             { values = [\"0003\"], soak = \"60s\" }]\n",
+            None,
+        ),
+    ] {
+        for engine in ["model", "live"] {
+            let text = format!("{head}[rollout]\nstrategy = {strategy}{common}");
+            let report = piped(&text, engine, "sticky-canary");
+            let rollout = &report["rollout"];
+            assert_eq!(rollout["breaches"], Value::Array(Vec::new()), "{engine} {strategy}");
+            assert_eq!(report["requests"]["dropped"], 0, "{engine} {strategy}");
+            let [stable, canary] = [0, 1].map(|n| rollout["versions"][n]["picks"].as_u64().unwrap());
+            assert!(stable > 0 && canary > 0, "{engine} {strategy}");
+            if let Some(moved) = moved {
+                // 1,500 requests of 2,000 users reach about half of those 200: 200 (1 - e^-0.75), four standard errors.
+                let expected = moved * (1.0 - (-0.75_f64).exp());
+                let seen = rollout["users_moved"].as_u64().unwrap() as f64;
+                assert!((seen - expected).abs() < 4.0 * expected.sqrt(), "{engine}: {seen}, not {expected}");
+            }
+        }
+    }
+}
+
+/// The report of a scenario that is written to standard input.
+fn piped(text: &str, engine: &str, name: &str) -> Value {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = ["run", "-", "--engine", engine, "--quiet", "--out", out.path().to_str().unwrap()];
+    let mut command = sim(&arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let code = child.wait().unwrap().code();
+    assert!(code == Some(0) || code == Some(97), "{name}: {code:?}");
+    let report = newest(out.path(), name);
+    assert_ledger_balances(&report);
+    report
+}
+
+#[test]
 fn who_has_the_header_gets_the_new_version_and_nobody_else() {
     // Aim: ab and dark by header routes. Method: three of a thousand users have the header's values.
     let text = std::fs::read_to_string(support::root().join("scenarios/blue_green_rollback.toml")).unwrap();
@@ -146,14 +198,7 @@ fn who_has_the_header_gets_the_new_version_and_nobody_else() {
             "[rollout]\nstrategy = \"{strategy}\"\nservice = \"shop\"\nstable = \"blue\"\ncanary = \"green\"\nat = \"5s\"\n\
              every = \"4s\"\ndrain = \"2s\"\nheader = \"x-user\"\nvalues = [\"007\", \"008\", \"009\"]\n"
         );
-        let out = tempfile::tempdir().unwrap();
-        let arguments = ["run", "-", "--engine", "model", "--quiet", "--out", out.path().to_str().unwrap()];
-        let mut command = sim(&arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(format!("{text}{rollout}").as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-        let report = newest(out.path(), "blue-green-rollback");
-        assert_ledger_balances(&report);
+        let report = piped(&format!("{text}{rollout}"), "model", "blue-green-rollback");
         let rollout = &report["rollout"];
         assert_eq!(rollout["ended"], ended, "{rollout}");
         let canary = rollout["versions"][1]["picks"].as_u64().unwrap();

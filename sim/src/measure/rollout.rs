@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use gateway_core::id::Revision;
 use gateway_core::time::Instant;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Ending, Record, StepMoments};
+use super::{Ending, Pick, Record, StepMoments};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind, Rollout};
 
@@ -34,6 +35,10 @@ pub struct MeasuredRollout {
     /// Since when each mock is out of rotation because a step drained it.
     drained: Vec<Option<Instant>>,
     rolled_back: Option<Instant>,
+    /// When it was given up.
+    aborted: Option<Instant>,
+    /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
+    pub moved: FxHashMap<(usize, u64), (u16, Revision)>,
 }
 
 /// One version.
@@ -73,6 +78,8 @@ pub enum Promise {
     BackIsBack,
     /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
     DrainedIsLeft,
+    /// Who was sent to the new version because of a key stays there while the rollout goes on.
+    KeysStay,
 }
 
 impl Promise {
@@ -81,6 +88,7 @@ impl Promise {
         match self {
             Self::BackIsBack => "after the way back nobody is sent to the new version",
             Self::DrainedIsLeft => "nobody is sent to a target that drains",
+            Self::KeysStay => "who has moved to the new version stays there",
         }
     }
 }
@@ -118,10 +126,31 @@ impl MeasuredRollout {
     }
 
     pub(super) fn marked(&mut self, mark: &Mark) {
+        if matches!(mark.kind, MarkKind::Aborted(_)) {
+            self.aborted = Some(mark.at);
+        }
         if mark.kind == MarkKind::RolledBack {
             self.rolled_back = Some(mark.at + self.lags.0);
         }
         self.marks.push(mark.clone());
+    }
+
+    /// A first try was picked for a user, where users are divided by their keys.
+    pub(super) fn picked_for(&mut self, user: (usize, u64), pick: &Pick, mock: Option<u32>) {
+        let has_moved = self.moved.get(&user).copied();
+        let goes_on = self.aborted.is_none_or(|aborted| pick.at < aborted);
+        match (self.side(mock).map(|(side, _)| side), has_moved) {
+            (Some(Side::Canary), None) => {
+                self.moved.insert(user, (pick.node, pick.revision));
+            }
+            // Each node learns of steps for itself.
+            (Some(Side::Stable), Some((node, since)))
+                if goes_on && node == pick.node && pick.revision >= since =>
+            {
+                self.broken(Promise::KeysStay, pick.request, pick.at);
+            }
+            _ => {}
+        }
     }
 
     /// A first try was picked.
@@ -205,6 +234,38 @@ mod tests {
         let expected = Breach { promise: Promise::BackIsBack, at: ms(17), count: 4, requests: vec![7, 8, 9] };
         assert_eq!(rollout.breaches, [expected]);
         assert_eq!((rollout.canary.picks, rollout.canary.last_pick), (5, Some(ms(20))));
+    }
+
+    #[test]
+    fn who_has_moved_and_comes_back_is_named_unless_all_come_back() {
+        let mut rollout = rollout();
+        let mut pick = |request, user, mock, revision| {
+            let pick = Pick { at: ms(request), revision: Revision(revision), ..pick(request) };
+            rollout.picked_for((0, user), &pick, Some(mock));
+            rollout.breaches.len()
+        };
+        assert_eq!([pick(1, 7, 1, 3), pick(2, 7, 1, 3), pick(3, 8, 0, 3)], [0, 0, 0]);
+        assert_eq!(pick(4, 7, 0, 2), 0, "picked before the step was in force, told later");
+        assert_eq!(pick(5, 7, 0, 4), 1);
+        rollout.marked(&Mark { at: ms(6), step: None, kind: MarkKind::Aborted("bad".into()) });
+        rollout.picked_for((0, 7), &Pick { at: ms(7), revision: Revision(9), ..self::pick(7) }, Some(0));
+        assert_eq!((rollout.breaches[0].count, rollout.moved.len()), (1, 1));
+    }
+
+    /// A first try, in some epoch.
+    fn pick(request: u64) -> Pick {
+        Pick {
+            request,
+            at: ms(request),
+            node: 0,
+            revision: Revision(0),
+            upstream: None,
+            target: gateway_core::id::TargetId(0),
+            epoch: gateway_core::id::Epoch(0),
+            ticket: 0,
+            carried: 0.0,
+            retry: 0,
+        }
     }
 
     #[test]

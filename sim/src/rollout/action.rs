@@ -58,6 +58,8 @@ pub enum Action {
         /// Each target's weight, in the order of the calls.
         weights: Vec<TargetWeight>,
     },
+    /// Divides users between two Upstreams by their keys.
+    SetSplit(SplitRoute),
     /// Gives one target another weight.
     SetTarget(TargetWeight),
     /// Sends requests with a header to a version, or takes that Route away again.
@@ -118,7 +120,7 @@ impl Action {
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::SetHost { .. } => "set_host",
-            Self::SetWeight { .. } => "set_weight",
+            Self::SetWeight { .. } | Self::SetSplit(_) => "set_weight",
             Self::SetTarget(_) => "set_target",
             Self::SetHeaderRoute(_) => "set_header_route",
             Self::SetMirrorRoute(_) => "set_mirror_route",
@@ -145,6 +147,7 @@ impl Action {
                 let copied = route.to.as_ref().map_or(0.0, |to| to.percent / 100.0);
                 Some(copied / (1.0 + copied))
             }
+            Self::SetSplit(route) => Some(route.to.as_ref().map_or(0.0, |to| to.percent / 100.0)),
             _ => None,
         }
     }
@@ -154,6 +157,12 @@ impl Action {
         match self {
             Self::SetHost { service_name, host, .. } => format!("set_host {service_name} -> {host}"),
             Self::SetWeight { share, .. } => format!("set_weight {}", words::share(*share)),
+            Self::SetSplit(SplitRoute { to: Some(to), .. }) => {
+                format!("set_weight {} by {}", words::share(to.percent / 100.0), to.header)
+            }
+            Self::SetSplit(SplitRoute { service_name, to: None }) => {
+                format!("set_weight of {service_name}: gone")
+            }
             Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
             Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
                 format!("set_header_route {name}: {} = {} -> {}", to.header, to.values.join(" or "), to.host)
@@ -245,4 +254,26 @@ pub struct MirrorTo {
     pub methods: Vec<String>,
     /// Header fields of the answers that are compared beside status and body.
     pub compare: Vec<String>,
+}
+
+/// Which users of a Service go to another version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitRoute {
+    /// The Service's name.
+    pub service_name: String,
+    /// Where they go; `None` ends it.
+    pub to: Option<SplitTo>,
+}
+
+/// Where users go, and who.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitTo {
+    /// The version's Upstream.
+    pub host: String,
+    /// The share of keys, 0 to 100.
+    pub percent: f64,
+    /// The header field that is the key.
+    pub header: String,
+    /// What makes this division independent of others.
+    pub salt: String,
 }

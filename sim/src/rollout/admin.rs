@@ -6,7 +6,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, TargetWeight};
+use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, SplitRoute, TargetWeight};
 
 /// One call of the Admin API.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,13 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         }
         Action::SetTarget(weight) => vec![set_target(weight)],
         Action::SetHeaderRoute(route) => header_route(route),
+        Action::SetSplit(SplitRoute { service_name, to }) => {
+            let split = to.as_ref().map(
+                |to| json!({ "host": to.host, "percent": to.percent, "header": to.header, "salt": to.salt }),
+            );
+            let path = format!("/services/{}", segment(service_name));
+            vec![AdminCall::patch(path, json!({ "split": split }))]
+        }
         Action::SetMirrorRoute(MirrorRoute { service_name, to }) => {
             let mirror = to.as_ref().map(|to| {
                 json!({

@@ -23,10 +23,12 @@ pub mod strategies;
 mod machine;
 mod output;
 
-pub use action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, TargetWeight, When};
+pub use action::{
+    Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, SplitRoute, SplitTo, Step, TargetWeight, When,
+};
 pub use admin::{AdminCall, calls};
 pub use machine::{Attempted, Machine, Seen};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
 pub use plan::Rollout;
 pub use registry::{Move, Registry};
-pub use versions::{Member, Shares, Version, Versions};
+pub use versions::{ByKey, Member, Shares, Version, Versions};

@@ -16,6 +16,8 @@ pub struct Rollout {
     pub shared: Option<UpstreamId>,
     /// The new version's share there at the start, 0 to 1.
     pub initial_share: f64,
+    /// The header field by which users are divided, where they are.
+    pub key: Option<String>,
     /// Who judges.
     pub analyses: Vec<Analysis>,
     /// What an abort does, in this order: everything that leads to the new version is taken away. `None` when a failed rollout

@@ -3,12 +3,13 @@
 //! Kong has no weights between two Upstreams. What anybody with curl or decK can do is to list the targets of both versions in
 //! one Upstream and to change their weights; so that is what `set_weight` does. Weights are whole numbers, and each target is a
 //! call: a share is met exactly where numbers up to 65535 allow it, and between two calls it lies between the old and the new.
+//! Where users are divided and not requests, each version has its own Upstream and the Service says whose keys go where.
 
 use std::collections::BTreeMap;
 
 use gateway_core::id::ServiceId;
 
-use super::action::{Action, TargetWeight};
+use super::action::{Action, SplitRoute, SplitTo, TargetWeight};
 
 /// Targets and their weights.
 type Weights = Vec<(String, u16)>;
@@ -26,6 +27,17 @@ pub struct Versions {
     pub stable: Version,
     /// The new one.
     pub canary: Version,
+    /// What users are divided by; requests are when there is nothing.
+    pub by_key: Option<ByKey>,
+}
+
+/// How users are divided: who has moved stays while the share grows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByKey {
+    /// The header field that is a user's key.
+    pub header: String,
+    /// What makes this division independent of others.
+    pub salt: String,
 }
 
 /// One version.
@@ -99,10 +111,25 @@ impl Versions {
 
     /// Everything back to the old version, whatever the weights are now: the new one is left first.
     pub fn all_to_stable(&self) -> Action {
+        if self.by_key.is_some() {
+            return self.split(None);
+        }
         let canary = self.canary.members.iter().map(|member| (member.target.clone(), 0));
         let initial = |member: &Member| if member.initial > 0 { member.initial } else { member.weight };
         let stable = self.stable.members.iter().map(|member| (member.target.clone(), initial(member)));
         Action::SetWeight { share: 0.0, weights: canary.chain(stable).map(|w| self.weighted(w)).collect() }
+    }
+
+    /// This share of users, or none any more, goes to the new version's own Upstream.
+    fn split(&self, share: Option<f64>) -> Action {
+        let to = self.by_key.as_ref().zip(share).map(|(by_key, share)| SplitTo {
+            host: self.canary.upstream.clone().unwrap_or_else(|| self.upstream.clone()),
+            // To a hundredth of a percent, as the gateway has it.
+            percent: (share * 10_000.0).round() / 100.0,
+            header: by_key.header.clone(),
+            salt: by_key.salt.clone(),
+        });
+        Action::SetSplit(SplitRoute { service_name: self.service_name.clone(), to })
     }
 
     /// Weight 0 for some of the targets in the shared Upstream.
@@ -112,6 +139,9 @@ impl Versions {
 
     /// The new version's share at the start.
     pub fn initial_share(&self) -> f64 {
+        if self.by_key.is_some() {
+            return 0.0;
+        }
         let sum = |version: &Version| version.members.iter().map(|m| f64::from(m.initial)).sum::<f64>();
         let (stable, canary) = (sum(&self.stable), sum(&self.canary));
         if canary > 0.0 { canary / (stable + canary) } else { 0.0 }
@@ -142,6 +172,10 @@ impl Shares {
     /// The step to another share. First what lowers it, then what raises it, so that the larger of the old and the new share
     /// is never overshot on the way.
     pub fn set(&mut self, share: f64) -> Action {
+        if self.versions.by_key.is_some() {
+            self.share = share;
+            return self.versions.split(Some(share));
+        }
         let (stable, canary) = self.versions.weights(share);
         let is_rise = |(target, weight): &(String, u16)| self.now.get(target).is_some_and(|now| weight > now);
         let (stable_up, stable_down): (Vec<_>, Vec<_>) = stable.into_iter().partition(is_rise);
@@ -178,6 +212,7 @@ mod tests {
             upstream: "shop".into(),
             stable: version("v1", 0, stable, 1, 100),
             canary: version("v2", stable, canary, 1, 0),
+            by_key: None,
         }
     }
 

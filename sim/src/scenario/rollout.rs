@@ -16,8 +16,8 @@ use super::verbs::Known;
 use super::{analyses, services, steps};
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
-use crate::rollout::strategies::{self, Settings, Strategy};
-use crate::rollout::{Member, Rollout, Shares, Step, Version, Versions};
+use crate::rollout::strategies::{self, Ring, Settings, Strategy};
+use crate::rollout::{ByKey, Member, Rollout, Shares, Step, Version, Versions};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
@@ -43,14 +43,17 @@ pub(super) const SHAPE: Shape = Shape {
         "fraction",
         "methods",
         "compare",
+        "sticky",
+        "salt",
+        "percent",
+        "rings",
     ],
-    later: &["sticky", "scale", "rings", "salt", "percent"],
+    later: &["scale"],
 };
 /// Keys that every strategy has.
 const COMMON: [&str; 6] = ["strategy", "service", "stable", "canary", "at", "on_fail"];
 pub(super) const SHARE: Shape = Shape { what: "a step of a canary", keys: &["weight", "pause"], later: &[] };
-/// Strategies that the format has and this program does not serve yet.
-const LATER: [&str; 2] = ["ring", "feature-flag"];
+pub(super) const RING: Shape = Shape { what: "a ring", keys: &["values", "soak"], later: &[] };
 
 /// A rollout as the file says it.
 struct Read {
@@ -75,7 +78,7 @@ pub(super) fn plan(
     let analyses = analyses::read(root, &steps::asked(root));
     let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
     let read = read(root, entities, mocks, file);
-    let shares = read.as_ref().filter(|read| read.strategy.shares_upstream);
+    let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &names, shares };
     let written = steps::read(root, &mut known, file, duration);
@@ -98,6 +101,7 @@ pub(super) fn plan(
         sides: sides(&versions, mocks),
         shared: shared.and_then(|name| is_upstream(entities, name)),
         initial_share: if strategy.shares_upstream { versions.initial_share() } else { 0.0 },
+        key: versions.by_key.as_ref().map(|by_key| by_key.header.clone()),
         analyses,
         way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
     };
@@ -119,7 +123,7 @@ pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
     let shared = service.and_then(|(_, service)| is_upstream(entities, &service.host));
     let canary = name("canary").and_then(|canary| is_upstream(entities, canary));
     let (Some(shared), Some(canary)) = (shared, canary) else { return };
-    if !shares || shared == canary {
+    if !shares || section.own("sticky").is_some() || shared == canary {
         return;
     }
     let targets: Vec<_> =
@@ -146,8 +150,11 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], file: &
     let section = root.section("rollout", &SHAPE)?;
     let names = strategies::ALL.map(|strategy| strategy.name);
     section.required("strategy", "\"canary\"")?;
-    let strategy = strategy(section.one_of("strategy", &names, &LATER)?)?;
-    check_keys(&section, &strategy);
+    let found = strategy(section.one_of("strategy", &names, &[])?)?;
+    check_keys(&section, &found);
+    // Where users are divided, each version has an Upstream of its own.
+    let is_by_key = section.own("sticky").is_some();
+    let strategy = Strategy { shares_upstream: found.shares_upstream && !is_by_key, ..found };
     let message = "a rollout is of a Service that does not exist";
     let service = services::named(&section, "service", message, entities);
     let versions = service.and_then(|service| versions(&section, &strategy, service, entities, mocks));
@@ -155,15 +162,16 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], file: &
     let goes_back = section.one_of("on_fail", &["rollback", "hold"], &[]) != Some("hold");
     let settings = settings(&section, service, entities);
     let (versions, settings) = (versions?, settings?);
-    if strategy.keys.contains(&"header") && settings.header.is_none() {
-        let help = "write header = \"x-tester\" and values = [\"yes\"]";
-        section.mistakes.absent(
-            section.place,
-            format!("{} needs a header", strategy.name),
-            "no `header` here",
-            help,
-        );
-    }
+    let needs = |key: &str, is_there: bool, help: &str| {
+        if strategy.keys.contains(&key) && !is_there {
+            let (message, label) = (format!("{} needs `{key}`", strategy.name), format!("no `{key}` here"));
+            section.mistakes.absent(section.place, message, label, help);
+        }
+    };
+    needs("header", settings.header.is_some(), "write header = \"x-tester\" and values = [\"yes\"]");
+    needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
+    // Who divides requests otherwise need not divide users.
+    needs("sticky", is_by_key || found.shares_upstream, "write sticky = \"x-user\"");
     Some(Read { strategy, versions, settings, at, goes_back, line: section.place.line(file) })
 }
 
@@ -201,7 +209,11 @@ fn versions(
         section.mistakes.note(section.place_of("canary"), "old and new are the same", label, help);
         return None;
     }
-    Some(Versions { service, service_name, upstream: host, stable, canary })
+    let by_key = section.own("sticky").and_then(|_| section.text("sticky")).map(|header| ByKey {
+        header: header.to_ascii_lowercase(),
+        salt: section.own("salt").and_then(|_| section.text("salt")).unwrap_or(&service_name).to_owned(),
+    });
+    Some(Versions { service, service_name, upstream: host, stable, canary, by_key })
 }
 
 fn version(
@@ -274,11 +286,24 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         max_unavailable: max_unavailable?,
         min_ready: section.duration("min_ready")?,
         header,
+        rings: rings(section),
+        percent: share("percent")?,
         fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,
         methods: methods(section),
         compare: compared(section),
         route: service.map(|service| route(entities, service)).unwrap_or_default(),
     })
+}
+
+/// `rings = [{ values = ["001"], soak = "10s" }, ...]`
+fn rings(section: &Section<'_>) -> Vec<Ring> {
+    let read = |node: &Node| {
+        let inner = section.inline("rings", node, &RING)?;
+        inner.required("values", "[\"001\"]")?;
+        let (values, soak) = (inner.texts("values"), inner.duration("soak"));
+        Some(Ring { values, soak: soak? })
+    };
+    section.list("rings").iter().filter_map(read).collect()
 }
 
 /// The methods that may be copied, those of nothing said by default.

@@ -90,7 +90,10 @@ const WHOLE: Tree = Tree {
             "rollout",
             Form::One(&Tree {
                 shape: &rollout::SHAPE,
-                parts: &[("steps", Form::Many(&leaf(&rollout::SHARE)))],
+                parts: &[
+                    ("steps", Form::Many(&leaf(&rollout::SHARE))),
+                    ("rings", Form::Many(&leaf(&rollout::RING))),
+                ],
             }),
         ),
         ("analysis", Form::Many(&leaf(&analyses::SHAPE))),

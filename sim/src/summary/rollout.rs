@@ -34,6 +34,9 @@ pub struct RolloutSummary {
     pub users_hurt: u64,
     /// Of so many.
     pub users: u64,
+    /// Users divided by their keys that were sent to the new version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_moved: Option<u64>,
     /// From the first request that was sent to the new version to the last one to either, while there were both.
     pub mixed_ms: Option<f64>,
     /// Both versions.
@@ -164,6 +167,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         exposure: rollout.canary.answered,
         users_hurt: rollout.hurt.len() as u64,
         users: plan.load.streams.iter().map(|stream| stream.users.count()).sum(),
+        users_moved: plan.rollout.key.as_ref().map(|_| rollout.moved.len() as u64),
         mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
         versions: vec![
             version(plan, Side::Stable, &rollout.stable),
@@ -280,6 +284,8 @@ fn breaches(plan: &Plan, rollout: &MeasuredRollout) -> Vec<BreachRow> {
 struct Planned<'a> {
     plan: &'a Plan,
     weights: BTreeMap<String, f64>,
+    /// The share of users, where they are divided.
+    split: Option<f64>,
 }
 
 impl<'a> Planned<'a> {
@@ -288,7 +294,7 @@ impl<'a> Planned<'a> {
         let config = &plan.gateway.config;
         let shared = plan.rollout.shared.into_iter().flat_map(|upstream| config.targets_of(upstream));
         let weights = shared.map(|(_, target)| (target.target.to_string(), target.weight.get().into()));
-        Self { plan, weights: weights.collect() }
+        Self { plan, weights: weights.collect(), split: None }
     }
 
     fn set(&mut self, weight: &TargetWeight) {
@@ -305,6 +311,7 @@ impl<'a> Planned<'a> {
                     self.set(weight);
                 }
             }
+            Action::SetSplit(route) => self.split = route.to.as_ref().map(|to| to.percent / 100.0),
             Action::SetTarget(weight) => self.set(weight),
             Action::SetHost { host, .. } => {
                 let config = &self.plan.gateway.config;
@@ -320,6 +327,9 @@ impl<'a> Planned<'a> {
     }
 
     fn share(&self) -> f64 {
+        if let Some(share) = self.split {
+            return share;
+        }
         let (mut canary, mut all) = (0.0, 0.0);
         for (mock, side) in self.plan.mocks.iter().zip(&self.plan.rollout.sides) {
             let weight = self.weights.get(&mock.name).copied().filter(|_| side.is_some()).unwrap_or(0.0);

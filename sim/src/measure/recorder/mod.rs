@@ -277,6 +277,9 @@ impl Recorder {
                 self.bins.picked(mock, pick.at);
             }
             self.rollout.picked(pick.request, mock, pick.at);
+            if let Some(user) = self.facts.divided_user(pick.request) {
+                self.rollout.picked_for(user, pick, mock);
+            }
             self.weights.picked(pick, self.bins.grid);
             for switch in &mut self.switches {
                 switch.picked(pick);
@@ -386,6 +389,16 @@ impl RunFacts {
             holds: plan.steps.iter().all(is_awaited) && !plan.rollout.is_some(),
             plan: plan.clone(),
         }
+    }
+}
+
+impl RunFacts {
+    /// The user of a request, where the rollout divides users and its stream says who they are.
+    fn divided_user(&self, request: u64) -> Option<(usize, u64)> {
+        let key = self.plan.rollout.key.as_deref().filter(|_| request < self.count)?;
+        let stream = self.numbering.stream(request);
+        let header = self.plan.load.streams[stream].users.header.as_deref()?;
+        header.eq_ignore_ascii_case(key).then(|| (stream, self.numbering.user(request)))
     }
 }
 

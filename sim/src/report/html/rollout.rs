@@ -54,6 +54,11 @@ fn figures(rollout: &RolloutSummary) -> Markup {
         ),
         ("Exposure", words::count(rollout.exposure), "answers of the new version"),
         ("Users hurt", hurt, "with a request that was dropped or answered with an error"),
+        (
+            "Users moved",
+            rollout.users_moved.map_or_else(|| words::NOTHING.to_owned(), words::count),
+            "by their keys; who has moved stays",
+        ),
         ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
     ] {
         table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);

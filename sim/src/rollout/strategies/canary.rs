@@ -1,11 +1,16 @@
 //! canary: more and more of the requests go to the new version, and each share is watched for a while. Exact: the weights of
-//! the targets divide requests, whatever the number of targets.
+//! the targets divide requests, whatever the number of targets. Sticky: keys divide users, and who has moved stays.
 
-use super::{Settings, Strategy, leave, start};
+use super::{Settings, Strategy, leave, point_at, start};
 use crate::rollout::{Action, Shares, Versions};
 
-pub(super) const STRATEGY: Strategy =
-    Strategy { name: "canary", shares_upstream: true, keys: &["steps", "drain"], steps, way_back };
+pub(super) const STRATEGY: Strategy = Strategy {
+    name: "canary",
+    shares_upstream: true,
+    keys: &["steps", "sticky", "salt", "drain"],
+    steps,
+    way_back,
+};
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     by_shares(versions, settings, &settings.steps)
@@ -26,6 +31,10 @@ pub(super) fn by_shares(
         steps.push(weights.set(1.0));
     }
     steps.push(Action::Promote);
+    if versions.by_key.is_some() {
+        // Who has no key follows now, and nobody is divided any more.
+        steps.extend([point_at(versions, &versions.canary), versions.all_to_stable()]);
+    }
     steps.extend(leave(&versions.stable, settings));
     steps
 }

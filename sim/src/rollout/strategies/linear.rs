@@ -7,7 +7,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "linear",
     shares_upstream: true,
-    keys: &["step", "every", "until", "drain"],
+    keys: &["step", "every", "until", "sticky", "salt", "drain"],
     steps,
     way_back,
 };

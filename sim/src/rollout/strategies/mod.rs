@@ -4,8 +4,10 @@ mod ab;
 mod blue_green;
 mod canary;
 mod dark;
+mod feature_flag;
 mod linear;
 mod recreate;
+mod ring;
 mod rolling;
 mod shadow;
 
@@ -33,7 +35,7 @@ pub struct Strategy {
 }
 
 /// All strategies.
-pub const ALL: [Strategy; 8] = [
+pub const ALL: [Strategy; 10] = [
     recreate::STRATEGY,
     blue_green::STRATEGY,
     canary::STRATEGY,
@@ -42,6 +44,8 @@ pub const ALL: [Strategy; 8] = [
     ab::STRATEGY,
     dark::STRATEGY,
     shadow::STRATEGY,
+    ring::STRATEGY,
+    feature_flag::STRATEGY,
 ];
 
 /// What a `[rollout]` says beside its strategy and its versions.
@@ -67,6 +71,10 @@ pub struct Settings {
     pub min_ready: Duration,
     /// The header and its values by which requests are told apart.
     pub header: Option<(String, Vec<String>)>,
+    /// Circles of users, the first one first.
+    pub rings: Vec<Ring>,
+    /// The share of users for whom a flag is on first, 0 to 1.
+    pub percent: f64,
     /// The share of requests that are copied, 0 to 1.
     pub fraction: f64,
     /// The methods that may be.
@@ -75,6 +83,15 @@ pub struct Settings {
     pub compare: Vec<String>,
     /// The fields of the Route that leads to the Service.
     pub route: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A circle of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Values of the header by which they are told.
+    pub values: Vec<String>,
+    /// How long they have the new version before the next ring gets it.
+    pub soak: Duration,
 }
 
 /// The steps of a strategy, the first one at `at` when that is said.
@@ -122,15 +139,20 @@ fn route_name(versions: &Versions) -> String {
 
 /// The Route that only requests with the header take.
 fn set_route(versions: &Versions, settings: &Settings) -> Option<Action> {
-    let (header, values) = settings.header.clone()?;
+    let (header, values) = settings.header.as_ref()?;
+    Some(route_for(versions, settings, header, values))
+}
+
+/// The same for these values of a header.
+fn route_for(versions: &Versions, settings: &Settings, header: &str, values: &[String]) -> Action {
     let to = HeaderMatch {
-        header,
-        values,
+        header: header.to_owned(),
+        values: values.to_vec(),
         route: settings.route.clone(),
         service: route_name(versions),
         host: host(versions, &versions.canary),
     };
-    Some(Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: Some(to) }))
+    Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: Some(to) })
 }
 
 fn unset_route(versions: &Versions) -> Action {

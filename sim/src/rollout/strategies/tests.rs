@@ -1,7 +1,7 @@
 //! Each strategy unfolded, step by step.
 
 use super::*;
-use crate::rollout::{Member, TargetWeight};
+use crate::rollout::{ByKey, Member, TargetWeight};
 use gateway_core::id::ServiceId;
 
 fn version(name: &str, from: u32, targets: u32, initial: u16) -> Version {
@@ -16,6 +16,7 @@ fn versions(stable: u32, canary: u32) -> Versions {
         upstream: "v1".into(),
         stable: version("v1", 0, stable, 100),
         canary: version("v2", stable, canary, 0),
+        by_key: None,
     }
 }
 
@@ -32,6 +33,8 @@ fn settings() -> Settings {
         max_unavailable: 0,
         min_ready: Duration::ZERO,
         header: Some(("x-tester".into(), vec!["yes".into()])),
+        rings: ["1", "2"].map(|value| Ring { values: vec![value.into()], soak: second }).into(),
+        percent: 0.1,
         fraction: 0.5,
         methods: vec!["GET".into()],
         compare: Vec::new(),
@@ -78,7 +81,26 @@ fn each_strategy_is_a_list_of_steps() {
     );
     let mirror = ["set_mirror_route shop: ½ -> v2", pause, "set_mirror_route shop: gone"];
     assert_eq!(told("shadow", &versions, &settings()), of(&[&start, &mirror, &leave]));
+    let ring = |values: &str| format!("set_header_route shop-v2: x-tester = {values} -> v2");
+    let rings = [&ring("1"), pause, &ring("1 or 2"), pause, "promote", "set_host shop -> v2", unset];
+    assert_eq!(told("ring", &versions, &settings()), of(&[&start, &rings, &leave]));
     assert_eq!(told("dark", &versions, &settings()), of(&[&start, &[route, pause, unset], &leave]));
+}
+
+#[test]
+fn users_are_divided_by_their_keys_where_a_canary_is_sticky() {
+    let by_key = Some(ByKey { header: "x-user".into(), salt: "a".into() });
+    let versions = Versions { by_key, ..versions(2, 2) };
+    let (start, leave) = (["start", "wait_ready, at most 60 s"], ["drain, at most 1 s", "stop"]);
+    let pause = "pause 1 s";
+    let share = |percent: &str| format!("set_weight {percent} by x-user");
+    let shares = [&share("5 %"), pause, &share("½"), pause, &share("100 %"), "promote"];
+    let settle = ["set_host shop -> v2", "set_weight of shop: gone"];
+    assert_eq!(told("canary", &versions, &settings()), of(&[&start, &shares, &settle, &leave]));
+    let flag = [share("10 %"), pause.into(), "promote".into(), share("100 %")];
+    assert_eq!(told("feature-flag", &versions, &settings()), flag);
+    let back = (canary::STRATEGY.way_back)(&versions, &settings());
+    assert_eq!(back[0].in_words(), "set_weight of shop: gone");
 }
 
 #[test]

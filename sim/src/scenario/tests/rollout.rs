@@ -138,7 +138,6 @@ fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
     let steps = |step: &str| format!("{CANARY}\n[[steps]]\n{step}\n");
     for (text, said) in [
         (CANARY.replace("\"canary\"", "\"canarie\""), "`canarie` is not a value of `strategy`"),
-        (CANARY.replace("\"canary\"", "\"ring\""), "`ring` is not served yet"),
         (CANARY.replace("canary   = \"v2\"", "canary   = \"v3\""), "a version has no targets"),
         (CANARY.replace("canary   = \"v2\"", "canary   = \"v1\""), "old and new are the same"),
         (CANARY.replace("drain    =", "every    ="), "`every` means nothing to canary"),
