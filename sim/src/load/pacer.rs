@@ -13,6 +13,8 @@ use super::{Arrival, Load, Numbering, Shape, numbering};
 pub struct Pacer {
     numbering: Numbering,
     streams: Vec<Pace>,
+    /// When the next one is due and of which stream: the first in the file at the same time.
+    next: Option<(Instant, usize)>,
 }
 
 /// The requests of one stream.
@@ -30,21 +32,25 @@ impl Pacer {
             Shape::Closed(plan) => Pace::Closed(Turns::new(plan.clone(), numbering::seed_of(stream, seed))),
             Shape::Rate(_) | Shape::Trace(_) => Pace::Open(Moments::new(stream, seed).peekable()),
         };
-        Self { numbering: Numbering::new(load, seed), streams: load.streams.iter().map(pace).collect() }
+        let streams = load.streams.iter().map(pace).collect();
+        let mut pacer = Self { numbering: Numbering::new(load, seed), streams, next: None };
+        pacer.look();
+        pacer
     }
 
     /// When the next request is due; `None` when there is none, or none before another ends.
-    pub fn due(&mut self) -> Option<Instant> {
-        self.next().map(|(due, _)| due)
+    pub fn due(&self) -> Option<Instant> {
+        self.next.map(|(due, _)| due)
     }
 
     /// The next request, if it is due.
     pub fn take(&mut self, now: Instant) -> Option<Arrival> {
-        let (_, stream) = self.next().filter(|(due, _)| *due <= now)?;
+        let (_, stream) = self.next.filter(|(due, _)| *due <= now)?;
         let (nth, intended, vu) = match &mut self.streams[stream] {
             Pace::Open(moments) => moments.next().map(|(nth, intended)| (nth, intended, 0))?,
             Pace::Closed(turns) => turns.take(now).map(|turn| (turn.nth, turn.intended, turn.vu))?,
         };
+        self.look();
         Some(self.numbering.arrival(stream, nth, intended, vu))
     }
 
@@ -52,15 +58,17 @@ impl Pacer {
     pub fn ended(&mut self, stream: usize, vu: u32, at: Instant) {
         if let Pace::Closed(turns) = &mut self.streams[stream] {
             turns.ended(vu, at);
+            self.look();
         }
     }
 
     /// Whether nothing will come due any more.
     pub fn is_over(&mut self, now: Instant) -> bool {
-        self.streams.iter_mut().all(|stream| match stream {
-            Pace::Open(moments) => moments.peek().is_none(),
-            Pace::Closed(turns) => turns.is_over(now),
-        })
+        self.due().is_none()
+            && self.streams.iter_mut().all(|stream| match stream {
+                Pace::Open(moments) => moments.peek().is_none(),
+                Pace::Closed(turns) => turns.is_over(now),
+            })
     }
 
     /// Ends it early. A request that an open loop still intends, until there is none; a closed loop intends none.
@@ -70,16 +78,18 @@ impl Pacer {
                 turns.stop();
             }
         }
+        self.look();
         self.take(Instant::MAX)
     }
 
-    /// When the next request is due, and of which stream: the first in the file at the same time.
-    fn next(&mut self) -> Option<(Instant, usize)> {
+    /// Looks for the next request.
+    fn look(&mut self) {
         let due = |stream: &mut Pace| match stream {
             Pace::Open(moments) => moments.peek().map(|(_, intended)| *intended),
             Pace::Closed(turns) => turns.due(),
         };
-        self.streams.iter_mut().enumerate().filter_map(|(at, stream)| Some((due(stream)?, at))).min()
+        let streams = self.streams.iter_mut().enumerate();
+        self.next = streams.filter_map(|(at, stream)| Some((due(stream)?, at))).min();
     }
 }
 

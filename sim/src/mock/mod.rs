@@ -22,6 +22,6 @@ pub use faults::{Active, Fault, FaultKind, Faults, Registration, Scheduled};
 pub use latency::{Latency, LatencyError};
 pub use pace::Pace;
 pub use sampler::Sampler;
-pub use station::{Counts, Departure, Discipline, Full, Places, Station};
+pub use station::{Ahead, Counts, Departure, Discipline, Full, Places, Station};
 pub use target::{Fate, Manner, Target};
 pub use visits::Visits;

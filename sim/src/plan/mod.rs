@@ -113,9 +113,10 @@ impl Plan {
 
     /// The mock behind each target.
     pub fn mocks_of_targets(&self) -> FxHashMap<TargetId, u32> {
-        let mock = |name: &str| self.mocks.iter().position(|mock| mock.name == name);
+        let numbered = (0_u32..).zip(&self.mocks).map(|(number, mock)| (mock.name.as_str(), number));
+        let mocks: FxHashMap<&str, u32> = numbered.collect();
         let targets = self.gateway.config.targets();
-        targets.filter_map(|(id, target)| Some((id, mock(&target.target.to_string())? as u32))).collect()
+        targets.filter_map(|(id, target)| Some((id, *mocks.get(&*target.target.to_string())?))).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! entered first comes first, so that the order is a function of the program alone.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use gateway_core::time::Instant;
 
@@ -21,6 +21,8 @@ pub(super) enum Event {
     Flight(u32),
     /// A probe has taken too long.
     ProbeOver(u32),
+    /// Word that the client of a flight has gone is at the gateway.
+    Gone(u32),
 }
 
 /// Entries up to 2^34, of which 2^24 of each kind may wait at once.
@@ -28,6 +30,8 @@ pub(super) enum Event {
 pub(super) struct Calendar {
     /// Time, class, number of entry, kind, and whose: one compare decides time and tie.
     entries: BinaryHeap<Reverse<u128>>,
+    /// Those that were entered in the order they are due in, as messages are that all take equally long.
+    queue: VecDeque<u128>,
     next: u64,
     now: Instant,
 }
@@ -54,6 +58,7 @@ impl Event {
             Self::Departure(target) => (1, 3, target),
             Self::Flight(slot) => (1, 4, slot),
             Self::ProbeOver(slot) => (1, 5, slot),
+            Self::Gone(slot) => (1, 6, slot),
         }
     }
 
@@ -64,7 +69,8 @@ impl Event {
             2 => Self::Gateway,
             3 => Self::Departure(whose),
             4 => Self::Flight(whose),
-            _ => Self::ProbeOver(whose),
+            5 => Self::ProbeOver(whose),
+            _ => Self::Gone(whose),
         }
     }
 }
@@ -75,6 +81,23 @@ impl Calendar {
     /// # Panics
     /// When that is past: time never goes back.
     pub(super) fn push(&mut self, at: Instant, event: Event) -> u64 {
+        let (key, number) = self.key(at, event);
+        self.entries.push(Reverse(key));
+        number
+    }
+
+    /// Enters what happens at `at`, later than all that was entered this way before; the entry's number. Costs far less.
+    ///
+    /// # Panics
+    /// When that is past, or something entered this way comes after it.
+    pub(super) fn push_last(&mut self, at: Instant, event: Event) -> u64 {
+        let (key, number) = self.key(at, event);
+        assert!(self.queue.back().is_none_or(|last| *last < key), "an event at {at} is not the last one");
+        self.queue.push_back(key);
+        number
+    }
+
+    fn key(&mut self, at: Instant, event: Event) -> (u128, u64) {
         assert!(at >= self.now, "an event at {at} is entered at {}", self.now);
         let (class, kind, whose) = event.code();
         let number = self.next;
@@ -85,13 +108,17 @@ impl Calendar {
             | u128::from(number) << (KIND + WHOSE)
             | kind << WHOSE
             | u128::from(whose);
-        self.entries.push(Reverse(key));
-        number
+        (key, number)
     }
 
     /// When the next entry is due.
     pub(super) fn peek(&self) -> Option<Instant> {
-        self.entries.peek().map(|Reverse(key)| Instant::from_nanos((key >> 64) as u64))
+        let queued = self.queue.front().copied();
+        let first = self
+            .entries
+            .peek()
+            .map_or(queued, |Reverse(key)| queued.map_or(Some(*key), |q| Some(q.min(*key))));
+        first.map(|key| Instant::from_nanos((key >> 64) as u64))
     }
 
     /// The next entry.
@@ -99,7 +126,11 @@ impl Calendar {
     /// # Panics
     /// When time goes back: a bug.
     pub(super) fn pop(&mut self) -> Option<Entry> {
-        let Reverse(key) = self.entries.pop()?;
+        let entered = self.entries.peek().map(|Reverse(key)| *key);
+        let key = match self.queue.front() {
+            Some(queued) if entered.is_none_or(|entered| *queued < entered) => self.queue.pop_front()?,
+            _ => self.entries.pop()?.0,
+        };
         let at = Instant::from_nanos((key >> 64) as u64);
         assert!(at >= self.now, "time runs backwards: {} to {at}", self.now);
         self.now = at;
@@ -126,6 +157,7 @@ mod tests {
             (late, Event::Change(9)),
             (late, Event::Gateway),
             (late, Event::ProbeOver(2)),
+            (late, Event::Gone(5)),
         ];
         for (number, (at, event)) in (0..).zip(entries) {
             assert_eq!(calendar.push(at, event), number);
@@ -133,7 +165,7 @@ mod tests {
         assert_eq!(calendar.peek(), Some(early));
         let order: Vec<_> =
             std::iter::from_fn(|| calendar.pop()).map(|entry| (entry.number, entry.event)).collect();
-        let expected = [3, 2, 5, 6, 0, 1, 4, 7].map(|number: u64| (number, entries[number as usize].1));
+        let expected = [3, 2, 5, 6, 0, 1, 4, 7, 8].map(|number: u64| (number, entries[number as usize].1));
         assert_eq!(order, expected);
     }
 

@@ -202,8 +202,7 @@ impl World<'_> {
         }
         let number = self.calendar.push(over, Event::ProbeOver(slot));
         self.probes.insert(slot, number);
-        let hop = self.hop(slot, 2);
-        self.enter(slot, Stage::Dialing, self.now + hop);
+        self.post(slot, Stage::Dialing, 2);
     }
 
     /// Whether a flight is a probe that wants no more than a connection.

@@ -36,20 +36,21 @@ impl Deadlines {
         self.after
     }
 
-    /// Sets that of flight `slot`, which has none.
-    pub(super) fn set(&mut self, slot: u32, now: Instant) {
+    /// Sets that of flight `slot`, which has none; when it is.
+    pub(super) fn set(&mut self, slot: u32, now: Instant) -> Instant {
+        let at = now + self.after;
         let unset = Link { at: Instant::ZERO, before: NONE, next: NONE, is_set: false };
         if self.links.len() <= slot as usize {
             self.links.resize(slot as usize + 1, unset);
         }
         debug_assert!(!self.links[slot as usize].is_set);
-        self.links[slot as usize] =
-            Link { at: now + self.after, before: self.last, next: NONE, is_set: true };
+        self.links[slot as usize] = Link { at, before: self.last, next: NONE, is_set: true };
         match self.last {
             NONE => self.first = slot,
             last => self.links[last as usize].next = slot,
         }
         self.last = slot;
+        at
     }
 
     /// Lifts that of flight `slot`, if it has one.

@@ -37,8 +37,6 @@ pub(super) enum Stage {
     Failing(Failure, Sent),
     /// The answer is on its way to the client.
     ToClient(Ending),
-    /// Word that the client has gone is on its way to the gateway.
-    ClientGone,
     /// At the target's station.
     Served,
     /// Never answered.
@@ -94,6 +92,39 @@ pub(super) struct Flight {
     pub(super) tries: u32,
     /// The number of its pair, when it is a copy or has one, until it has told what it came to.
     pub(super) pair: Option<u64>,
+    /// Whether its client has gone, and the number of the event that tells the gateway.
+    pub(super) gone: Option<u64>,
+}
+
+impl Flight {
+    /// Whether neither client nor gateway know of it any more: it is with its target still.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.gone.is_some() && self.attempt.is_none()
+    }
+
+    /// The request that it carries, and whether as a copy; a probe carries none of the run's.
+    pub(super) fn carries(&self) -> Option<(u64, bool)> {
+        match &self.owner {
+            Owner::Client(job, _) => Some((job.arrival.index, false)),
+            Owner::Copy(copy) => Some((copy.arrival.index, true)),
+            Owner::Probe(..) => None,
+        }
+    }
+
+    /// Which request its target sees, and whether no target has seen it before; those of probes are numbered downwards.
+    pub(super) fn asks(&self, strangers: &mut u64) -> (u64, bool) {
+        match &self.owner {
+            Owner::Client(job, _) => {
+                (job.arrival.index, job.attempt == 1 && !job.is_second && self.tries == 1)
+            }
+            // A copy demands what its request does.
+            Owner::Copy(copy) => (copy.arrival.index, true),
+            Owner::Probe(..) => {
+                *strangers -= 1;
+                (*strangers, true)
+            }
+        }
+    }
 }
 
 /// No event.
@@ -120,6 +151,7 @@ impl Flights {
             said: Said::default(),
             tries: 0,
             pair: None,
+            gone: None,
         };
         if let Some(slot) = self.free.pop() {
             self.all[slot as usize] = Some(flight);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use gateway_core::gateway::{Attempt, Gateway, Mirrored, Next, Rejection};
 use gateway_core::outcome::{Failure, Outcome};
 use gateway_core::time::Instant;
-use rustc_hash::FxHashMap;
 
 use super::World;
 use super::deadlines::Deadlines;
@@ -32,7 +31,7 @@ pub(super) struct Gate {
     /// The ends of patience with targets, by how long that is.
     timeouts: Vec<Deadlines>,
     /// Which of those each flight is in.
-    timeout_of: FxHashMap<u32, usize>,
+    timeout_of: Vec<Option<usize>>,
 }
 
 /// A connection to a target that nobody uses.
@@ -49,7 +48,7 @@ impl Gate {
             pools: vec![Vec::new(); workers * mocks],
             mocks,
             timeouts: Vec::new(),
-            timeout_of: FxHashMap::default(),
+            timeout_of: Vec::new(),
         }
     }
 
@@ -62,18 +61,22 @@ impl Gate {
         self.timeouts.iter().filter_map(Deadlines::first).map(|(at, _)| at).min()
     }
 
-    fn wait(&mut self, slot: u32, after: Duration, now: Instant) {
+    /// Waits so long for an answer; until when that is.
+    fn wait(&mut self, slot: u32, after: Duration, now: Instant) -> Instant {
         let known = self.timeouts.iter().position(|timeouts| timeouts.after() == after);
         let at = known.unwrap_or_else(|| {
             self.timeouts.push(Deadlines::new(after));
             self.timeouts.len() - 1
         });
-        self.timeouts[at].set(slot, now);
-        self.timeout_of.insert(slot, at);
+        if self.timeout_of.len() <= slot as usize {
+            self.timeout_of.resize(slot as usize + 1, None);
+        }
+        self.timeout_of[slot as usize] = Some(at);
+        self.timeouts[at].set(slot, now)
     }
 
     fn wait_no_more(&mut self, slot: u32) {
-        if let Some(at) = self.timeout_of.remove(&slot) {
+        if let Some(at) = self.timeout_of.get_mut(slot as usize).and_then(Option::take) {
             self.timeouts[at].lift(slot);
         }
     }
@@ -163,8 +166,7 @@ impl World<'_> {
             }
             self.pass_on(slot);
         } else {
-            let hop = self.hop(slot, 2);
-            self.enter(slot, Stage::Dialing, self.now + hop);
+            self.post(slot, Stage::Dialing, 2);
         }
     }
 
@@ -183,16 +185,27 @@ impl World<'_> {
 
     /// There is a connection: the request goes out on it.
     pub(super) fn pass_on(&mut self, slot: u32) {
-        let Some(service) = self.flights.get(slot).and_then(|flight| Some(flight.attempt.as_ref()?.service))
-        else {
-            return;
-        };
         let worker = self.worker(slot);
-        let view = self.node_of(worker).view_of(worker);
-        let patience = view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout);
-        self.gate.wait(slot, patience, self.now);
-        let hop = self.hop(slot, 3);
-        self.enter(slot, Stage::ToTarget, self.now + hop);
+        let Some(flight) = self.flights.get(slot) else { return };
+        // A probe has a patience of its own.
+        let service = flight.attempt.as_ref().map(|attempt| attempt.service);
+        let patience = service.map(|service| {
+            let view = self.node_of(worker).view_of(worker);
+            view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout)
+        });
+        if self.fold(slot, patience) {
+            return;
+        }
+        if let Some(patience) = patience {
+            self.wait_for_target(slot, patience);
+        }
+        self.post(slot, Stage::ToTarget, 3);
+    }
+
+    /// The gateway waits so long for an answer.
+    pub(super) fn wait_for_target(&mut self, slot: u32, patience: Duration) {
+        let until = self.gate.wait(slot, patience, self.now);
+        self.expect_impatience(until);
     }
 
     /// The head of an answer has come, and with it mostly all of it.
@@ -252,7 +265,10 @@ impl World<'_> {
         self.gate.wait_no_more(slot);
         let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
-        let Some(attempt) = flight.attempt.take() else { return };
+        let Some(attempt) = flight.attempt.take() else {
+            self.flights.end(slot);
+            return;
+        };
         let has_begun = cause == Failure::ResetMidBody;
         let outcome = Outcome::Failed { cause, sent, replayable: !has_begun };
         match self.finish(index, worker, attempt, outcome) {
@@ -274,7 +290,13 @@ impl World<'_> {
         self.gate.wait_no_more(slot);
         self.compare(slot, None);
         let (index, worker) = (self.request(slot), self.worker(slot));
-        if let Some(attempt) = self.flights.end(slot).and_then(|flight| flight.attempt) {
+        let Some(flight) = self.flights.get(slot) else { return };
+        let attempt = flight.attempt.take();
+        // What is on its way to the target gets there all the same.
+        if flight.stage != Stage::ToTarget {
+            self.flights.end(slot);
+        }
+        if let Some(attempt) = attempt {
             // Nobody is left for another try.
             drop(self.finish(index, worker, attempt, Outcome::ClientGone));
         }
@@ -297,11 +319,8 @@ impl World<'_> {
 
     /// The request that a flight carries; that of a probe is none of the run's.
     fn request(&mut self, slot: u32) -> u64 {
-        match self.flights.get(slot).map(|flight| &flight.owner) {
-            Some(Owner::Client(job, _)) => job.arrival.index,
-            Some(Owner::Copy(copy)) => copy.arrival.index,
-            Some(Owner::Probe(..)) | None => u64::MAX,
-        }
+        let carried = self.flights.get(slot).and_then(|flight| flight.carries());
+        carried.map_or(u64::MAX, |(request, _)| request)
     }
 
     /// What the client gets goes out; a copy has no client.
@@ -311,8 +330,7 @@ impl World<'_> {
             self.flights.end(slot);
             return;
         }
-        let hop = self.hop(slot, 5);
-        self.enter(slot, Stage::ToClient(ending), self.now + hop);
+        self.post(slot, Stage::ToClient(ending), 5);
     }
 
     /// Gives up targets that have taken too long.

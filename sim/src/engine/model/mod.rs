@@ -14,6 +14,7 @@ mod control;
 mod copies;
 mod deadlines;
 mod flight;
+mod fold;
 mod gate;
 mod heads;
 mod job;
@@ -36,6 +37,7 @@ use self::calendar::{Calendar, Entry, Event};
 use self::client::Client;
 use self::copies::Copies;
 use self::flight::{Flights, NEVER, Owner, Stage};
+use self::fold::Folding;
 use self::gate::Gate;
 use self::heads::Heads;
 use self::site::Site;
@@ -45,16 +47,24 @@ use crate::plan::Plan;
 use crate::rollout::{Machine, OrderId};
 
 /// Observations handed on at once.
-const BATCH: usize = 4096;
+const BATCH: usize = 256;
 /// Events between two looks at whether to stop.
 const LOOK: u64 = 4096;
 
-/// Runs `plan`. `see` gets what happened, in order of time; setting `stop` ends the run early.
+/// Runs `plan`. `see` gets what happened, in order of time but for arrivals at targets, which may be told beforehand; setting
+/// `stop` ends the run early.
 pub fn run(plan: &Plan, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation])) -> Conditions {
-    let mut world = World::new(plan, see);
-    world.run(stop);
-    world.flush();
-    Conditions { drained_at: world.now, aborted_at: world.client.aborted, ..Conditions::default() }
+    World::new(plan, see, true).conduct(stop)
+}
+
+/// The same with an event for each stage of each request: what [`run`] must agree with.
+pub fn walk(plan: &Plan, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation])) -> Conditions {
+    World::new(plan, see, false).conduct(stop)
+}
+
+/// How many of the plan's targets fold: a request's whole way through them is one event.
+pub fn folded(plan: &Plan) -> usize {
+    World::new(plan, &mut |_| {}, true).sites.iter().filter(|site| site.ahead.is_some()).count()
 }
 
 /// Everything there is in a modelled run.
@@ -62,6 +72,10 @@ struct World<'a> {
     plan: &'a Plan,
     seed: u64,
     now: Instant,
+    /// Of the load.
+    end: Instant,
+    /// Nobody's patience ends before this moment.
+    patient_until: Instant,
     calendar: Calendar,
     flights: Flights,
     client: Client,
@@ -98,7 +112,7 @@ enum Network {
 }
 
 impl<'a> World<'a> {
-    fn new(plan: &'a Plan, out: &'a mut dyn FnMut(&[Observation])) -> Self {
+    fn new(plan: &'a Plan, out: &'a mut dyn FnMut(&[Observation]), folds: bool) -> Self {
         let seed = plan.seed;
         let workers = plan.gateway.options.workers.max(1) * usize::from(plan.gateway.nodes);
         let faults = Rc::new(plan.picked_faults());
@@ -108,6 +122,8 @@ impl<'a> World<'a> {
             plan,
             seed,
             now: Instant::ZERO,
+            end: Instant::ZERO + plan.load.duration(),
+            patient_until: Instant::MAX,
             calendar: Calendar::default(),
             flights: Flights::default(),
             client: Client::new(&plan.load, plan.gateway.nodes.into(), seed),
@@ -133,6 +149,10 @@ impl<'a> World<'a> {
             seen: Vec::with_capacity(BATCH),
             out,
         };
+        let folding = Folding::new(plan, &world.network, &faults, folds);
+        for (number, site) in (0_u32..).zip(&mut world.sites) {
+            site.ahead = folding.station(number);
+        }
         for (number, site) in (0_u32..).zip(&world.sites) {
             for &at in site.changes() {
                 world.calendar.push(at, Event::Change(number));
@@ -141,6 +161,12 @@ impl<'a> World<'a> {
         world.expect_step();
         world.expect_gateway();
         world
+    }
+
+    fn conduct(mut self, stop: &AtomicBool) -> Conditions {
+        self.run(stop);
+        self.flush();
+        Conditions { drained_at: self.now, aborted_at: self.client.aborted, ..Conditions::default() }
     }
 
     fn run(&mut self, stop: &AtomicBool) {
@@ -160,21 +186,44 @@ impl<'a> World<'a> {
     /// What happens next: at one moment control, then what is on its way, then the ends of patience, then arrivals.
     fn turn(&mut self) {
         let event = self.calendar.peek().unwrap_or(Instant::MAX);
+        let arrival = self.client.due().unwrap_or(Instant::MAX);
+        let next = event.min(arrival);
+        if next >= self.patient_until || next == Instant::MAX {
+            self.turn_of_patience(next);
+        } else if event == next {
+            self.turn_of_calendar();
+        } else {
+            self.now = next;
+            self.release_due();
+        }
+        self.expect_drained();
+    }
+
+    fn turn_of_calendar(&mut self) {
+        if let Some(entry) = self.calendar.pop() {
+            self.now = entry.at;
+            self.happen(entry);
+        }
+    }
+
+    /// Patience may end before anything else happens, at `next`.
+    fn turn_of_patience(&mut self, next: Instant) {
         let client = self.client.next_deadline().unwrap_or(Instant::MAX);
         let gateway = self.gate.next_deadline().unwrap_or(Instant::MAX);
-        let arrival = self.client.due().unwrap_or(Instant::MAX);
-        let end = self.client.drain_until().unwrap_or_else(|| {
-            // A closed loop may have nobody left who is ready before its end.
-            (Instant::ZERO + self.plan.load.duration()).max(self.now)
-        });
-        let next = event.min(client).min(gateway).min(arrival);
-        if next == Instant::MAX {
-            self.now = end;
-        } else if event == next {
-            if let Some(entry) = self.calendar.pop() {
-                self.now = entry.at;
-                self.happen(entry);
+        let drained = self.client.drain_until().unwrap_or(Instant::MAX);
+        self.patient_until = client.min(gateway).min(drained);
+        if next > self.patient_until {
+            self.now = self.patient_until;
+            if gateway == self.now {
+                self.gateway_deadlines();
+            } else if client == self.now {
+                self.client_deadlines();
             }
+        } else if next == Instant::MAX {
+            // A closed loop may have nobody left who is ready before its end.
+            self.now = self.end.max(self.now);
+        } else if self.calendar.peek() == Some(next) {
+            self.turn_of_calendar();
         } else if gateway == next {
             self.now = next;
             self.gateway_deadlines();
@@ -185,7 +234,11 @@ impl<'a> World<'a> {
             self.now = next;
             self.release_due();
         }
-        self.expect_drained();
+    }
+
+    /// Somebody's patience will end then, unless it is lifted before.
+    fn expect_impatience(&mut self, at: Instant) {
+        self.patient_until = self.patient_until.min(at);
     }
 
     /// What the machine was told may let it go on at once.
@@ -206,6 +259,11 @@ impl<'a> World<'a> {
             Event::Gateway => self.gateway_moment(),
             Event::Departure(mock) => self.departure(mock),
             Event::ProbeOver(slot) => self.probe_over(slot, entry.number),
+            Event::Gone(slot) => {
+                if self.flights.get(slot).is_some_and(|flight| flight.gone == Some(entry.number)) {
+                    self.client_gone(slot);
+                }
+            }
             Event::Flight(slot) => {
                 let flight = self.flights.get(slot).filter(|flight| flight.due == entry.number);
                 if let Some(flight) = flight {
@@ -238,7 +296,6 @@ impl<'a> World<'a> {
             Stage::Failing(cause, _) if self.is_probe(slot) => self.probed(slot, ProbeResult::Failed(cause)),
             Stage::Failing(cause, sent) => self.fail(slot, cause, sent),
             Stage::ToClient(ending) => self.answered(slot, ending),
-            Stage::ClientGone => self.client_gone(slot),
             Stage::Served | Stage::Silent | Stage::None => {}
         }
     }
@@ -246,6 +303,19 @@ impl<'a> World<'a> {
     /// A flight begins a stage that ends at `at`.
     fn enter(&mut self, slot: u32, stage: Stage, at: Instant) {
         let number = self.calendar.push(at, Event::Flight(slot));
+        if let Some(flight) = self.flights.get(slot) {
+            flight.stage = stage;
+            flight.due = number;
+        }
+    }
+
+    /// A message of a flight goes out on `leg`; a stage begins that ends when it arrives.
+    fn post(&mut self, slot: u32, stage: Stage, leg: u64) {
+        let Network::Always(always) = self.network else {
+            let at = self.now + self.hop(slot, leg);
+            return self.enter(slot, stage, at);
+        };
+        let number = self.calendar.push_last(self.now + always, Event::Flight(slot));
         if let Some(flight) = self.flights.get(slot) {
             flight.stage = stage;
             flight.due = number;

@@ -11,7 +11,7 @@ use super::World;
 use super::calendar::Event;
 use super::flight::{Flight, Owner, Stage};
 use crate::measure::Observation;
-use crate::mock::{Fate, Faults, Manner, Pace, Station, Target};
+use crate::mock::{Ahead, Fate, Faults, Manner, Pace, Station, Target};
 use crate::plan::MockPlan;
 
 /// One target.
@@ -19,6 +19,8 @@ use crate::plan::MockPlan;
 pub(super) struct Site {
     pub(super) target: Target,
     station: Station,
+    /// Instead of that, where the way through it is known beforehand.
+    pub(super) ahead: Option<Ahead>,
     /// When somebody departs next, as the calendar has it.
     departs: Option<Instant>,
     /// Whoever reaches its station gets a number.
@@ -26,7 +28,7 @@ pub(super) struct Site {
     /// Which flight has which number.
     waiting: FxHashMap<u64, u32>,
     /// Requests that are none of the run's.
-    strangers: u64,
+    pub(super) strangers: u64,
     /// Moments at which its process dies, and so on.
     changes: Vec<Instant>,
 }
@@ -46,6 +48,7 @@ impl Site {
             changes: target.changes().into_iter().collect(),
             target,
             station: Station::new(mock.behaviour.places),
+            ahead: None,
             departs: None,
             tickets: 0,
             waiting: FxHashMap::default(),
@@ -66,7 +69,7 @@ impl Site {
 }
 
 impl World<'_> {
-    fn site(&mut self, slot: u32) -> Option<(&mut Flight, &mut Site)> {
+    pub(super) fn site(&mut self, slot: u32) -> Option<(&mut Flight, &mut Site)> {
         let flight = self.flights.get(slot)?;
         let site = self.sites.get_mut(flight.mock as usize)?;
         Some((flight, site))
@@ -78,9 +81,8 @@ impl World<'_> {
         let Some((flight, site)) = self.site(slot) else { return };
         flight.answers = 0;
         let is_open = site.target.is_listening(now);
-        let hop = self.hop(slot, 4);
         let stage = if is_open { Stage::Dialed } else { Stage::Failing(Failure::Refused, false) };
-        self.enter(slot, stage, now + hop);
+        self.post(slot, stage, 4);
     }
 
     /// A request has come.
@@ -95,12 +97,7 @@ impl World<'_> {
             return self.enter_unless_never(slot, Stage::ToTarget, mended);
         }
         let mock = flight.mock;
-        let request = match &flight.owner {
-            Owner::Client(job, _) => Some((job.arrival.index, false)),
-            Owner::Copy(copy) => Some((copy.arrival.index, true)),
-            Owner::Probe(..) => None,
-        };
-        if let Some((request, is_copy)) = request {
+        if let Some((request, is_copy)) = flight.carries() {
             self.see(Observation::served(request, mock, is_copy, now));
         }
         self.take_up(slot);
@@ -114,17 +111,8 @@ impl World<'_> {
         if thawed > now {
             return self.enter_unless_never(slot, Stage::Frozen, thawed);
         }
-        let (request, is_new) = match &flight.owner {
-            Owner::Client(job, _) => {
-                (job.arrival.index, job.attempt == 1 && !job.is_second && flight.tries == 1)
-            }
-            // A copy demands what its request does.
-            Owner::Copy(copy) => (copy.arrival.index, true),
-            Owner::Probe(..) => {
-                site.strangers -= 1;
-                (site.strangers, true)
-            }
-        };
+        let (request, is_new) = flight.asks(&mut site.strangers);
+        let is_orphan = flight.is_orphan();
         match site.target.fate(request, is_new, now) {
             Fate::Reset => self.send_failure(slot, Failure::ResetBeforeResponse),
             Fate::Silence => self.rest(slot, Stage::Silent),
@@ -148,6 +136,10 @@ impl World<'_> {
                     self.say(slot);
                 }
             }
+        }
+        if is_orphan {
+            // Nobody hears the answer.
+            self.flights.end(slot);
         }
     }
 
@@ -203,7 +195,7 @@ impl World<'_> {
             flight.said.truncated = truncated;
             flight.said.whole_at = now + hop + takes;
         }
-        self.enter(slot, Stage::HeadBack, now + hop);
+        self.post(slot, Stage::HeadBack, 4);
     }
 
     /// Whether the body of an answer is cut short, and how long it takes after its head.
@@ -245,8 +237,7 @@ impl World<'_> {
     }
 
     fn send_failure(&mut self, slot: u32, cause: Failure) {
-        let hop = self.hop(slot, 4);
-        self.enter(slot, Stage::Failing(cause, true), self.now + hop);
+        self.post(slot, Stage::Failing(cause, true), 4);
     }
 
     fn enter_unless_never(&mut self, slot: u32, stage: Stage, at: Instant) {

@@ -1,8 +1,11 @@
 //! Where requests wait and are served: they arrive with the service they demand and depart when they have had it. First in,
 //! first out with so many servers, or processor sharing. Times are whole nanoseconds; leaves waiting for them to the engines.
 
+mod ahead;
 #[cfg(test)]
 mod tests;
+
+pub use ahead::Ahead;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -133,20 +133,38 @@ fn shares_of_a_processor_are_exact() {
     assert_eq!(times, [Some(Duration::from_nanos(15)); 3]);
 }
 
+/// Jobs so far apart that demand so much, nanoseconds each.
+fn jobs(gaps: &[(u64, u64)]) -> Vec<(Instant, Duration)> {
+    let mut at = Instant::ZERO;
+    let job = |&(gap, demand)| {
+        at = at + Duration::from_nanos(gap);
+        (at, Duration::from_nanos(demand))
+    };
+    gaps.iter().map(job).collect()
+}
+
 proptest! {
+    #[test]
+    fn who_knows_beforehand_knows_the_same(
+        gaps in prop::collection::vec((0..3 * MS, 0..4 * MS), 1..80), capacity in prop::option::of(1_usize..4),
+        queue in prop::option::of(0_usize..5),
+    ) {
+        let jobs = jobs(&gaps);
+        let places = Places { capacity, queue, discipline: Discipline::Fifo };
+        let times = serve(&mut Station::new(places), &jobs, |_| {});
+        let mut ahead = Ahead::new(places).unwrap();
+        let known = jobs.iter().map(|(at, demand)| ahead.arrive(*at, *demand).ok().map(|end| end.since(*at)));
+        prop_assert_eq!(times, known.collect::<Vec<_>>());
+        let sharing = Places { discipline: Discipline::Ps, ..places };
+        prop_assert!(Ahead::new(sharing).is_none());
+    }
+
     #[test]
     fn no_work_is_lost_and_nobody_idles(
         gaps in prop::collection::vec((0..3 * MS, 0..4 * MS), 1..80), capacity in 1_usize..4,
         queue in prop::option::of(0_usize..5),
     ) {
-        let mut at = Instant::ZERO;
-        let jobs: Vec<_> = gaps
-            .iter()
-            .map(|&(gap, demand)| {
-                at = at + Duration::from_nanos(gap);
-                (at, Duration::from_nanos(demand))
-            })
-            .collect();
+        let jobs = jobs(&gaps);
         let mut fifo = Station::new(places(Discipline::Fifo, capacity, queue));
         let times = serve(&mut fifo, &jobs, |station| assert!(station.present().0 <= capacity));
         let counts = fifo.counts();

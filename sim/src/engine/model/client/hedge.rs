@@ -2,7 +2,6 @@
 //! attempt is taken back.
 
 use super::super::World;
-use super::super::flight::Stage;
 use super::super::job::Job;
 use crate::measure::{Ending, Observation};
 
@@ -48,7 +47,7 @@ impl World<'_> {
 
     /// Whether request `index` is under way on this flight.
     fn flies(&mut self, slot: u32, index: u64) -> bool {
-        let is_gone = self.flights.get(slot).is_none_or(|flight| flight.stage == Stage::ClientGone);
+        let is_gone = self.flights.get(slot).is_none_or(|flight| flight.gone.is_some());
         !is_gone && self.job(slot).is_some_and(|job| job.arrival.index == index)
     }
 }

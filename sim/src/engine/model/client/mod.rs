@@ -7,8 +7,9 @@ use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::World;
+use super::calendar::Event;
 use super::deadlines::Deadlines;
-use super::flight::{Owner, Stage};
+use super::flight::{NEVER, Owner, Stage};
 use super::job::Job;
 use super::little::Little;
 use crate::load::{Idle, Load, Pacer, Retries, Waiting};
@@ -119,8 +120,14 @@ impl World<'_> {
     /// From when everything is released, the rest has so long to end.
     pub(super) fn look_at_the_end(&mut self) {
         if self.client.drain_until.is_none() && self.client.pacer.0.is_over(self.now) {
-            self.client.drain_until = Some(self.now + self.plan.load.timeout());
+            self.drain();
         }
+    }
+
+    fn drain(&mut self) {
+        let until = self.now + self.plan.load.timeout();
+        self.client.drain_until = Some(until);
+        self.expect_impatience(until);
     }
 
     fn assign(&mut self, job: Job) {
@@ -130,6 +137,9 @@ impl World<'_> {
             self.open(job, connection as u32);
         } else {
             self.client.waiting.push(job);
+            if let Some(until) = self.client.waiting.next() {
+                self.expect_impatience(until);
+            }
         }
     }
 
@@ -150,7 +160,8 @@ impl World<'_> {
     fn take_off(&mut self, job: Job, connection: u32) -> u32 {
         let slot = self.flights.begin(Owner::Client(job, connection));
         self.client.busy += 1;
-        self.client.deadlines[job.arrival.stream].set(slot, self.now);
+        let until = self.client.deadlines[job.arrival.stream].set(slot, self.now);
+        self.expect_impatience(until);
         if job.hedged {
             self.client.pairs.entry(job.arrival.index).or_default().push(slot);
         }
@@ -162,7 +173,8 @@ impl World<'_> {
         if let Some(&mut job) = self.job(slot) {
             let deadlines = &mut self.client.deadlines[job.arrival.stream];
             deadlines.lift(slot);
-            deadlines.set(slot, self.now);
+            let until = deadlines.set(slot, self.now);
+            self.expect_impatience(until);
             self.put_on_wire(slot);
         }
     }
@@ -177,15 +189,19 @@ impl World<'_> {
         self.client.carried[*connection as usize] += 1;
         let hedges = self.client.hedges[job.arrival.stream].as_mut();
         if let Some(hedges) = hedges.filter(|_| !job.hedged) {
-            hedges.set(slot, now);
+            let due = hedges.set(slot, now);
+            self.expect_impatience(due);
         }
-        let hop = self.hop(slot, 0);
-        self.enter(slot, Stage::ToGateway, now + hop);
+        self.post(slot, Stage::ToGateway, 0);
     }
 
     /// An answer, or the gateway's own word, has come; the connection lives on unless it is `used_up`.
     pub(super) fn answered(&mut self, slot: u32, ending: Ending) {
         let now = self.now;
+        if self.flights.get(slot).is_some_and(|flight| flight.gone.is_some()) {
+            self.flights.end(slot);
+            return;
+        }
         let Some((job, connection)) = self.land(slot) else { return };
         let job = Job { first_byte: job.first_byte.or(Some(now)), ..job };
         self.end(&job, ending);
@@ -253,7 +269,7 @@ impl World<'_> {
         self.close(connection);
     }
 
-    /// The client closes the connection of a flight.
+    /// The client closes the connection of a flight, which goes on until the gateway hears of it.
     fn hang_up(&mut self, slot: u32) -> Option<(Job, u32)> {
         let flight = self.flights.get(slot)?;
         let Owner::Client(job, connection) = &flight.owner else { return None };
@@ -262,7 +278,10 @@ impl World<'_> {
         self.lift_client(slot, landed.0.arrival.stream);
         if is_at_gateway {
             let hop = self.hop(slot, 0);
-            self.enter(slot, Stage::ClientGone, self.now + hop);
+            let number = self.calendar.push(self.now + hop, Event::Gone(slot));
+            if let Some(flight) = self.flights.get(slot) {
+                flight.gone = Some(number);
+            }
         } else {
             self.flights.end(slot);
         }
@@ -341,7 +360,7 @@ impl World<'_> {
             return;
         }
         self.client.aborted = Some(self.now);
-        self.client.drain_until = Some(self.now + self.plan.load.timeout());
+        self.drain();
         while let Some(job) = self.client.waiting.pop() {
             self.give_up_waiting(&job);
         }
@@ -361,12 +380,12 @@ impl World<'_> {
             self.give_up_waiting(&job);
         }
         for slot in self.flights.slots() {
-            let is_gone = self.flights.get(slot).is_none_or(|flight| flight.stage == Stage::ClientGone);
+            let is_gone = self.flights.get(slot).is_none_or(|flight| flight.gone.is_some());
             let Some(&mut job) = self.job(slot).filter(|_| !is_gone) else { continue };
             let ending = if job.on_wire.is_some() { Ending::Dropped(Cause::Censored) } else { job.unsent() };
             self.lift_client(slot, job.arrival.stream);
             if let Some(flight) = self.flights.get(slot) {
-                flight.stage = Stage::ClientGone;
+                flight.gone = Some(NEVER);
             }
             if !self.lives_on(&job, ending) {
                 self.finish_job(&job, ending);

@@ -1,0 +1,112 @@
+//! Folding: where the whole way through a target is known when a request sets out for it, one event stands for all of it, the
+//! head of the answer at the gateway. The other way, an event for each stage, says exactly the same and takes three times as
+//! many; it is the reference.
+//!
+//! A target folds when nothing that happens later can bear on who is on the way to it or there: messages always take equally
+//! long, so nobody overtakes; it serves first in, first out; its process runs all the time; and its faults do no more than slow
+//! answers down or make them errors, which is a question of the moment of arrival. A client that goes away in the meantime
+//! changes nothing for the target, since word of it travels no faster than its request did.
+
+use std::time::Duration;
+
+use gateway_core::time::Instant;
+
+use super::flight::Stage;
+use super::{Network, World};
+use crate::measure::Observation;
+use crate::mock::{Ahead, Fate, FaultKind, Faults, Manner};
+use crate::plan::Plan;
+use crate::rollout::Action;
+
+/// Which of a run's targets fold.
+pub(super) struct Folding<'a> {
+    plan: &'a Plan,
+    faults: &'a Faults,
+    /// Mocks whose process some step starts or stops.
+    handled: Vec<u32>,
+    is_steady: bool,
+}
+
+impl<'a> Folding<'a> {
+    /// The rule for `plan`; nobody folds unless it is `wanted`.
+    pub(super) fn new(plan: &'a Plan, network: &Network, faults: &'a Faults, wanted: bool) -> Self {
+        let steps = plan.steps.iter().map(|step| &step.action);
+        let all = steps.chain(plan.rollout.way_back.iter().flatten());
+        let handled = all.filter_map(|action| match action {
+            Action::Start(mocks) | Action::Stop(mocks) => Some(mocks),
+            _ => None,
+        });
+        let is_steady = match network {
+            // Whoever is this impatient is gone before a target has heard of it.
+            Network::Always(hop) => *hop <= plan.load.timeout(),
+            Network::Drawn(_) => false,
+        };
+        Self { plan, faults, handled: handled.flatten().copied().collect(), is_steady: wanted && is_steady }
+    }
+
+    /// The station of mock `number`, if it folds.
+    pub(super) fn station(&self, number: u32) -> Option<Ahead> {
+        let is_harmless = |kind: &FaultKind| {
+            matches!(kind, FaultKind::Errors(_) | FaultKind::LatencyX(_) | FaultKind::Deregister)
+        };
+        let is_hit = |fault: &&crate::mock::Scheduled| fault.mocks.contains(&(number as usize));
+        let is_calm = self.faults.all().iter().filter(is_hit).all(|fault| is_harmless(&fault.kind));
+        let folds = self.is_steady && is_calm && !self.handled.contains(&number);
+        Ahead::new(self.plan.mocks[number as usize].behaviour.places).filter(|_| folds)
+    }
+}
+
+/// What is known of the way through a target: when the head of the answer is at the gateway.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// When the request is there.
+    arrives: Instant,
+    /// When the answer goes out.
+    answers: Instant,
+}
+
+impl World<'_> {
+    /// A request sets out for its target, whom the gateway waits `patience` for. False when its way there and back must be
+    /// walked.
+    pub(super) fn fold(&mut self, slot: u32, patience: Option<Duration>) -> bool {
+        let Network::Always(hop) = self.network else { return false };
+        let arrives = self.now + hop;
+        // What the run does not last for never happens, nor what the gateway has given up before.
+        let is_seen = self.client.drain_until().is_none_or(|until| arrives <= until);
+        if !is_seen || patience.is_some_and(|patience| patience < hop) {
+            return false;
+        }
+        let Some(Known { arrives, answers }) = self.foresee(slot, arrives) else { return false };
+        let is_back = answers + hop;
+        if let Some(patience) = patience.filter(|patience| self.now + *patience < is_back) {
+            self.wait_for_target(slot, patience);
+        }
+        if let Some(flight) = self.flights.get(slot) {
+            flight.said.truncated = false;
+            flight.said.whole_at = is_back;
+            let mock = flight.mock;
+            if let Some((request, is_copy)) = flight.carries() {
+                self.see(Observation::served(request, mock, is_copy, arrives));
+            }
+        }
+        self.enter(slot, Stage::HeadBack, is_back);
+        true
+    }
+
+    /// Serves a request that will have arrived then.
+    fn foresee(&mut self, slot: u32, arrives: Instant) -> Option<Known> {
+        let (flight, site) = self.site(slot)?;
+        let (station, target) = (site.ahead.as_mut()?, &site.target);
+        let (request, is_new) = flight.asks(&mut site.strangers);
+        // It has no fault that would be another fate.
+        let Fate::Service { demand, error } = target.fate(request, is_new, arrives) else { return None };
+        let answers = station.arrive(arrives, demand);
+        let error = if answers.is_err() { Some(503) } else { error };
+        let answers = answers.unwrap_or(arrives);
+        let Manner { closes, .. } = target.manner(flight.answers + 1, answers);
+        flight.said.status = error.unwrap_or(200);
+        flight.said.is_bare = error.is_some();
+        flight.said.closes = closes;
+        Some(Known { arrives, answers })
+    }
+}
