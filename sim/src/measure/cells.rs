@@ -2,9 +2,8 @@
 //! for each target and kind of request, less precise. Made on first use and merged exactly, so that any selection of parts
 //! has percentiles of its own.
 
-use std::collections::BTreeMap;
-
 use gateway_core::id::UpstreamId;
+use rustc_hash::FxHashMap;
 
 use super::histogram::Times;
 use super::ledger::Tally;
@@ -98,7 +97,7 @@ impl Cell {
 }
 
 /// Which requests a part is of, within its phase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartKey {
     /// The Upstream they were picked from.
     pub upstream: Option<UpstreamId>,
@@ -150,8 +149,10 @@ impl Default for PartTimes {
 /// All parts of a run so far.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
-    /// By the number of their phase.
-    all: BTreeMap<(usize, PartKey), Part>,
+    /// Each with the number of its phase, in the order of first use.
+    all: Vec<((usize, PartKey), Part)>,
+    /// Where each is.
+    places: FxHashMap<(usize, PartKey), usize>,
     /// How many have latencies.
     timed: usize,
     /// Whether some have none because there were too many.
@@ -167,7 +168,11 @@ impl Parts {
         wrong_version: bool,
         is_timed: bool,
     ) {
-        let part = self.all.entry((phase, key)).or_default();
+        let place = *self.places.entry((phase, key)).or_insert_with(|| {
+            self.all.push(((phase, key), Part::default()));
+            self.all.len() - 1
+        });
+        let part = &mut self.all[place].1;
         part.tally.count(record.ending, wrong_version);
         match record.ending {
             _ if !is_timed => {}

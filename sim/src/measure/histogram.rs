@@ -1,23 +1,21 @@
-//! Durations counted in bins: an HDR histogram with the exact smallest, largest and sum beside it. Its size depends on
+//! Durations counted in the bins of an HDR histogram, with the exact smallest, largest and sum beside it. Its size depends on
 //! its precision and on the longest duration, never on how much was recorded.
 
 use std::time::Duration;
 
 use gateway_core::time;
-use hdrhistogram::Histogram;
 
+use super::log_bins::LogBins;
 use crate::hdr;
 use crate::stats::{self, Estimate};
 
-/// Shorter durations share one bin, nanoseconds.
-const LOWEST_NS: u64 = 1_000;
 /// Longer durations count as this long, nanoseconds: an hour, as long as a mock may take to answer. They are counted.
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// A distribution of durations.
 #[derive(Clone, Debug)]
 pub struct Times {
-    bins: Histogram<u32>,
+    bins: LogBins,
     n: u64,
     min_ns: u64,
     max_ns: u64,
@@ -37,29 +35,26 @@ impl Times {
     }
 
     fn with_digits(digits: u8) -> Self {
-        let mut bins = Histogram::new_with_bounds(LOWEST_NS, 2 * LOWEST_NS, digits).expect("constant bounds");
-        bins.auto(true);
-        Self { bins, n: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0, saturated: 0 }
+        Self { bins: LogBins::new(digits), n: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0, saturated: 0 }
     }
 
     /// Counts one duration.
     pub fn record(&mut self, duration: Duration) {
         let ns = time::nanos(duration);
         self.saturated += u64::from(ns > HIGHEST_NS);
-        // It grows as far as that.
-        self.bins += ns.min(HIGHEST_NS);
+        self.bins.count(ns.min(HIGHEST_NS));
         self.n += 1;
         self.min_ns = self.min_ns.min(ns);
         self.max_ns = self.max_ns.max(ns);
         self.sum_ns += u128::from(ns);
     }
 
-    /// Counts all that `other`, of the same precision, has counted; exact.
+    /// Counts all that `other` has counted; exact where its precision is the same.
     ///
     /// # Panics
     /// When `other` is more precise.
     pub fn add(&mut self, other: &Self) {
-        self.bins.add(&other.bins).expect("it grows as far as the other");
+        self.bins.add(&other.bins);
         self.n += other.n;
         self.min_ns = self.min_ns.min(other.min_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
@@ -69,7 +64,7 @@ impl Times {
 
     /// The bins as text, in nanoseconds; see [`hdr`].
     pub fn encoded(&self) -> String {
-        hdr::encode(&self.bins)
+        hdr::encode(&self.bins.to_histogram())
     }
 
     /// How many durations.
@@ -107,10 +102,9 @@ impl Times {
             return self.max_us();
         }
         let mut below = 0;
-        for bin in self.bins.iter_recorded() {
-            below += bin.count_since_last_iteration();
+        for (ns, count) in self.bins.iter() {
+            below += count;
             if below >= rank {
-                let ns = self.bins.highest_equivalent(bin.value_iterated_to());
                 return Some(ns.clamp(self.min_ns, self.max_ns) as f64 / 1e3);
             }
         }

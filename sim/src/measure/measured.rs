@@ -11,7 +11,7 @@ use super::histogram::{Intended, Times};
 use super::ledger::Tally;
 use super::lens::Near;
 use super::phases::PhaseKind;
-use super::recorder::Recorder;
+use super::recorder::{Ledger, Recorder};
 use super::rollout::MeasuredRollout;
 use super::series::Bins;
 use super::switches::MeasuredSwitch;
@@ -238,32 +238,16 @@ impl Measured {
         let grid = recorder.bins.grid;
         recorder.bins.finish();
         let mut phases = phases_of(&recorder);
-        let plan = &recorder.facts.plan;
-        let scheduled = Schedule::new(&plan.load, plan.seed).map(|arrival| (arrival.index, arrival.intended));
-        let closed = std::mem::take(&mut recorder.intended).into_iter().enumerate();
-        let numbering = &recorder.facts.numbering;
-        let closed = closed.flat_map(|(stream, moments)| (numbering.first(stream)..).zip(moments));
-        let mut count = 0;
-        for (index, intended) in scheduled.chain(closed) {
-            let entry = recorder.books.entry(index);
-            assert!(entry.ended, "request {index} has no end");
-            recorder.bins.intend(intended);
-            let phase = recorder.phases.of(intended).expect("no switch is open any more");
-            let kind = &mut phases[phase].kinds[numbering.kind(index)];
-            kind.intended += 1;
-            kind.lost += u64::from(entry.lost);
-            kind.duplicates += u64::from(entry.duplicate);
-            count += 1;
-        }
-        for ((phase, upstream), cell) in std::mem::take(&mut recorder.cells) {
-            phases[phase].cells.insert(upstream, cell);
+        let count = intend(&mut recorder, &mut phases);
+        for (phase, cells) in phases.iter_mut().zip(std::mem::take(&mut recorder.cells)) {
+            phase.cells = cells.into_all().filter(|(_, cell)| cell.tally.ended() > 0).collect();
         }
         let parts = std::mem::take(&mut recorder.parts);
         let parts_are_crowded = parts.crowded;
         for ((phase, key), part) in parts.into_all() {
             phases[phase].parts.insert(key, part);
         }
-        check(&recorder, &phases, count);
+        check(&phases);
         for (at, switch) in recorder.switches.iter_mut().enumerate() {
             switch.steady = std::mem::take(recorder.samples.steady(at));
         }
@@ -315,10 +299,45 @@ fn phases_of(recorder: &Recorder) -> Vec<MeasuredPhase> {
     starts.iter().enumerate().map(phase).collect()
 }
 
-/// The ledger: what the schedule intended is what ended, in the whole and in each phase. A closed loop has no schedule: what
-/// it intended is every number up to the highest that ended, so that here the check finds gaps.
-fn check(recorder: &Recorder, phases: &[MeasuredPhase], count: u64) {
-    assert_eq!(recorder.books.ends(), count, "intended = answered + dropped");
+/// Counts what was intended into phases and bins; how many requests that is, of which each has ended once. A closed loop has no
+/// schedule: what it intended is every number up to the highest that ended, so that here the check finds gaps.
+fn intend(recorder: &mut Recorder, phases: &mut [MeasuredPhase]) -> u64 {
+    let plan = &recorder.facts.plan;
+    let books = match &recorder.books {
+        Ledger::Whole(books) => books,
+        Ledger::Sums(sums) => {
+            sums.check();
+            for (stream, ends) in plan.load.streams.iter().zip(sums.ends()) {
+                assert!(stream.is_closed() || ends == stream.total(), "intended = answered + dropped");
+            }
+            for (phase, kinds) in phases.iter_mut().zip(std::mem::take(&mut recorder.kinds)) {
+                phase.kinds = kinds;
+            }
+            return sums.ends().sum();
+        }
+    };
+    let scheduled = Schedule::new(&plan.load, plan.seed).map(|arrival| (arrival.index, arrival.intended));
+    let numbering = &recorder.facts.numbering;
+    let closed = std::mem::take(&mut recorder.intended).into_iter().enumerate();
+    let closed = closed.flat_map(|(stream, moments)| (numbering.first(stream)..).zip(moments));
+    let mut count = 0;
+    for (index, intended) in scheduled.chain(closed) {
+        let entry = books.entry(index);
+        assert!(entry.ended, "request {index} has no end");
+        recorder.bins.intend(intended);
+        let phase = recorder.phases.of(intended).expect("no switch is open any more");
+        let kind = &mut phases[phase].kinds[numbering.kind(index)];
+        kind.intended += 1;
+        kind.lost += u64::from(entry.lost);
+        kind.duplicates += u64::from(entry.duplicate);
+        count += 1;
+    }
+    assert_eq!(books.ends(), count, "intended = answered + dropped");
+    count
+}
+
+/// The ledger: what was intended is what ended, in each phase.
+fn check(phases: &[MeasuredPhase]) {
     for phase in phases {
         assert_eq!(
             phase.tally().ended(),

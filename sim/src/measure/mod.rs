@@ -6,14 +6,17 @@ mod record;
 
 mod histogram;
 mod ledger;
+mod log_bins;
 
 mod books;
+mod by_upstream;
 mod cells;
 mod copies;
 mod lens;
 mod phases;
 mod rollout;
 mod series;
+mod sums;
 mod switches;
 mod weights;
 

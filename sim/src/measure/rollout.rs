@@ -184,13 +184,13 @@ impl MeasuredRollout {
     }
 
     /// A request of `user` came to its end; `mock` answered it, or was picked for it last.
-    pub(super) fn ended(&mut self, record: &Record, user: (usize, u64), mock: Option<u32>) {
+    pub(super) fn ended(&mut self, record: &Record, user: impl Fn() -> (usize, u64), mock: Option<u32>) {
         let is_bad = match record.ending {
             Ending::Answered(status) => status >= 500,
             Ending::Dropped(_) => true,
         };
         if is_bad {
-            self.hurt.insert(user);
+            self.hurt.insert(user());
         }
         let Some((_, tally)) = self.side(mock) else { return };
         match record.ending {

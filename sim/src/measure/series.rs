@@ -226,6 +226,9 @@ impl Level {
 
     fn push(&mut self, at: Instant, change: i64) {
         self.newest = self.newest.max(at);
+        if self.late.is_zero() && self.waiting.is_empty() {
+            return self.change(at, change);
+        }
         self.waiting.push(Reverse((at, change)));
         self.settle(self.newest.before(self.late));
     }
@@ -237,15 +240,19 @@ impl Level {
                 return;
             }
             self.waiting.pop();
-            if at.as_nanos() / self.grid.width_ns >= self.grid.bins as u64 {
-                continue;
-            }
-            self.reach(self.grid.bin(at));
-            self.now += change;
-            self.most[self.bin] = self.most[self.bin].max(self.now);
+            self.change(at, change);
         }
         if until == Instant::MAX {
             self.reach(self.grid.bins - 1);
+        }
+    }
+
+    fn change(&mut self, at: Instant, change: i64) {
+        let bin = (at.as_nanos() / self.grid.width_ns) as usize;
+        if bin < self.grid.bins {
+            self.reach(bin);
+            self.now += change;
+            self.most[self.bin] = self.most[self.bin].max(self.now);
         }
     }
 

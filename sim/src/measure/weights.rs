@@ -188,6 +188,16 @@ impl Members {
         Self { all, total }
     }
 
+    /// Index of a target. Mostly ids follow each other without a gap.
+    fn index(&self, target: TargetId) -> Option<usize> {
+        let first = self.all.first()?.target;
+        let guess = target.0.wrapping_sub(first.0) as usize;
+        if self.all.get(guess).is_some_and(|member| member.target == target) {
+            return Some(guess);
+        }
+        self.all.binary_search_by_key(&target, |member| member.target).ok()
+    }
+
     /// The same members once more.
     fn again(&self) -> Self {
         Self::new(self.all.iter().map(|member| (member.target, member.weight)))
@@ -239,7 +249,7 @@ impl Upstream {
             }
             return;
         };
-        let member = members.all.binary_search_by_key(&pick.target, |member| member.target).ok();
+        let member = members.index(pick.target);
         let new = || Epoch::new(pick.epoch.0, Rc::clone(members));
         let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(new);
         let ticket = pick.ticket;
@@ -250,8 +260,12 @@ impl Upstream {
             return;
         };
         let waiting = Waiting { member, at: pick.at, carried: pick.carried };
+        let is_alone = epoch.waiting.is_empty();
         if ticket == epoch.next {
             self.count(id, pick.epoch.0, waiting, grid);
+            if is_alone {
+                return;
+            }
         } else {
             epoch.waiting.insert(ticket, waiting);
         }
@@ -398,7 +412,8 @@ fn widen(range: &mut Option<(f64, f64)>, lag: f64) {
 /// that no rounding adds up.
 fn lag(n: u64, weight: u32, own: u64, total: u64) -> f64 {
     let owed = i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total);
-    owed as f64 / total as f64
+    // Most are small, and the processor knows those.
+    i64::try_from(owed).map_or(owed as f64, |owed| owed as f64) / total as f64
 }
 
 #[cfg(test)]

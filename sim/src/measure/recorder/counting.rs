@@ -1,9 +1,11 @@
 //! The recorder's side of an ended request: where it counts at once, and where once its phase is known.
 
-use super::{COST_WINDOW, Placed, RATE_GRACE, Recorder, SLOWEST};
+use super::{COST_WINDOW, Ledger, Placed, RATE_GRACE, Recorder, SLOWEST};
+use crate::measure::by_upstream::ByUpstream;
 use crate::measure::cells::PartKey;
-use crate::measure::measured::Slow;
+use crate::measure::measured::{KindTally, Slow};
 use crate::measure::phases::PhaseKind;
+use crate::measure::sums::Late;
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::{Ending, Record};
 
@@ -22,7 +24,7 @@ impl Recorder {
         self.bins.ended(record, lag);
         let is_warm = record.intended >= self.facts.warmup;
         let numbering = &self.facts.numbering;
-        let user = (numbering.stream(record.index), numbering.user(record.index));
+        let user = || (numbering.stream(record.index), numbering.user(record.index));
         self.rollout.ended(record, user, mock);
         if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
             target.count(record, is_warm);
@@ -53,16 +55,57 @@ impl Recorder {
             self.pending.push(placed);
             return;
         };
+        if matches!(self.books, Ledger::Sums(_)) {
+            let kind = self.facts.numbering.kind(record.index);
+            self.kind_tally(phase, kind).intended += 1;
+        }
         self.placed_until = self.placed_until.max(Some(record.intended));
         // Latencies leave the warm-up out, but the warm-up itself may show its own.
         let is_timed =
             record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
         let Placed { upstream, mock, wrong_version, .. } = placed;
-        self.cells.entry((phase, upstream)).or_default().count(record, wrong_version, is_timed);
+        if self.cells.len() <= phase {
+            self.cells.resize_with(phase + 1, ByUpstream::default);
+        }
+        self.cells[phase].of(upstream).count(record, wrong_version, is_timed);
         let key = PartKey { upstream, mock, kind: self.facts.numbering.kind(record.index) };
         self.parts.count(phase, key, record, wrong_version, is_timed);
-        if record.intended >= self.facts.warmup {
+        if self.facts.switches && record.intended >= self.facts.warmup {
             self.note_cost(record);
+        }
+    }
+
+    fn kind_tally(&mut self, phase: usize, kind: usize) -> &mut KindTally {
+        if self.kinds.len() <= phase {
+            self.kinds.resize(phase + 1, vec![KindTally::default(); self.again.len()]);
+        }
+        &mut self.kinds[phase][kind]
+    }
+
+    /// A modelled request will not be served any more: what the books say of it counts, once its phase is known.
+    pub(super) fn settle(&mut self, late: &Late) {
+        let (lost, duplicate) = (late.answered && late.served == 0, late.served > 1);
+        if !lost && !duplicate {
+            return;
+        }
+        let Some(phase) = self.phases.of(late.intended) else {
+            self.unsettled.push(*late);
+            return;
+        };
+        let tally = self.kind_tally(phase, self.facts.numbering.kind(late.index));
+        tally.lost += u64::from(lost);
+        tally.duplicates += u64::from(duplicate);
+    }
+
+    /// Nothing will be served any more.
+    pub(super) fn settle_all(&mut self) {
+        for late in std::mem::take(&mut self.unsettled) {
+            self.settle(&late);
+        }
+        while let Ledger::Sums(sums) = &mut self.books
+            && let Some(late) = sums.take_late()
+        {
+            self.settle(&late);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Folds observations into bins as they come, in bounded memory: a hundred bytes for each request under way, four bits
-//! for each that ended. What happens while a step is being carried out is held back until it is known when that was in
+//! Folds observations into bins as they come, in bounded memory: a hundred bytes for each request under way, and in a live run
+//! four bits for each that ended. What happens while a step is being carried out is held back until it is known when that was in
 //! force, and what was intended after it until the last answer of the old version has come.
 
 mod counting;
@@ -14,16 +14,18 @@ use rustc_hash::FxHashMap;
 
 use crate::load::Numbering;
 use crate::measure::books::Books;
+use crate::measure::by_upstream::ByUpstream;
 use crate::measure::cells::{Cell, Parts};
 use crate::measure::copies::Copies;
 use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
 use crate::measure::lens::{Lenses, Near};
-use crate::measure::measured::{Again, Measured, Samples, Slow, TargetTally, Warning};
+use crate::measure::measured::{Again, KindTally, Measured, Samples, Slow, TargetTally, Warning};
 use crate::measure::phases::Phases;
 use crate::measure::progress::Progress;
 use crate::measure::rollout::MeasuredRollout;
 use crate::measure::series::{Bins, Grid};
+use crate::measure::sums::{Late, Sums};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
@@ -46,12 +48,15 @@ pub struct Recorder {
     pub(in crate::measure) phases: Phases,
     pub(in crate::measure) switches: Vec<MeasuredSwitch>,
     pub(in crate::measure) rollout: MeasuredRollout,
-    pub(in crate::measure) books: Books,
+    pub(in crate::measure) books: Ledger,
+    /// The requests of each phase by kind; of a live run they are counted at the end.
+    pub(in crate::measure) kinds: Vec<Vec<KindTally>>,
     pub(in crate::measure) copies: Copies,
     pub(in crate::measure) lenses: Lenses,
     /// When each request of each closed loop was intended: no schedule says so. Empty for open ones.
     pub(in crate::measure) intended: Vec<Vec<Instant>>,
-    pub(in crate::measure) cells: BTreeMap<(usize, Option<UpstreamId>), Cell>,
+    /// By the number of their phase.
+    pub(in crate::measure) cells: Vec<ByUpstream<Cell>>,
     pub(in crate::measure) parts: Parts,
     pub(in crate::measure) targets: Vec<TargetTally>,
     pub(in crate::measure) weights: Weights,
@@ -72,13 +77,13 @@ pub struct Recorder {
     /// Everything that ended, for progress.
     pub(in crate::measure) so_far: Tally,
     /// Attempts begun and not ended, by Upstream.
-    attempts: BTreeMap<Option<UpstreamId>, i64>,
+    attempts: ByUpstream<i64>,
     /// Requests picked and not ended.
     open: FxHashMap<u64, Open>,
     /// How many of those each Upstream has.
-    open_at: BTreeMap<Option<UpstreamId>, u64>,
+    open_at: ByUpstream<u64>,
     /// The last old pick and answer of each Upstream, for a switch that comes later.
-    last: BTreeMap<Option<UpstreamId>, (Option<Instant>, Option<Instant>)>,
+    last: ByUpstream<(Option<Instant>, Option<Instant>)>,
     hosts: BTreeMap<ServiceId, String>,
     steps: Vec<Option<StepMoments>>,
     /// The first step that is not known to have been carried out.
@@ -88,6 +93,8 @@ pub struct Recorder {
     held_max: usize,
     /// The latest intended moment that has its phase already.
     placed_until: Option<Instant>,
+    /// Requests lost or served more than once, intended after a switch that is still open.
+    unsettled: Vec<Late>,
     /// Ended requests intended after a switch that is still open.
     pending: Vec<Placed>,
     /// The newest moment seen.
@@ -104,8 +111,18 @@ pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) end: Instant,
     /// The mock of each target, by the target's id.
     mocks: FxHashMap<TargetId, u32>,
+    /// Whether some step may be a switch.
+    switches: bool,
     /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
     holds: bool,
+}
+
+/// What is known of single requests: of a live run, whose targets report when they like, bits for each; of a modelled one
+/// nothing that grows.
+#[derive(Debug)]
+pub(in crate::measure) enum Ledger {
+    Whole(Books),
+    Sums(Sums),
 }
 
 /// A request that was picked and has not ended.
@@ -117,6 +134,16 @@ struct Open {
     picked: Instant,
     /// By a version that was no longer in force.
     is_stale: bool,
+    /// Picks so far, and how often it is in the targets' books, as far as a modelled run counts that here.
+    picks: u32,
+    served: u32,
+}
+
+impl Open {
+    /// Whether nothing can happen to it any more once it was answered.
+    fn is_plain(&self) -> bool {
+        self.picks == 1 && self.served == 1
+    }
 }
 
 /// An ended request on its way into its phase.
@@ -147,9 +174,13 @@ impl Recorder {
             ),
             copies: Copies::default(),
             lenses: Lenses::default(),
-            books: Books::new(facts.count),
+            books: match plan.engine {
+                Engine::Live => Ledger::Whole(Books::new(facts.count)),
+                Engine::Model => Ledger::Sums(Sums::new(plan.load.streams.len())),
+            },
+            kinds: Vec::new(),
             intended: vec![Vec::new(); plan.load.streams.len()],
-            cells: BTreeMap::new(),
+            cells: Vec::new(),
             parts: Parts::default(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             weights: Weights::new(config, plan.gateway.nodes, grid),
@@ -165,16 +196,17 @@ impl Recorder {
             retried: Tally::default(),
             again: vec![Again::default(); plan.load.templates().count()],
             so_far: Tally::default(),
-            attempts: BTreeMap::new(),
+            attempts: ByUpstream::default(),
             open: FxHashMap::default(),
-            open_at: BTreeMap::new(),
-            last: BTreeMap::new(),
+            open_at: ByUpstream::default(),
+            last: ByUpstream::default(),
             hosts: config.services().map(|(id, service)| (id, service.host.clone())).collect(),
             steps: vec![None; plan.steps.len()],
             next_step: 0,
             held: Vec::new(),
             held_max: HELD_MAX,
             placed_until: None,
+            unsettled: Vec::new(),
             pending: Vec::new(),
             clock: Instant::ZERO,
             facts,
@@ -205,6 +237,7 @@ impl Recorder {
             self.take(&seen);
         }
         self.close_switch();
+        self.settle_all();
         Measured::new(self, conditions)
     }
 
@@ -285,23 +318,27 @@ impl Recorder {
                 switch.picked(pick);
                 is_stale |= switch.is_stale(pick.upstream, pick.at);
             }
-            let last = &mut self.last.entry(pick.upstream).or_default().0;
+            let last = &mut self.last.of(pick.upstream).0;
             *last = (*last).max(Some(pick.at));
         }
-        if pick.request < self.facts.count && !self.books.has_ended(pick.request) {
-            let picked = pick.at;
-            if let Some(open) = self.open.get_mut(&pick.request) {
-                open.mock = mock;
-            } else {
-                *self.open_at.entry(pick.upstream).or_default() += 1;
-                self.open.insert(pick.request, Open { upstream: pick.upstream, mock, picked, is_stale });
-            }
+        let has_ended = match &self.books {
+            Ledger::Whole(books) => pick.request >= self.facts.count || books.has_ended(pick.request),
+            Ledger::Sums(sums) => sums.is_late(pick.request),
+        };
+        if !has_ended {
+            let (upstream, picked) = (pick.upstream, pick.at);
+            let open = self.open.entry(pick.request).or_insert_with(|| {
+                *self.open_at.of(upstream) += 1;
+                Open { upstream, mock, picked, is_stale, picks: 0, served: 0 }
+            });
+            open.mock = mock;
+            open.picks += 1;
         }
     }
 
     /// An attempt began or ended.
     fn attempt(&mut self, upstream: Option<UpstreamId>, target: TargetId, at: Instant, change: i64) {
-        *self.attempts.entry(upstream).or_default() += change;
+        *self.attempts.of(upstream) += change;
         self.bins.in_flight(self.facts.mocks.get(&target).copied(), at, change);
         for switch in &mut self.switches {
             switch.in_flight(upstream, at, change);
@@ -312,28 +349,49 @@ impl Recorder {
         if let Some(target) = self.targets.get_mut(mock as usize) {
             target.served += 1;
         }
-        if request < self.facts.count {
-            self.books.serve(request);
-        } else {
+        if request >= self.facts.count {
             self.strangers += 1;
+            return;
+        }
+        match &mut self.books {
+            Ledger::Whole(books) => books.serve(request),
+            Ledger::Sums(sums) => match self.open.get_mut(&request) {
+                Some(open) => open.served += 1,
+                None => sums.serve(request),
+            },
         }
     }
 
     fn ended(&mut self, record: &Record) {
         assert!(record.index < self.facts.count, "request {} is none of the schedule", record.index);
         let answered = matches!(record.ending, Ending::Answered(_));
-        self.books.end(record.index, answered);
         let stream = self.facts.numbering.stream(record.index);
-        if self.facts.plan.load.streams[stream].is_closed() {
-            let (moments, nth) =
-                (&mut self.intended[stream], record.index - self.facts.numbering.first(stream));
-            // A gap is found at the end: its request has none.
-            moments.resize(moments.len().max(nth as usize + 1), record.intended);
-            moments[nth as usize] = record.intended;
-        }
+        let nth = record.index - self.facts.numbering.first(stream);
         let open = self.open.remove(&record.index);
+        match &mut self.books {
+            Ledger::Whole(books) => {
+                books.end(record.index, answered);
+                if self.facts.plan.load.streams[stream].is_closed() {
+                    let moments = &mut self.intended[stream];
+                    // A gap is found at the end: its request has none.
+                    moments.resize(moments.len().max(nth as usize + 1), record.intended);
+                    moments[nth as usize] = record.intended;
+                }
+            }
+            Ledger::Sums(sums) => {
+                sums.end(stream, nth);
+                self.bins.intend(record.intended);
+                let served = open.map_or(0, |open| open.served);
+                let late = Late { index: record.index, intended: record.intended, answered, served };
+                if open.is_some_and(|open| !answered || !open.is_plain())
+                    && let Some(late) = sums.wait_for(late)
+                {
+                    self.settle(&late);
+                }
+            }
+        }
         if let Some(open) = open {
-            *self.open_at.entry(open.upstream).or_default() -= 1;
+            *self.open_at.of(open.upstream) -= 1;
         }
         let wrong_version = answered && open.is_some_and(|open| self.is_wrong(&open, record.target));
         let by_mock = record.target.and_then(|mock| self.facts.plan.mocks.get(mock as usize));
@@ -343,10 +401,12 @@ impl Recorder {
             for switch in &mut self.switches {
                 switch.answered(upstream, picked, record.done);
             }
-            let last = &mut self.last.entry(upstream).or_default().1;
+            let last = &mut self.last.of(upstream).1;
             *last = (*last).max(Some(record.done));
         }
-        self.lenses.ended(Near { record: *record, picked: open.map(|open| open.picked), upstream });
+        if self.facts.switches {
+            self.lenses.ended(Near { record: *record, picked: open.map(|open| open.picked), upstream });
+        }
         let picked = open.and_then(|open| open.mock);
         let mock = if answered { record.target } else { picked };
         self.count(record, mock, wrong_version);
@@ -386,6 +446,7 @@ impl RunFacts {
             warmup: Instant::ZERO + plan.load.warmup,
             end: Instant::ZERO + plan.load.duration(),
             mocks: plan.mocks_of_targets(),
+            switches: plan.switches_max() > 0,
             holds: plan.steps.iter().all(is_awaited) && !plan.rollout.is_some(),
             plan: plan.clone(),
         }

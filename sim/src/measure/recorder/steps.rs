@@ -49,7 +49,7 @@ impl Recorder {
         let config = &self.facts.plan.gateway.config;
         let upstream = |host: &str| config.upstream_named(host).map(|(id, _)| id);
         let (from_upstream, to_upstream) = (upstream(&from), upstream(&to));
-        let (last_old_pick, last_old_answer) = self.last.get(&from_upstream).copied().unwrap_or_default();
+        let (last_old_pick, last_old_answer) = self.last.get(from_upstream).copied().unwrap_or_default();
         let mut switch = MeasuredSwitch {
             step: moments.step,
             service: service_name,
@@ -65,7 +65,7 @@ impl Recorder {
             last_old_answer,
             stale_picks: 0,
             nodes: vec![NodePicks::default(); self.facts.plan.gateway.nodes.into()],
-            in_flight: self.attempts.get(&from_upstream).copied().unwrap_or(0),
+            in_flight: self.attempts.get(from_upstream).copied().unwrap_or(0),
             steady: Intended::default(),
             after: Intended::default(),
         };
@@ -97,7 +97,7 @@ impl Recorder {
     pub(super) fn close_when_over(&mut self) {
         let Some((number, applied)) = self.phases.open() else { return };
         let old = self.switches[number].from_upstream;
-        let under_way = self.open_at.get(&old).copied().unwrap_or(0);
+        let under_way = self.open_at.get(old).copied().unwrap_or(0);
         // Until then somebody may not have learnt of it.
         let settled = SETTLE + self.facts.plan.gateway.routing_lag();
         let longest = self.facts.plan.load.timeout() + settled;
