@@ -12,6 +12,8 @@ use crate::plan::{GatewayPlan, Plan};
 use crate::rollout::{self, Action, Step};
 use crate::words;
 
+/// Targets of an Upstream that are shown.
+const TARGETS_MAX: usize = 12;
 /// Columns of a setting's path that are kept aligned, and of its value that are shown.
 const PATH_WIDTH_MAX: usize = 40;
 const VALUE_WIDTH_MAX: usize = 40;
@@ -39,7 +41,7 @@ fn seconds(time: Duration) -> String {
 
 /// What would run: the load, the gateway, the targets, each step with the call it stands for, and what must hold.
 pub fn dry_run(plan: &Plan) -> String {
-    let mut out = format!("{}  live  seed {}\n\n", words::plain(&plan.name), plan.seed);
+    let mut out = format!("{}  {}  seed {}\n\n", words::plain(&plan.name), plan.engine.as_str(), plan.seed);
     let load = &plan.load;
     let in_words = match load.streams.len() {
         1 => load.in_words(),
@@ -191,7 +193,7 @@ fn targets(out: &mut String, plan: &Plan) {
             writeln!(out, "  upstream  {} ({})", words::plain(&upstream.name), upstream.algorithm.as_str());
         let total: u64 =
             plan.gateway.config.targets_of(id).map(|(_, target)| u64::from(target.weight.get())).sum();
-        for (_, target) in plan.gateway.config.targets_of(id) {
+        for (_, target) in plan.gateway.config.targets_of(id).take(TARGETS_MAX) {
             let name = target.target.to_string();
             let share = f64::from(target.weight.get()) / total.max(1) as f64;
             let mock = plan.mocks.iter().find(|mock| mock.name == name);
@@ -206,6 +208,10 @@ fn targets(out: &mut String, plan: &Plan) {
                 target.weight.get(),
                 words::share(share)
             );
+        }
+        let more = plan.gateway.config.targets_of(id).count().saturating_sub(TARGETS_MAX);
+        if more > 0 {
+            let _ = writeln!(out, "            and {} more", words::count(more as u64));
         }
     }
 }

@@ -577,6 +577,12 @@ fn a_plan_can_be_told_in_words() {
     assert!(told.contains("10 s  PATCH /services/example-service  {\"host\":\"green\"}"), "{told}");
     let plan = read(&Input { seed: Some(7), ..input(BLUE_GREEN, &["load.rate=50"]) }).unwrap();
     insta::assert_snapshot!("dry_run", dry_run(&plan));
+    let many = "upstreams[0].targets={ count = 40, name = \"blue-{i}:80\" }";
+    let told = dry_run(&read(&input(BLUE_GREEN, &["engine=model", many])).unwrap());
+    assert!(
+        told.starts_with("blue-green  model  seed 42\n") && told.contains("            and 28 more\n"),
+        "{told}"
+    );
 }
 
 // === Warnings ===
