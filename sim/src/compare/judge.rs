@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::answer;
 use super::model::SCHEMA;
 use super::{Against, Comparison, Condition, Head, Part, Ran, Row, Value, Word};
 use crate::hdr;
 use crate::plan::{Figure, Scale};
 use crate::stats::{self, Estimate};
 use crate::summary::{Trust, Volatile, quantile};
-use crate::words;
 
 /// Points of a spectrum for each factor of ten in rarity.
 const POINTS_PER_DECADE: u32 = 12;
@@ -47,7 +47,7 @@ pub fn judge(part: &Part, volatile: Volatile) -> Comparison {
         cells: Vec::new(),
         volatile,
     };
-    comparison.sentence = sentence(&comparison);
+    comparison.sentence = answer::sentence(&comparison);
     comparison.cells = cells.into_iter().map(|ran| Ran { times: None, ..ran }).collect();
     comparison
 }
@@ -318,41 +318,6 @@ fn correct(conditions: &mut [Condition], figures: &[Figure]) {
             }
         }
     }
-}
-
-/// The answer: who is first under the condition in the middle, and how far the baseline is from it.
-fn sentence(comparison: &Comparison) -> String {
-    let by = comparison.ranking();
-    let Some(figure) = comparison.known().get(by).copied() else { return String::new() };
-    let Some(condition) = comparison.conditions.get(comparison.conditions.len() / 2) else {
-        return String::new();
-    };
-    if condition.rows.len() < 2 {
-        return "One thing alone: there is nothing to compare it with.".to_owned();
-    }
-    let first: Vec<&Row> = condition.rows.iter().filter(|row| row.rank == 1).collect();
-    let names =
-        |rows: &[&Row]| words::list(&rows.iter().map(|row| words::plain(&row.name)).collect::<Vec<_>>());
-    let said = |row: &Row| {
-        row.values[by].and_then(|value| value.value).map_or("never".to_owned(), |value| figure.say(value))
-    };
-    let (last, what) = (&condition.rows[condition.rows.len() - 1], figure.head());
-    let under = if condition.name.is_empty() {
-        String::new()
-    } else {
-        format!(" with {}", words::plain(&condition.name))
-    };
-    if first.len() == condition.rows.len() {
-        return format!("The seeds cannot tell {} apart{under} ({what}).", names(&first));
-    }
-    let verb = if first.len() == 1 { "is" } else { "are" };
-    format!(
-        "{} {verb} first{under}: {what} {}, where {} has {}.",
-        names(&first),
-        said(first[0]),
-        words::plain(&last.name),
-        said(last)
-    )
 }
 
 #[cfg(test)]

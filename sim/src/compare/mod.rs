@@ -6,6 +6,7 @@ mod model;
 mod part;
 mod ran;
 
+mod answer;
 mod csv;
 mod html;
 mod junit;

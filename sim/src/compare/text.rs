@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use super::answer::too_few;
 use super::{Against, Comparison, Condition, Row, Value, Word};
 use crate::plan::{Figure, Scale};
 use crate::words;
@@ -42,7 +43,8 @@ pub fn screen(comparison: &Comparison, report: &str, width: usize, all: bool) ->
     }
     let tied = comparison.conditions.iter().flat_map(|condition| &condition.rows).any(|row| row.tied);
     if tied {
-        let _ = writeln!(out, "  {DIM}equal ranks: the same seeds cannot tell them apart{DIM:#}");
+        let why = too_few(comparison).unwrap_or_else(|| "the same seeds cannot tell them apart".to_owned());
+        let _ = writeln!(out, "  {DIM}equal ranks: {why}{DIM:#}");
     }
     let others = comparison.conditions.len() - 1;
     if others > 0 && !all {

@@ -9,7 +9,7 @@ mod shares;
 mod shift;
 mod verdict;
 
-pub use pairs::{CONFIDENCE, Paired, mean, p_value, paired};
+pub use pairs::{CONFIDENCE, Paired, mean, p_value, paired, pairs_needed};
 pub use proportion::proportion;
 pub use quantile::{Estimate, difference, rank, ranks};
 pub use ratio::RatioTest;

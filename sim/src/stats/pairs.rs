@@ -4,7 +4,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::Estimate;
+use super::{ALPHA, Estimate};
 
 /// From so many pairs on the mean of the differences is near enough to normal.
 const T_MIN: usize = 20;
@@ -48,6 +48,14 @@ pub fn p_value(differences: &[f64], from: f64) -> f64 {
     }
     let t = StudentsT::new(0.0, 1.0, (moved.len() - 1) as f64);
     t.map_or(1.0, |t| (2.0 * t.sf((mean / error).abs())).min(1.0))
+}
+
+/// The fewest pairs of which any outcome at all can tell two apart when so many comparisons share the level (Holm): the
+/// smallest two-sided p-value of n signed ranks is 2^(1-n). From [`T_MIN`] on there is no smallest one.
+pub fn pairs_needed(comparisons: usize) -> usize {
+    let level = ALPHA / comparisons.max(1) as f64;
+    let needed = 1 + (1.0 / level).log2().ceil() as usize;
+    needed.min(T_MIN)
 }
 
 /// The mean and its standard error.
@@ -154,6 +162,17 @@ fn signed_ranks(differences: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_pairs_are_needed_as_the_smallest_p_value_says() {
+        for comparisons in [1, 2, 7, 100, 1000] {
+            let n = pairs_needed(comparisons);
+            let smallest = |n: usize| p_value(&(1..=n).map(|i| i as f64).collect::<Vec<_>>(), 0.0);
+            let level = ALPHA / comparisons as f64;
+            assert!(smallest(n) <= level && smallest(n - 1) > level, "{comparisons}: {n}");
+        }
+        assert_eq!(pairs_needed(1_000_000), T_MIN);
+    }
 
     #[test]
     fn published_rank_sums_come_out() {
