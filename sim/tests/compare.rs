@@ -211,3 +211,28 @@ fn shards_by_gnu_parallel_add_up_to_the_whole() {
         command
     });
 }
+
+#[test]
+fn the_best_of_a_pool_of_replies_beats_the_less_loaded_of_two_among_noisy_neighbours() {
+    // Aim: a published result comes out (Wydrowski and others, NSDI 2024: at high load, on targets of different and changing
+    // speed). Method: the shipped scenario, two of its balancers, six seeds and the first 2 s of it; with one comparison six
+    // seeds that agree suffice.
+    let out = tempfile::tempdir().unwrap();
+    let compared =
+        sim(&["compare", "scenarios/noisy_neighbours.toml", "-q", "--out", out.path().to_str().unwrap()])
+            .args(["--set", "load.duration=2s", "--set", "load.warmup=0s"])
+            .args(["--set", "faults=[{at=\"0s\",match=\"green-*\",fraction=0.1,latency_x=4}]"])
+            .args(["--set", "matrix.algorithm=[\"two-choices\",\"prequal\"]"])
+            .args(["--set", "matrix.seed={from=1,count=6}", "--format", "json"])
+            .output()
+            .unwrap();
+    let (code, stdout, stderr) = told(&compared);
+    assert_eq!(code, 0, "{stderr}");
+    let comparison: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let first = &comparison["conditions"][0]["rows"][0];
+    assert_eq!(
+        (&first["name"], &first["rank"], &first["tied"]),
+        (&"prequal".into(), &1.into(), &false.into()),
+        "{comparison}"
+    );
+}
