@@ -195,14 +195,33 @@ fn shards_by_xargs_add_up_to_the_whole() {
     });
 }
 
+/// Says that a test is skipped, which in CI is a failure, past the test harness, which would keep it to itself.
+fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}, and CI has it");
+    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
+}
+
+/// Whether `program` is there.
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+#[test]
+fn shards_by_a_job_array_of_slurm_add_up_to_the_whole() {
+    if !has("slurmd") || !rustix::process::geteuid().is_root() {
+        return skip("needs root and Slurm (Debian: apt-get install slurmctld slurmd slurm-client munge)");
+    }
+    shards_by(|sim, file, out| {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/slurm.sh"));
+        command.args([sim, file, out]);
+        command
+    });
+}
+
 #[test]
 fn shards_by_gnu_parallel_add_up_to_the_whole() {
-    if Command::new("parallel").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "GNU parallel is missing, and CI has it");
-        // Written past the test harness, which would keep a passing test's words to itself.
-        writeln!(std::io::stderr(), "skipped: needs GNU parallel (Debian: apt-get install parallel)")
-            .unwrap();
-        return;
+    if !has("parallel") {
+        return skip("needs GNU parallel (Debian: apt-get install parallel)");
     }
     shards_by(|sim, file, out| {
         let mut command = Command::new("parallel");
