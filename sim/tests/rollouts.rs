@@ -79,6 +79,40 @@ fn nodes_learn_of_a_switch_one_after_the_other_on_real_sockets() {
 }
 
 #[test]
+fn a_version_that_is_ended_while_a_node_still_sends_to_it_is_a_failed_run() {
+    // Aim: scale-down before the switch is everywhere, reference page 5, 2 to 4. Method: three nodes that look each 4 s, and blue
+    // ends 1.5 s after the switch; then with a delay that outlasts two looks.
+    let run = |delay: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().to_str().unwrap();
+        let delay = format!("rollout.scale_down_delay={delay}");
+        let sets = [
+            "gateway.nodes=3",
+            "gateway.sync_interval=4s",
+            "rollout.every=500ms",
+            "rollout.drain=1s",
+            &delay,
+        ];
+        let sets = sets.iter().flat_map(|set| ["--set", *set]);
+        let fixed = ["run", "scenarios/cold_start.toml", "--engine", "model", "--quiet", "--out"];
+        let arguments: Vec<&str> = fixed.into_iter().chain([path]).chain(sets).collect();
+        let (code, ..) = told(&sim(&arguments).output().unwrap());
+        let report = newest(out.path(), "cold-start");
+        (code, report)
+    };
+    let (code, report) = run("0s");
+    assert_eq!(code, 99);
+    let breach = &report["rollout"]["breaches"][0];
+    assert_eq!(breach["promise"], "no target is ended while a node still sends requests to it");
+    assert_eq!(breach["requests"].as_array().unwrap().len(), 3, "{breach}");
+    let sentence = report["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("Not kept: no target is ended"), "{sentence}");
+    let (_, report) = run("8s");
+    assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()));
+    assert_eq!(report["requests"]["dropped"], 0, "{}", report["requests"]);
+}
+
+#[test]
 fn a_bad_canary_is_rolled_back_on_real_sockets_and_nothing_is_lost() {
     // Aim: the live twin. Method: more errors, so that it takes a second; no time is asserted, only counts and order.
     let sets = [

@@ -13,7 +13,9 @@ mod by_upstream;
 mod cells;
 mod copies;
 mod lens;
+mod limits;
 mod phases;
+mod promises;
 mod rollout;
 mod series;
 mod sums;
@@ -32,15 +34,17 @@ pub use copies::{Copies, DifferenceSample};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
 pub use lens::Near;
+pub use limits::Outranked;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,
 };
 pub use observation::{Conditions, Copied, CpuSample, Observation, Pick, StepMoments, Strain};
 pub use phases::{PhaseKind, PhaseStart};
 pub use progress::{Milestone, Progress};
+pub use promises::{Breach, Promise};
 pub use record::{Cause, Ending, Record};
 pub use recorder::{COST_WINDOW, Recorder};
-pub use rollout::{Breach, MeasuredRollout, Promise, SideTally};
+pub use rollout::{MeasuredRollout, SideTally};
 pub use series::{Bin, Bins, Grid, TargetBin};
 pub use switches::{MeasuredSwitch, NodePicks};
 pub use weights::{LagRange, MeasuredWeights, MemberPicks};

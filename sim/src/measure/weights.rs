@@ -1,6 +1,10 @@
 //! How exactly each Upstream kept its weights: every first try, in the order of its ticket, against the exact share.
 //! Workers report concurrently, so picks wait here until all tickets before theirs have come.
 
+mod row;
+
+pub use row::{LagRange, MeasuredWeights, MemberPicks};
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -9,50 +13,13 @@ use gateway_core::gateway::NewEpoch;
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
+use self::row::widen;
 use super::Pick;
 use super::series::Grid;
 
 /// Picks of one epoch that may wait for an earlier ticket, or until it is known who may be picked in it; beyond that the
 /// ticket counts as missing, and members are taken to be those of the epoch before.
 const WAITING_MAX: usize = 65_536;
-
-/// One stretch of one Upstream between two changes that bear on it.
-#[derive(Clone, Debug)]
-pub struct MeasuredWeights {
-    /// The gateway's node, from 0: each keeps weights by itself.
-    pub node: u16,
-    /// The Upstream.
-    pub upstream: UpstreamId,
-    /// The balancer's epoch.
-    pub epoch: u32,
-    /// Since when it has been pointed to.
-    pub from: Instant,
-    /// Which switch brought that about; `None` at the start.
-    pub switch: Option<usize>,
-    /// First tries.
-    pub picks: u64,
-    /// Each member.
-    pub members: Vec<MemberPicks>,
-    /// Largest distance of any member from its exact share after any pick, in requests, what was carried in included.
-    pub deviation_max: f64,
-    /// Tickets that never came, or came too late.
-    pub missing: u64,
-    /// Tickets that came twice, and picks of targets that are no members.
-    pub wrong: u64,
-}
-
-/// One member in one stretch.
-#[derive(Clone, Copy, Debug)]
-pub struct MemberPicks {
-    /// Which.
-    pub target: TargetId,
-    /// What it counted among the others.
-    pub weight: u32,
-    /// First tries it got.
-    pub picks: u64,
-    /// What it had had too much (or too little, below zero) at the end of the stretch, in requests.
-    pub deviation: f64,
-}
 
 /// The weights of all Upstreams.
 #[derive(Debug)]
@@ -108,6 +75,7 @@ struct Epoch {
 struct Waiting {
     member: usize,
     at: Instant,
+    request: u64,
     carried: f64,
 }
 
@@ -176,9 +144,6 @@ impl Weights {
         (rows, ranges)
     }
 }
-
-/// Smallest and largest lag in each bin of the series; `None` where nobody was picked.
-pub type LagRange = Vec<Option<(f64, f64)>>;
 
 impl Members {
     /// Targets come in the order of their ids.
@@ -259,7 +224,7 @@ impl Upstream {
             self.rows[row].wrong += 1;
             return;
         };
-        let waiting = Waiting { member, at: pick.at, carried: pick.carried };
+        let waiting = Waiting { member, at: pick.at, request: pick.request, carried: pick.carried };
         let is_alone = epoch.waiting.is_empty();
         if ticket == epoch.next {
             self.count(id, pick.epoch.0, waiting, grid);
@@ -330,6 +295,10 @@ impl Upstream {
             self.note(row, bin, before);
         }
         self.note(row, bin, after);
+        let (row, off) = (&mut self.rows[row], first.abs().max(before.abs()).max(after.abs()));
+        if off >= row.deviation_max {
+            row.farthest = Some((pick.at, pick.request));
+        }
     }
 
     fn note(&mut self, row: usize, bin: usize, lag: f64) {
@@ -386,6 +355,7 @@ impl Upstream {
                 .map(|m| MemberPicks { target: m.target, weight: m.weight, picks: 0, deviation: 0.0 })
                 .collect(),
             deviation_max: 0.0,
+            farthest: None,
             missing: 0,
             wrong: 0,
         });
@@ -400,12 +370,6 @@ impl Upstream {
             self.look_at_all(number);
         }
     }
-}
-
-/// Takes `lag` into a range.
-fn widen(range: &mut Option<(f64, f64)>, lag: f64) {
-    let (low, high) = range.unwrap_or((lag, lag));
-    *range = Some((low.min(lag), high.max(lag)));
 }
 
 /// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so

@@ -29,6 +29,6 @@ pub use action::{
 pub use admin::{AdminCall, calls};
 pub use machine::{Attempted, Machine, Seen};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
-pub use plan::Rollout;
+pub use plan::{Limits, Rollout};
 pub use registry::{Move, Registry};
 pub use versions::{ByKey, Member, Shares, Version, Versions};

@@ -18,11 +18,22 @@ pub struct Rollout {
     pub initial_share: f64,
     /// The header field by which users are divided, where they are.
     pub key: Option<String>,
+    /// What a rolling update may do to the number of targets.
+    pub limits: Option<Limits>,
     /// Who judges.
     pub analyses: Vec<Analysis>,
     /// What an abort does, in this order: everything that leads to the new version is taken away. `None` when a failed rollout
     /// just stops.
     pub way_back: Option<Vec<Action>>,
+}
+
+/// How far a rolling update may go from the number of targets at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// So many more may run.
+    pub surge: usize,
+    /// So many fewer may serve.
+    pub unavailable: usize,
 }
 
 impl Rollout {

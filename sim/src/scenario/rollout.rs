@@ -17,7 +17,7 @@ use super::{analyses, services, steps};
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::{self, Ring, Settings, Strategy};
-use crate::rollout::{ByKey, Member, Rollout, Shares, Step, Version, Versions};
+use crate::rollout::{ByKey, Limits, Member, Rollout, Shares, Step, Version, Versions};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
@@ -90,6 +90,7 @@ pub(super) fn plan(
         }
         return (written, Rollout::default());
     };
+    let limits = Limits { surge: settings.max_surge, unavailable: settings.max_unavailable };
     let steps = if root.has("steps") {
         written
     } else {
@@ -102,6 +103,7 @@ pub(super) fn plan(
         shared: shared.and_then(|name| is_upstream(entities, name)),
         initial_share: if strategy.shares_upstream { versions.initial_share() } else { 0.0 },
         key: versions.by_key.as_ref().map(|by_key| by_key.header.clone()),
+        limits: strategy.keys.contains(&"max_surge").then_some(limits),
         analyses,
         way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
     };

@@ -17,6 +17,7 @@ mod faults;
 mod histograms;
 mod lens;
 pub mod mirror;
+pub mod promises;
 mod requests;
 pub mod rollout;
 mod series;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use gateway_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-use super::tables::{ms, request_id};
+use super::promises::{self, BreachRow, OutrankedRow};
+use super::tables::ms;
 use crate::measure::{Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
@@ -49,6 +50,9 @@ pub struct RolloutSummary {
     pub shares: Vec<ShareRow>,
     /// Promises that were not kept.
     pub breaches: Vec<BreachRow>,
+    /// Where the way back left fewer targets serving than `max_unavailable` allows: an abort outranks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outranked: Option<OutrankedRow>,
 }
 
 /// One version.
@@ -126,20 +130,6 @@ pub struct ShareRow {
     pub actual: Option<f64>,
 }
 
-/// A promise that was not kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct BreachRow {
-    /// In words.
-    pub promise: String,
-    /// When for the first time.
-    pub t_ms: f64,
-    /// How often.
-    pub count: u64,
-    /// Requests it concerns, three at most.
-    pub requests: Vec<String>,
-}
-
 /// The rollout of this run, if it was one.
 pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary> {
     if !plan.rollout.is_some() {
@@ -176,7 +166,8 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares(plan, measured),
-        breaches: breaches(plan, rollout),
+        breaches: promises::breaches(plan, measured),
+        outranked: rollout.outranked.map(|outranked| OutrankedRow::of(&outranked)),
     })
 }
 
@@ -266,16 +257,6 @@ fn decision(plan: &Plan, mark: &Mark) -> Option<DecisionRow> {
         stable: [evidence.stable.n, evidence.stable.bad],
         evidence: evidence.text.clone(),
     })
-}
-
-fn breaches(plan: &Plan, rollout: &MeasuredRollout) -> Vec<BreachRow> {
-    let row = |breach: &crate::measure::Breach| BreachRow {
-        promise: breach.promise.as_str().to_owned(),
-        t_ms: ms(breach.at),
-        count: breach.count,
-        requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
-    };
-    rollout.breaches.iter().map(row).collect()
 }
 
 // === Shares ===

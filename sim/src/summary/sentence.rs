@@ -58,9 +58,7 @@ fn stopped(evidence: &Evidence<'_>, at: Instant) -> String {
 /// A rollout that does not keep what it promises is worse than any drop.
 fn broken(evidence: &Evidence<'_>) -> Option<String> {
     let breach = evidence.broken_promise()?;
-    let requests = words::counted(breach.count, "time");
-    let at = words::seconds(breach.t_ms, 1);
-    Some(format!("Not kept: {}, {requests} from {at} s on ({}).", breach.promise, breach.requests.join(", ")))
+    Some(format!("Not kept: {}, {}.", breach.promise, breach.in_words()))
 }
 
 fn lost(evidence: &Evidence<'_>) -> Option<String> {

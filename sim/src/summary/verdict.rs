@@ -1,6 +1,7 @@
 //! Pass, fail or invalid, and what the process exits with.
 
-use super::rollout::{BreachRow, RolloutSummary};
+use super::promises::BreachRow;
+use super::rollout::RolloutSummary;
 use super::{Ledger, Outcome, Switch, ThresholdResult, Trust, Validity, Verdict, WeightRow, sentence};
 use crate::measure::Measured;
 

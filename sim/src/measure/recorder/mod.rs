@@ -168,10 +168,7 @@ impl Recorder {
         Self {
             phases: Phases::new(facts.warmup),
             switches: Vec::new(),
-            rollout: MeasuredRollout::new(
-                &plan.rollout,
-                (plan.gateway.routing_lag(), plan.gateway.target_lag()),
-            ),
+            rollout: MeasuredRollout::new(plan),
             copies: Copies::default(),
             lenses: Lenses::default(),
             books: match plan.engine {
@@ -238,6 +235,7 @@ impl Recorder {
         }
         self.close_switch();
         self.settle_all();
+        self.rollout.finish(&self.facts.plan);
         Measured::new(self, conditions)
     }
 
@@ -296,7 +294,10 @@ impl Recorder {
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
             Observation::Stepped(moments) => self.stepped(*moments),
-            Observation::Rollout(mark) => self.rollout.marked(mark),
+            Observation::Rollout(mark) => {
+                let action = mark.step.and_then(|step| self.facts.plan.action(step));
+                self.rollout.marked(mark, action);
+            }
             Observation::Cpu(sample) => self.bins.cpu(sample),
         }
     }

@@ -4,6 +4,7 @@
 use super::table::{Cell, Table};
 use crate::markup::{Markup, markup};
 use crate::summary::Summary;
+use crate::summary::promises::OutrankedRow;
 use crate::summary::rollout::{RolloutSummary, StepRow};
 use crate::words;
 
@@ -19,8 +20,11 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
     }
     out.tag("</p>");
     for breach in &rollout.breaches {
-        let (times, requests) = (words::counted(breach.count, "time"), breach.requests.join(", "));
-        markup!(out, "<p><strong>Not kept: " (breach.promise) "</strong>, " (times) " from " (words::seconds(breach.t_ms, 3)) " s on (" (requests) ").</p>");
+        markup!(out, "<p><strong>Not kept: " (breach.promise) "</strong>, " (breach.in_words()) ".</p>");
+    }
+    if let Some(row) = &rollout.outranked {
+        let OutrankedRow { t_ms, available, needed } = row;
+        markup!(out, "<p>The way back left " (words::counted(*available as u64, "target")) " serving from " (words::seconds(*t_ms, 3)) " s on, where max_unavailable asks for " (needed) ": an abort outranks it.</p>");
     }
     out.append(&figures(rollout));
     out.append(&versions(rollout));

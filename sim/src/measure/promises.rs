@@ -1,0 +1,295 @@
+//! The promises that a rollout makes, checked on every run against what was seen of it: each pick, each end, each step. Knows
+//! nothing of how steps come about; what limits of a rolling update promise is checked in `limits`.
+
+use std::time::Duration;
+
+use gateway_core::time::Instant;
+
+use super::{Cause, Ending, Record, StepMoments};
+use crate::rollout::judge::Side;
+use crate::rollout::{Action, Mark, MarkKind};
+
+/// Requests named for each broken promise.
+const NAMED: usize = 3;
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Which promise.
+    pub promise: Promise,
+    /// When for the first time.
+    pub at: Instant,
+    /// How often.
+    pub count: u64,
+    /// The first requests it concerns.
+    pub requests: Vec<u64>,
+}
+
+/// What a rollout promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Once the way back is done and in force everywhere, nobody is sent to the new version any more.
+    BackIsBack,
+    /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
+    DrainedIsLeft,
+    /// Who was sent to the new version because of a key stays there while the rollout goes on.
+    KeysStay,
+    /// A target that was taken out is not ended while some node still sends requests to it.
+    StoppedIsLeft,
+    /// The way back itself drops nothing: there is always somebody to send a request to.
+    BackDropsNothing,
+    /// Every target of the Upstream that both versions share stays within its bound of its share.
+    SharesAreExact,
+    /// There are never more targets than those at the start and `max_surge`.
+    SurgeIsBounded,
+    /// Never fewer targets serve than those at the start less `max_unavailable`.
+    EnoughServe,
+}
+
+impl Promise {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BackIsBack => "after the way back nobody is sent to the new version",
+            Self::DrainedIsLeft => "nobody is sent to a target that drains",
+            Self::KeysStay => "who has moved to the new version stays there",
+            Self::StoppedIsLeft => "no target is ended while a node still sends requests to it",
+            Self::BackDropsNothing => "the way back drops nothing",
+            Self::SharesAreExact => "every target has its share, to the request",
+            Self::SurgeIsBounded => "max_surge bounds the targets there are",
+            Self::EnoughServe => "max_unavailable bounds the targets that are missing",
+        }
+    }
+}
+
+/// The checker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Promises {
+    /// How long it may take until a change of routing, and one of targets, is in force at every node and worker.
+    lags: (Duration, Duration),
+    /// Whether the strategy's way back is an outage by itself, as of recreate.
+    goes_dark: bool,
+    /// For each mock: nobody is sent there from then on, because a step drained it.
+    drained: Vec<Option<Instant>>,
+    /// Whether a step has taken it out of rotation, whoever has learnt of that.
+    left: Vec<bool>,
+    /// Since when its process has ended after that.
+    stopped: Vec<Option<Instant>>,
+    aborted: Option<Instant>,
+    /// The way back is done and in force everywhere.
+    back: Option<Instant>,
+    pub(super) breaches: Vec<Breach>,
+}
+
+impl Promises {
+    /// Nothing is promised yet of so many mocks.
+    pub(super) fn new(mocks: usize, lags: (Duration, Duration), goes_dark: bool) -> Self {
+        Self {
+            lags,
+            goes_dark,
+            drained: vec![None; mocks],
+            left: vec![false; mocks],
+            stopped: vec![None; mocks],
+            ..Self::default()
+        }
+    }
+
+    /// The calls of a step were made.
+    pub(super) fn stepped(&mut self, moments: StepMoments, action: Option<&Action>) {
+        if let Some(Action::Drain { mocks, .. }) = action {
+            let from = moments.acked.map(|acked| acked + self.lags.1);
+            set(&mut self.drained, mocks, from);
+        } else {
+            // Whoever was drained may have come back.
+            self.drained.fill(None);
+            self.left.fill(false);
+        }
+    }
+
+    /// Something happened to the rollout; `action` is that of the step it is about.
+    pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>) {
+        match (&mark.kind, action) {
+            (MarkKind::Aborted(_), _) => self.aborted = Some(mark.at),
+            (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
+            (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
+            (MarkKind::Over, Some(Action::Stop(mocks))) => self.ended_or_begun(mocks, Some(mark.at)),
+            (MarkKind::Began, Some(Action::Start(mocks))) => self.ended_or_begun(mocks, None),
+            _ => {}
+        }
+    }
+
+    fn ended_or_begun(&mut self, mocks: &[u32], stopped: Option<Instant>) {
+        for &mock in mocks {
+            let Some(left) = self.left.get(mock as usize) else { continue };
+            // Who is ended in the middle of its work was meant to be.
+            self.stopped[mock as usize] = stopped.filter(|_| *left);
+        }
+    }
+
+    /// A first try was picked for `mock`, which is of that side.
+    pub(super) fn picked(&mut self, request: u64, (mock, side): (Option<u32>, Option<Side>), at: Instant) {
+        let since = |moments: &[Option<Instant>]| {
+            let moment = mock.and_then(|mock| moments.get(mock as usize).copied().flatten());
+            moment.is_some_and(|moment| at > moment)
+        };
+        let (is_drained, is_stopped) = (since(&self.drained), since(&self.stopped));
+        if is_drained {
+            self.broken(Promise::DrainedIsLeft, request, at);
+        }
+        if is_stopped {
+            self.broken(Promise::StoppedIsLeft, request, at);
+        }
+        if side == Some(Side::Canary) && self.back.is_some_and(|back| at > back) {
+            self.broken(Promise::BackIsBack, request, at);
+        }
+    }
+
+    /// A first try of somebody who had moved to the new version was picked for the old one.
+    pub(super) fn came_back(&mut self, request: u64, at: Instant) {
+        if self.aborted.is_none_or(|aborted| at < aborted) {
+            self.broken(Promise::KeysStay, request, at);
+        }
+    }
+
+    /// A request came to its end.
+    pub(super) fn ended(&mut self, record: &Record) {
+        let is_on_the_way = self.aborted.is_some_and(|aborted| record.done >= aborted)
+            && self.back.is_none_or(|back| record.done <= back);
+        let went_nowhere =
+            matches!(record.ending, Ending::Dropped(Cause::NoRoute | Cause::Gateway503NoTarget));
+        if is_on_the_way && went_nowhere && !self.goes_dark {
+            self.broken(Promise::BackDropsNothing, record.index, record.done);
+        }
+    }
+
+    fn broken(&mut self, promise: Promise, request: u64, at: Instant) {
+        let known = self.breaches.iter().position(|breach| breach.promise == promise);
+        let known = known.unwrap_or_else(|| {
+            self.breaches.push(Breach { promise, at, count: 0, requests: Vec::new() });
+            self.breaches.len() - 1
+        });
+        let breach = &mut self.breaches[known];
+        breach.count += 1;
+        breach.at = breach.at.min(at);
+        if breach.requests.len() < NAMED {
+            breach.requests.push(request);
+        }
+    }
+}
+
+fn set<T: Copy>(all: &mut [T], mocks: &[u32], to: T) {
+    for &mock in mocks {
+        if let Some(of_mock) = all.get_mut(mock as usize) {
+            *of_mock = to;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    /// Mock 0 is of the old version, 1 of the new one, 2 of neither.
+    fn side(mock: u32) -> (Option<u32>, Option<Side>) {
+        (Some(mock), [Some(Side::Stable), Some(Side::Canary), None][mock as usize])
+    }
+
+    fn promises(lag: u64) -> Promises {
+        let lag = Duration::from_millis(lag);
+        Promises::new(3, (lag, lag), false)
+    }
+
+    fn stepped(promises: &mut Promises, at: u64, action: &Action) {
+        let moments = StepMoments { step: 0, requested: ms(at), acked: Some(ms(at + 1)), applied: None };
+        promises.stepped(moments, Some(action));
+    }
+
+    fn marked(promises: &mut Promises, at: u64, kind: MarkKind, action: Option<&Action>) {
+        promises.marked(&Mark { at: ms(at), step: Some(0), kind }, action);
+    }
+
+    fn drain(mocks: Vec<u32>) -> Action {
+        Action::Drain { mocks, weights: Vec::new(), at_most: Duration::ZERO }
+    }
+
+    fn broken(promises: &Promises) -> Vec<(Promise, u64, &[u64])> {
+        let all = promises.breaches.iter();
+        all.map(|breach| (breach.promise, breach.count, breach.requests.as_slice())).collect()
+    }
+
+    #[test]
+    fn who_is_sent_to_the_new_version_after_the_way_back_is_named() {
+        let mut promises = promises(5);
+        promises.picked(1, side(1), ms(5));
+        marked(&mut promises, 10, MarkKind::RolledBack, None);
+        promises.picked(2, side(0), ms(16));
+        promises.picked(3, side(1), ms(15));
+        assert!(promises.breaches.is_empty(), "until 15 somebody may not have learnt of it");
+        for request in [7, 8, 9, 10] {
+            promises.picked(request, side(1), ms(request + 10));
+        }
+        assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
+        assert_eq!(promises.breaches[0].at, ms(17));
+    }
+
+    #[test]
+    fn who_is_sent_to_a_target_that_drains_is_named_until_it_comes_back() {
+        let mut promises = promises(0);
+        promises.picked(1, side(2), ms(5));
+        stepped(&mut promises, 10, &drain(vec![2]));
+        promises.picked(2, side(2), ms(11));
+        promises.picked(3, side(2), ms(12));
+        assert_eq!(broken(&promises), [(Promise::DrainedIsLeft, 1, &[3][..])]);
+        stepped(&mut promises, 20, &Action::Promote);
+        promises.picked(4, side(2), ms(30));
+        assert_eq!(promises.breaches[0].count, 1);
+    }
+
+    #[test]
+    fn a_target_that_is_ended_before_every_node_has_left_it_is_told() {
+        // Aim: a node that learns late sends to an ended process. Method: taken out, ended, and picked within the lag; then one
+        // that is ended in the middle of its work, as the steps say.
+        let mut promises = promises(1000);
+        let (out, stop) = (drain(vec![0]), Action::Stop(vec![0]));
+        stepped(&mut promises, 10, &out);
+        marked(&mut promises, 15, MarkKind::Over, Some(&out));
+        marked(&mut promises, 16, MarkKind::Over, Some(&stop));
+        promises.picked(1, side(0), ms(16));
+        promises.picked(2, side(0), ms(17));
+        assert_eq!(broken(&promises), [(Promise::StoppedIsLeft, 1, &[2][..])]);
+        marked(&mut promises, 20, MarkKind::Began, Some(&Action::Start(vec![0])));
+        promises.picked(3, side(0), ms(30));
+        marked(&mut promises, 40, MarkKind::Over, Some(&Action::Stop(vec![1])));
+        promises.picked(4, side(1), ms(50));
+        assert_eq!(promises.breaches[0].count, 1);
+    }
+
+    #[test]
+    fn what_goes_nowhere_on_the_way_back_is_told_but_where_the_way_back_is_an_outage() {
+        let record = |index, done, cause| Record {
+            index,
+            intended: ms(0),
+            released: ms(0),
+            on_wire: Some(ms(0)),
+            first_byte: None,
+            done: ms(done),
+            ending: Ending::Dropped(cause),
+            target: None,
+        };
+        for goes_dark in [false, true] {
+            let mut promises = Promises { goes_dark, ..promises(0) };
+            promises.ended(&record(1, 5, Cause::NoRoute));
+            marked(&mut promises, 10, MarkKind::Aborted("worse".into()), None);
+            promises.ended(&record(2, 11, Cause::Gateway502));
+            promises.ended(&record(3, 12, Cause::Gateway503NoTarget));
+            marked(&mut promises, 20, MarkKind::RolledBack, None);
+            promises.ended(&record(4, 21, Cause::NoRoute));
+            let expected = [(Promise::BackDropsNothing, 1, &[3][..])];
+            assert_eq!(broken(&promises), expected[..usize::from(!goes_dark)]);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Promises of a rollout that were not kept, in the names of the report. What the recorder saw broken, and shares that were not
+//! exact, which the proof of the weights knows.
+
+use serde::{Deserialize, Serialize};
+
+use super::accuracy;
+use super::tables::{ms, request_id};
+use crate::measure::{Breach, Measured, MeasuredWeights, Outranked, Promise};
+use crate::plan::Plan;
+use crate::words;
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BreachRow {
+    /// In words.
+    pub promise: String,
+    /// When for the first time.
+    pub t_ms: f64,
+    /// How often.
+    pub count: u64,
+    /// Requests it concerns, three at most.
+    pub requests: Vec<String>,
+}
+
+impl BreachRow {
+    /// `4 times from 1.2 s on (r-17, r-18)`
+    pub fn in_words(&self) -> String {
+        let times = words::counted(self.count, "time");
+        let named =
+            if self.requests.is_empty() { String::new() } else { format!(" ({})", self.requests.join(", ")) };
+        format!("{times} from {} s on{named}", words::seconds(self.t_ms, 3))
+    }
+}
+
+/// Fewer targets served on the way back than a rolling update allows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OutrankedRow {
+    /// When first.
+    pub t_ms: f64,
+    /// The fewest that served.
+    pub available: usize,
+    /// As many should have.
+    pub needed: usize,
+}
+
+impl OutrankedRow {
+    pub(super) fn of(outranked: &Outranked) -> Self {
+        let Outranked { at, available, needed } = *outranked;
+        Self { t_ms: ms(at), available, needed }
+    }
+}
+
+/// Those of this run.
+pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
+    let row = |breach: &Breach| BreachRow {
+        promise: breach.promise.as_str().to_owned(),
+        t_ms: ms(breach.at),
+        count: breach.count,
+        requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
+    };
+    let inexact = inexact(plan, measured);
+    measured.rollout.breaches.iter().chain(&inexact).map(row).collect()
+}
+
+/// The Upstream that both versions share, where some target was not within its bound of its share.
+fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
+    let is_off = |row: &&MeasuredWeights| {
+        let test = accuracy::test(plan, row, &[], 1);
+        Some(row.upstream) == plan.rollout.shared
+            && accuracy::is_bound(&test)
+            && row.deviation_max >= test.limit
+    };
+    let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
+    let (at, _) = off.iter().filter_map(|row| row.farthest).min()?;
+    let requests = off.iter().filter_map(|row| row.farthest).map(|(_, request)| request).take(3).collect();
+    Some(Breach { promise: Promise::SharesAreExact, at, count: off.len() as u64, requests })
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::time::Instant;
+
+    use super::*;
+    use crate::measure::rehearsal::{BLUE, how_to, measure, play};
+
+    #[test]
+    fn a_share_that_was_not_exact_breaks_a_promise_and_names_the_request() {
+        // Aim: the proof of the weights holds in every rollout by shares. Method: an exact run, then the same with one pick too far.
+        let mut plan = how_to(100.0, 5, &[]);
+        plan.rollout.shared = Some(BLUE);
+        let mut measured = measure(&plan, &play(&plan));
+        assert!(breaches(&plan, &measured).is_empty());
+        measured.weights[0].deviation_max = 1.5;
+        measured.weights[0].farthest = Some((Instant::from_millis(1200), 17));
+        let told: Vec<_> = breaches(&plan, &measured).iter().map(BreachRow::in_words).collect();
+        let [told] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(*told, format!("1 time from 1.200 s on ({})", request_id(&plan, 17)));
+        plan.rollout.shared = None;
+        assert!(breaches(&plan, &measured).is_empty(), "nobody promised shares");
+    }
+}
