@@ -255,3 +255,35 @@ fn the_best_of_a_pool_of_replies_beats_the_less_loaded_of_two_among_noisy_neighb
         "{comparison}"
     );
 }
+
+#[test]
+fn strategies_hurt_as_many_as_they_expose_before_the_first_look() {
+    // Aim: the shipped comparison says what its header says. Method: a shadow, the smallest share and the whole, on two seeds,
+    // and no longer than the judge needs.
+    let out = tempfile::tempdir().unwrap();
+    let sets = [
+        "matrix.strategy=[\"shadow\",\"canary\",\"blue-green\"]",
+        "matrix.v2_errors=[0.05]",
+        "matrix.seed.count=2",
+        "load.duration=12s",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let folder = out.path().to_str().unwrap();
+    let arguments: Vec<_> = ["compare", "scenarios/strategies.toml", "--quiet", "--out", folder]
+        .into_iter()
+        .chain(sets)
+        .collect();
+    let (code, stdout, stderr) = told(&sim(&arguments).output().unwrap());
+    assert_eq!(code, 0, "{stdout}\n{stderr}");
+    let found = fs::read_dir(out.path().join("strategies")).unwrap().flatten();
+    let file = found.map(|entry| entry.path().join("compare.json")).find(|path| path.exists()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let rows = report["conditions"][0]["rows"].as_array().unwrap();
+    let hurt = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        row["values"][0]["value"].as_f64().unwrap()
+    };
+    assert_eq!(report["rank_by"], "users hurt");
+    let [shadow, canary, blue_green] = ["shadow", "canary", "blue-green"].map(hurt);
+    assert!(shadow == 0.0 && canary > 0.0 && blue_green > 5.0 * canary, "{shadow} {canary} {blue_green}");
+}

@@ -13,7 +13,7 @@ use super::node::Node;
 use super::reader::{Section, Shape};
 use super::values::number;
 use super::verbs::Known;
-use super::{analyses, services, steps};
+use super::{Input, analyses, services, steps};
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::{self, Ring, Settings, Strategy};
@@ -72,12 +72,13 @@ pub(super) fn plan(
     root: &Section<'_>,
     entities: &Entities<'_>,
     mocks: &[MockPlan],
-    file: &str,
+    input: &Input,
     duration: Option<Duration>,
 ) -> (Vec<Step>, Rollout) {
+    let file = input.text.as_str();
     let analyses = analyses::read(root, &steps::asked(root));
     let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
-    let read = read(root, entities, mocks, file);
+    let read = read(root, entities, mocks, input);
     let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &names, shares };
@@ -148,12 +149,15 @@ fn strategy(name: &str) -> Option<Strategy> {
 }
 
 /// The rollout, if the file has one; everything that is wrong with it is noted.
-fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], file: &str) -> Option<Read> {
+fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], input: &Input) -> Option<Read> {
     let section = root.section("rollout", &SHAPE)?;
     let names = strategies::ALL.map(|strategy| strategy.name);
     section.required("strategy", "\"canary\"")?;
     let found = strategy(section.one_of("strategy", &names, &[])?)?;
-    check_keys(&section, &found);
+    // Strategies that are compared share a section: each goes by its own keys.
+    if !input.is_compared {
+        check_keys(&section, &found);
+    }
     // Where users are divided, each version has an Upstream of its own.
     let is_by_key = section.own("sticky").is_some();
     let strategy = Strategy { shares_upstream: found.shares_upstream && !is_by_key, ..found };
@@ -174,7 +178,7 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], file: &
     needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
     // Who divides requests otherwise need not divide users.
     needs("sticky", is_by_key || found.shares_upstream, "write sticky = \"x-user\"");
-    Some(Read { strategy, versions, settings, at, goes_back, line: section.place.line(file) })
+    Some(Read { strategy, versions, settings, at, goes_back, line: section.place.line(&input.text) })
 }
 
 /// A key that the strategy does not go by would be silently ignored.
