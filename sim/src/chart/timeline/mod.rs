@@ -1,8 +1,9 @@
-//! The panels over one time axis: who serves, what went wrong, throughput, response time, drops, weights, in flight, lag.
+//! The panels over one time axis: who serves, the new version's share, what went wrong, throughput, response time, drops, weights, in flight, lag.
 //! Each marks all switches and shades the warm-up.
 
 mod faults;
 mod latency;
+mod rollout;
 mod traffic;
 mod weights;
 
@@ -60,6 +61,9 @@ fn panels(summary: &Summary) -> Vec<Draw> {
         weights::accuracy,
         traffic::in_flight,
     ];
+    if summary.rollout.is_some() {
+        panels.insert(1, rollout::share);
+    }
     if !summary.faults.is_empty() {
         panels.insert(1, faults::faults);
     }
