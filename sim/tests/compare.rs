@@ -167,6 +167,20 @@ fn a_stopped_comparison_goes_on_where_it_was() {
     assert!(!journal.exists(), "it goes when the comparison is whole");
 }
 
+#[test]
+fn every_choice_is_validated_and_counted() {
+    let (folder, file) = folder();
+    let (code, stdout, _) = told(&sim(&["validate", &file]).output().unwrap());
+    assert!(code == 0 && stdout.contains(" in each of 16 runs"), "{stdout}");
+    let (_, stdout, _) = told(&sim(&["list", folder.path().to_str().unwrap()]).output().unwrap());
+    assert!(stdout.contains("16 × 2 s"), "{stdout}");
+    // A mistake in what is not the first choice.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"random\"", "\"rondom\"")).unwrap();
+    let (code, _, stderr) = told(&sim(&["validate", &file]).output().unwrap());
+    assert!(code == 3 && stderr.contains("did you mean `random`"), "{stderr}");
+}
+
 /// Makes three shards by `launcher`, which is told the program, the scenario and the folder; their sum is the whole.
 fn shards_by(launcher: impl Fn(&str, &str, &str) -> Command) {
     let (folder, file) = folder();

@@ -43,13 +43,17 @@ fn line(file: &Path) -> Line {
         Err(message) => return nothing(words::plain(&message)),
     };
     let path = file.display().to_string();
-    match scenario::read(&Input { path, text, surroundings: input::SURROUNDINGS, ..Input::default() }) {
-        Ok(plan) => Line {
-            name: name.clone(),
-            engine: plan.engine.as_str().to_owned(),
-            time: format!("{} s", words::short(plan.load.duration().as_secs_f64(), 1)),
-            summary: words::plain(&plan.summary.unwrap_or_default()),
-        },
+    let input = Input { path, text, surroundings: input::SURROUNDINGS, ..Input::default() };
+    match scenario::read(&input).and_then(|plan| Ok((plan, scenario::matrix(&input)?))) {
+        Ok((plan, matrix)) => {
+            let time = format!("{} s", words::short(plan.load.duration().as_secs_f64(), 1));
+            Line {
+                name: name.clone(),
+                engine: plan.engine.as_str().to_owned(),
+                time: if matrix.len() > 1 { format!("{} × {time}", matrix.len()) } else { time },
+                summary: words::plain(&plan.summary.unwrap_or_default()),
+            }
+        }
         Err(mistakes) => {
             let errors = words::counted(mistakes.len() as u64, "error");
             nothing(format!("{errors}: sim validate {}", words::plain(&file.display().to_string())))

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::exit::{self, Failure};
 use super::{ValidateArgs, input, terminal};
 use crate::plan::Plan;
-use crate::scenario::{self, Input};
+use crate::scenario::{self, Diagnostic, Input};
 use crate::words;
 
 /// Checks all files.
@@ -26,11 +26,13 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
         };
         let path = file.display().to_string();
         let input = Input { path, text, surroundings: input::SURROUNDINGS, ..Input::default() };
-        let Some(plan) = check(&input, &name, true) else {
+        let Some((plan, runs)) = check(&input, &name, true).zip(runs(&input, &name)) else {
             code = exit::SCENARIO;
             continue;
         };
-        let said = format!("{name}: {}\n", scenario::describe(&plan));
+        let each =
+            if runs > 1 { format!(" in each of {} runs", words::count(runs as u64)) } else { String::new() };
+        let said = format!("{name}: {}{each}\n", scenario::describe(&plan));
         terminal::print(&said).map_err(|e| Failure::environment(&e))?;
     }
     Ok(ExitCode::from(code))
@@ -39,19 +41,22 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
 /// The plan of a scenario that is called `name`, or all that is wrong with it on stderr. With `warns`, also what is right and
 /// cannot work.
 pub(super) fn check(input: &Input, name: &str, warns: bool) -> Option<Plan> {
-    let color = terminal::wants_color();
-    match scenario::check(input) {
-        Ok((plan, warnings)) => {
-            if warns {
-                terminal::tell(&scenario::render_warnings(&warnings, input, color));
-            }
-            Some(plan)
-        }
-        Err(mistakes) => {
-            let mut text = scenario::render(&mistakes, input, color);
-            let _ = writeln!(text, "{name}: {}", words::counted(mistakes.len() as u64, "error"));
-            terminal::tell(&text);
-            None
-        }
+    let (plan, warnings) = scenario::check(input).map_err(|mistakes| tell(&mistakes, input, name)).ok()?;
+    if warns {
+        terminal::tell(&scenario::render_warnings(&warnings, input, terminal::wants_color()));
     }
+    Some(plan)
+}
+
+/// How many runs a comparison of the scenario makes, one where nothing varies; or all that is wrong with other choices than
+/// the first, on stderr.
+fn runs(input: &Input, name: &str) -> Option<usize> {
+    let matrix = scenario::matrix(input).map_err(|mistakes| tell(&mistakes, input, name)).ok()?;
+    Some(matrix.len())
+}
+
+fn tell(mistakes: &[Diagnostic], input: &Input, name: &str) {
+    let mut text = scenario::render(mistakes, input, terminal::wants_color());
+    let _ = writeln!(text, "{name}: {}", words::counted(mistakes.len() as u64, "error"));
+    terminal::tell(&text);
 }
