@@ -31,6 +31,9 @@ pub struct Model {
     pub network: Latency,
     /// What a request costs a worker of the gateway; meanwhile its other requests wait.
     pub gateway_cost: Duration,
+    /// Requests that the gateway works on at once, whoever came first first, at least 1; `None` is one for each of its
+    /// workers, which serves its own connections only.
+    pub workers: Option<usize>,
     /// How many times the run is repeated with draws of its own, at least 1.
     pub replications: u32,
 }
@@ -41,6 +44,7 @@ impl Default for Model {
         Self {
             network: Latency::Constant(Duration::from_micros(50)),
             gateway_cost: Duration::ZERO,
+            workers: None,
             replications: 1,
         }
     }

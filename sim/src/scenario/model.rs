@@ -14,9 +14,11 @@ use crate::plan::{Engine, Model};
 
 const SHAPE: Shape = Shape {
     what: "the model",
-    keys: &["network", "gateway_cost", "replications", "calibration"],
-    later: &["workers"],
+    keys: &["network", "gateway_cost", "workers", "replications", "calibration"],
+    later: &[],
 };
+/// More than any machine has.
+const WORKERS_MAX: u32 = 1024;
 /// More replications than this say nothing new.
 const REPLICATIONS_MAX: u32 = 10_000;
 
@@ -44,6 +46,10 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
     let network = section.node("network").and_then(|node| latency(&section, node));
     let gateway_cost = section.duration("gateway_cost");
     let replications = section.integer("replications", 1, REPLICATIONS_MAX.into());
+    let workers = match section.own("workers") {
+        Some(_) => Some(section.integer("workers", 1, WORKERS_MAX.into())?),
+        None => None,
+    };
     let measured = |key: &str, us: fn(&Calibration) -> f64| {
         let calibration = calibration.as_ref().filter(|_| section.own(key).is_none())?;
         Some(Duration::from_secs_f64(us(calibration) / 1e6))
@@ -51,6 +57,7 @@ pub(super) fn read(root: &Section<'_>, input: &Input, identity: &mut Vec<String>
     Some(Model {
         network: measured("network", |c| c.network_us).map(Latency::Constant).or(network)?,
         gateway_cost: measured("gateway_cost", |c| c.gateway_cost_us).or(gateway_cost)?,
+        workers: workers.map(usize::try_from).transpose().ok()?,
         replications: u32::try_from(replications?).ok()?,
     })
 }
@@ -101,6 +108,13 @@ mod tests {
             ..Input::default()
         };
         check(&input).map(|(plan, _)| plan.model).map_err(|mistakes| mistakes[0].message.clone())
+    }
+
+    #[test]
+    fn the_gateway_may_be_one_station() {
+        assert_eq!(model("workers = 3").unwrap().workers, Some(3));
+        assert_eq!(model("").unwrap().workers, None);
+        assert!(model("workers = 0").unwrap_err().contains("out of range"));
     }
 
     #[test]

@@ -113,6 +113,22 @@ fn a_random_split_of_a_poisson_stream_is_poisson() {
 }
 
 #[test]
+fn a_gateway_that_costs_something_is_a_station() {
+    // M/D/c: one server, by Pollaczek and Khinchine; two that share a queue let wait about half as long (M/M/2 at 0.8: 0.44).
+    let (rho, cost) = (0.8, "gateway_cost = \"10ms\"");
+    let at_once = |servers: u32| {
+        System::new(f64::from(servers) * rho / SERVICE, "latency = \"0s\"")
+            .model(&format!("{cost}\nworkers = {servers}"))
+            .run()
+            .mean()
+    };
+    let wait = rho * SERVICE / (2.0 * (1.0 - rho));
+    at_once(1).assert_is(SERVICE + wait, "mean");
+    let two = at_once(2).mean - SERVICE;
+    assert!(two < 0.6 * wait && two > 0.3 * wait, "{two} against {wait} at one server");
+}
+
+#[test]
 fn turns_of_a_poisson_stream_come_in_erlang_gaps() {
     // Each of k targets gets every k-th arrival: E_k/M/1, with sigma = (lambda / (lambda + mu (1 - sigma)))^k.
     let (k, rho) = (4, 0.8);

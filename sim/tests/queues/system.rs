@@ -18,6 +18,7 @@ const ERROR_MAX: f64 = if cfg!(debug_assertions) { 0.12 } else { 0.03 };
 pub(crate) struct System {
     rate: f64,
     mock: String,
+    model: String,
     algorithm: String,
     weights: Vec<u32>,
 }
@@ -38,13 +39,25 @@ pub(crate) struct Estimate {
 impl System {
     /// `rate` arrivals a second at one target that behaves as `mock` says.
     pub(crate) fn new(rate: f64, mock: &str) -> Self {
-        Self { rate, mock: mock.to_owned(), algorithm: "round-robin".to_owned(), weights: vec![1] }
+        Self {
+            rate,
+            mock: mock.to_owned(),
+            model: String::new(),
+            algorithm: "round-robin".to_owned(),
+            weights: vec![1],
+        }
     }
 
     /// The same with another line about the targets.
     pub(crate) fn with(mut self, line: &str) -> Self {
         self.mock.push('\n');
         self.mock.push_str(line);
+        self
+    }
+
+    /// The same with these lines about what the model takes for granted.
+    pub(crate) fn model(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.model);
         self
     }
 
@@ -56,7 +69,7 @@ impl System {
     }
 
     fn scenario(&self) -> String {
-        let (rate, algorithm, mock) = (self.rate, &self.algorithm, &self.mock);
+        let (rate, algorithm, mock, model) = (self.rate, &self.algorithm, &self.mock, &self.model);
         // So many requests for each target at least that large farms fill up.
         let requests = REQUESTS.max(self.weights.len() as f64 * 40.0);
         let seconds = requests / rate;
@@ -68,7 +81,7 @@ impl System {
             "name = \"queue\"\nengine = \"model\"\n\
              [load]\narrivals = \"poisson\"\nrate = {rate}\nduration = \"{seconds:.3}s\"\nconnections = 60000\n\
              max_in_flight = 60000\ntimeout = \"1h\"\n[[load.requests]]\npath = \"/\"\n\
-             [model]\nnetwork = \"0s\"\n\
+             [model]\nnetwork = \"0s\"\n{model}\n\
              [[services]]\nname = \"s\"\nhost = \"u\"\nread_timeout = \"1h\"\n[[routes]]\npaths = [\"/\"]\nservice = {{ name = \"s\" }}\n\
              [[upstreams]]\nname = \"u\"\nalgorithm = \"{algorithm}\"\ntargets = [ {targets} ]\n\
              [[mocks]]\nmatch = \"*\"\n{mock}\n"

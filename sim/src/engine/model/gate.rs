@@ -12,6 +12,8 @@ use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Sent, Stage};
 use crate::measure::{Cause, Ending, Observation};
+use crate::mock::{Ahead, Places};
+use crate::plan::Plan;
 use crate::rollout::{Attempted, Seen};
 
 /// Idle connections kept for each target and worker, and for how long: the live gateway's.
@@ -25,6 +27,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Gate {
     /// When each worker has done what it was given so far.
     free_at: Vec<Instant>,
+    /// Instead, one for each node, where all its workers serve one queue.
+    stations: Vec<Ahead>,
     /// Idle connections of each worker to each mock, the last one used on top.
     pools: Vec<Vec<Idle>>,
     mocks: usize,
@@ -42,9 +46,15 @@ struct Idle {
 }
 
 impl Gate {
-    pub(super) fn new(workers: usize, mocks: usize) -> Self {
+    /// That of `plan`, with so many workers in all.
+    pub(super) fn new(workers: usize, plan: &Plan) -> Self {
+        let mocks = plan.mocks.len();
+        let places =
+            plan.model.workers.map(|at_once| Places { capacity: Some(at_once), ..Places::default() });
+        let stations = (0..plan.gateway.nodes).filter_map(|_| Ahead::new(places?));
         Self {
             free_at: vec![Instant::ZERO; workers],
+            stations: stations.collect(),
             pools: vec![Vec::new(); workers * mocks],
             mocks,
             timeouts: Vec::new(),
@@ -54,6 +64,18 @@ impl Gate {
 
     pub(super) fn workers(&self) -> usize {
         self.free_at.len()
+    }
+
+    /// A request has come at `now` and costs so much work: when that is done.
+    fn work(&mut self, worker: usize, now: Instant, cost: Duration) -> Instant {
+        let per_node = self.free_at.len() / self.stations.len().max(1);
+        if let Some(station) = self.stations.get_mut(worker / per_node) {
+            // Nobody is turned away where the queue has no end.
+            return station.arrive(now, cost).unwrap_or(now);
+        }
+        let done = self.free_at[worker].max(now) + cost;
+        self.free_at[worker] = done;
+        done
     }
 
     /// When its patience with a target ends next.
@@ -116,8 +138,7 @@ impl World<'_> {
             return self.begin(slot);
         }
         let worker = self.worker(slot);
-        let done = self.gate.free_at[worker].max(self.now) + cost;
-        self.gate.free_at[worker] = done;
+        let done = self.gate.work(worker, self.now, cost);
         self.enter(slot, Stage::AtGateway, done);
     }
 

@@ -128,7 +128,7 @@ impl<'a> World<'a> {
             flights: Flights::default(),
             client: Client::new(&plan.load, plan.gateway.nodes.into(), seed),
             nodes: plan.gateway.start(),
-            gate: Gate::new(workers, plan.mocks.len()),
+            gate: Gate::new(workers, plan),
             heads: Heads::new(&plan.load, seed, count, workers),
             copies: Copies::default(),
             sites: sites
