@@ -1,10 +1,16 @@
 //! The calendar: what will happen, in order of time. At one moment control comes before everything else, and what was
-//! entered first comes first, so that the order is a function of the program alone.
+//! entered first comes first, so that the order is a function of the program alone. Where assertions are on, each entry is
+//! compared with that of a plain heap.
 
+#[cfg(debug_assertions)]
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+#[cfg(debug_assertions)]
+use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 use gateway_core::time::Instant;
+
+use super::ladder::Ladder;
 
 /// Who an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +35,12 @@ pub(super) enum Event {
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
     /// Time, class, number of entry, kind, and whose: one compare decides time and tie.
-    entries: BinaryHeap<Reverse<u128>>,
+    entries: Ladder,
     /// Those that were entered in the order they are due in, as messages are that all take equally long.
     queue: VecDeque<u128>,
+    /// The same once more.
+    #[cfg(debug_assertions)]
+    all: BinaryHeap<Reverse<u128>>,
     next: u64,
     now: Instant,
 }
@@ -82,7 +91,7 @@ impl Calendar {
     /// When that is past: time never goes back.
     pub(super) fn push(&mut self, at: Instant, event: Event) -> u64 {
         let (key, number) = self.key(at, event);
-        self.entries.push(Reverse(key));
+        self.entries.push(key);
         number
     }
 
@@ -102,22 +111,22 @@ impl Calendar {
         let (class, kind, whose) = event.code();
         let number = self.next;
         self.next += 1;
-        debug_assert!(number < 1 << NUMBER && whose < 1 << WHOSE);
+        assert!(number < 1 << NUMBER && whose < 1 << WHOSE, "too many entries");
         let key = u128::from(at.as_nanos()) << 64
             | class << (NUMBER + KIND + WHOSE)
             | u128::from(number) << (KIND + WHOSE)
             | kind << WHOSE
             | u128::from(whose);
+        #[cfg(debug_assertions)]
+        self.all.push(Reverse(key));
         (key, number)
     }
 
     /// When the next entry is due.
     pub(super) fn peek(&self) -> Option<Instant> {
-        let queued = self.queue.front().copied();
-        let first = self
-            .entries
-            .peek()
-            .map_or(queued, |Reverse(key)| queued.map_or(Some(*key), |q| Some(q.min(*key))));
+        let (queued, entered) = (self.queue.front().copied(), self.entries.peek());
+        let first = queued
+            .map_or(entered, |queued| entered.map_or(Some(queued), |entered| Some(queued.min(entered))));
         first.map(|key| Instant::from_nanos((key >> 64) as u64))
     }
 
@@ -126,11 +135,14 @@ impl Calendar {
     /// # Panics
     /// When time goes back: a bug.
     pub(super) fn pop(&mut self) -> Option<Entry> {
-        let entered = self.entries.peek().map(|Reverse(key)| *key);
+        let entered = self.entries.peek();
         let key = match self.queue.front() {
-            Some(queued) if entered.is_none_or(|entered| *queued < entered) => self.queue.pop_front()?,
-            _ => self.entries.pop()?.0,
+            Some(queued) if entered.is_none_or(|entered| *queued < entered) => self.queue.pop_front(),
+            _ => self.entries.pop(),
         };
+        #[cfg(debug_assertions)]
+        assert_eq!(key, self.all.pop().map(|Reverse(key)| key), "the order is a heap's");
+        let key = key?;
         let at = Instant::from_nanos((key >> 64) as u64);
         assert!(at >= self.now, "time runs backwards: {} to {at}", self.now);
         self.now = at;

@@ -18,6 +18,7 @@ mod fold;
 mod gate;
 mod heads;
 mod job;
+mod ladder;
 mod little;
 mod site;
 
