@@ -5,6 +5,7 @@
 use gateway_core::id::UpstreamId;
 use rustc_hash::FxHashMap;
 
+use super::Answered;
 use super::histogram::Times;
 use super::ledger::Tally;
 use super::{Ending, Record};
@@ -24,10 +25,8 @@ pub struct Cell {
 /// Durations of a cell, each within 0.1 %. A request that was dropped has those that it came to.
 #[derive(Debug)]
 pub struct Timed {
-    /// Response times of the answered.
-    pub response: Times,
-    /// Service times of the answered.
-    pub service: Times,
+    /// Those of the answered.
+    pub answered: Answered,
     /// Lag of the released.
     pub lag: Times,
     /// How long those that were put on the wire had waited for a connection.
@@ -42,8 +41,7 @@ impl Timed {
     /// Nothing yet.
     pub fn new() -> Self {
         Self {
-            response: Times::precise(),
-            service: Times::precise(),
+            answered: Answered::precise(),
             lag: Times::precise(),
             client_wait: Times::precise(),
             first_byte: Times::precise(),
@@ -53,8 +51,7 @@ impl Timed {
 
     /// Counts all that `other` has counted.
     pub fn add(&mut self, other: &Self) {
-        self.response.add(&other.response);
-        self.service.add(&other.service);
+        self.answered.add(&other.answered);
         self.lag.add(&other.lag);
         self.client_wait.add(&other.client_wait);
         self.first_byte.add(&other.first_byte);
@@ -72,10 +69,7 @@ impl Timed {
             self.first_byte.record(first_byte);
         }
         match record.ending {
-            Ending::Answered(_) => {
-                self.response.record(record.response_time());
-                self.service.record(record.service_time());
-            }
+            Ending::Answered(_) => self.answered.record(record.response_time(), record.service_time()),
             Ending::Dropped(_) => self.dropped += 1,
         }
     }
@@ -114,36 +108,8 @@ pub struct Part {
     pub tally: Tally,
     /// Of those whose latency counts, how many were dropped.
     pub dropped: u64,
-    /// Latencies of the answered.
-    pub times: Option<Box<PartTimes>>,
-}
-
-/// Latencies of a part, each within 0.8 %.
-#[derive(Debug)]
-pub struct PartTimes {
-    /// Response times.
-    pub response: Times,
-    /// Service times.
-    pub service: Times,
-}
-
-impl PartTimes {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Self { response: Times::coarse(), service: Times::coarse() }
-    }
-
-    /// Counts all that `other` has counted.
-    pub fn add(&mut self, other: &Self) {
-        self.response.add(&other.response);
-        self.service.add(&other.service);
-    }
-}
-
-impl Default for PartTimes {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// Latencies of the answered, each within 0.8 %.
+    pub times: Option<Box<Answered>>,
 }
 
 /// All parts of a run so far.
@@ -160,6 +126,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Counts a request; whether its part has latencies.
     pub(super) fn count(
         &mut self,
         phase: usize,
@@ -167,7 +134,7 @@ impl Parts {
         record: &Record,
         wrong_version: bool,
         is_timed: bool,
-    ) {
+    ) -> bool {
         let place = *self.places.entry((phase, key)).or_insert_with(|| {
             self.all.push(((phase, key), Part::default()));
             self.all.len() - 1
@@ -180,11 +147,11 @@ impl Parts {
             Ending::Answered(_) if part.times.is_none() && self.timed == PARTS_MAX => self.crowded = true,
             Ending::Answered(_) => {
                 self.timed += usize::from(part.times.is_none());
-                let times = part.times.get_or_insert_with(Box::default);
-                times.response.record(record.response_time());
-                times.service.record(record.service_time());
+                let times = part.times.get_or_insert_with(|| Box::new(Answered::coarse()));
+                times.record(record.response_time(), record.service_time());
             }
         }
+        part.times.is_some()
     }
 
     /// All of them, by the number of their phase.
@@ -221,8 +188,14 @@ mod tests {
         cell.count(&record(20), false, true);
         let timed = cell.timed.unwrap();
         let ms = |times: &Times| times.max_us().map(|us| (us / 1e3) as u64);
-        let seen =
-            [&timed.lag, &timed.client_wait, &timed.service, &timed.response, &timed.first_byte].map(ms);
+        let seen = [
+            &timed.lag,
+            &timed.client_wait,
+            timed.answered.service(),
+            &timed.answered.response,
+            &timed.first_byte,
+        ]
+        .map(ms);
         assert_eq!(seen, [1, 2, 17, 20, 16].map(Some));
     }
 

@@ -16,7 +16,7 @@ use super::rollout::MeasuredRollout;
 use super::series::Bins;
 use super::switches::MeasuredSwitch;
 use super::weights::{LagRange, MeasuredWeights};
-use super::{Cause, Conditions, Ending, Record};
+use super::{Cause, Conditions, Record};
 use crate::load::Schedule;
 
 /// Ids kept for each drop cause.
@@ -155,12 +155,9 @@ pub struct TargetTally {
 }
 
 impl TargetTally {
-    pub(super) fn count(&mut self, record: &Record, is_warm: bool) {
-        self.tally.count(record.ending, false);
-        if is_warm && matches!(record.ending, Ending::Answered(_)) {
-            let times = self.response.get_or_insert_with(|| Box::new(Times::coarse()));
-            times.record(record.response_time());
-        }
+    /// Response times of its answers; made on first use.
+    pub(super) fn times(&mut self) -> &mut Times {
+        self.response.get_or_insert_with(|| Box::new(Times::coarse()))
     }
 }
 
@@ -245,6 +242,10 @@ impl Measured {
         let parts = std::mem::take(&mut recorder.parts);
         let parts_are_crowded = parts.crowded;
         for ((phase, key), part) in parts.into_all() {
+            let times = part.times.as_ref().filter(|_| phases[phase].kind != PhaseKind::Warmup);
+            if let (Some(times), Some(mock)) = (times, key.mock) {
+                recorder.targets[mock as usize].times().add(&times.response);
+            }
             phases[phase].parts.insert(key, part);
         }
         check(&phases);

@@ -8,6 +8,7 @@ mod histogram;
 mod ledger;
 mod log_bins;
 
+mod answered;
 mod books;
 mod by_upstream;
 mod cells;
@@ -29,7 +30,8 @@ mod recorder;
 #[cfg(test)]
 pub(crate) mod rehearsal;
 
-pub use cells::{Cell, Part, PartKey, PartTimes, Timed};
+pub use answered::Answered;
+pub use cells::{Cell, Part, PartKey, Timed};
 pub use copies::{Copies, DifferenceSample};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;

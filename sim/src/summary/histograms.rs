@@ -16,11 +16,11 @@ pub(super) fn histograms(plan: &Plan, measured: &Measured) -> Histograms {
         let name = phase.kind.name(measured.switches_planned);
         let cells = phase.cells.iter().filter_map(|(upstream, cell)| Some((upstream, cell.timed.as_ref()?)));
         cells
-            .filter(|(_, timed)| timed.response.n() > 0)
+            .filter(|(_, timed)| timed.answered.response.n() > 0)
             .map(|(upstream, timed)| PhaseHistogram {
                 phase: name.clone(),
                 upstream: upstream.map(|id| upstream_name(plan, id)),
-                response_time: timed.response.encoded(),
+                response_time: timed.answered.response.encoded(),
             })
             .collect::<Vec<_>>()
     };

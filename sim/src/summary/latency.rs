@@ -57,21 +57,21 @@ pub(super) fn spectra(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
                 name: phase.kind.name(measured.switches_planned),
                 upstream: super::tables::serving(plan, measured, phase.kind),
                 n: 0,
-                points: points(&timed(phase).response),
+                points: points(&timed(phase).answered.response),
             }),
         }
     }
     let at = usize::from(lines.first().is_some_and(|line| line.name == "before"));
-    let points = points(&switches.response);
+    let points = points(&switches.answered.response);
     lines.insert(at, Spectrum { name: "switch".to_owned(), upstream: None, n: 0, points });
     for line in &mut lines {
         line.n = match line.name.as_str() {
-            "switch" => switches.response.n(),
+            "switch" => switches.answered.response.n(),
             name => measured
                 .phases
                 .iter()
                 .filter(|phase| phase.kind.name(measured.switches_planned) == name)
-                .map(|phase| timed(phase).response.n())
+                .map(|phase| timed(phase).answered.response.n())
                 .sum(),
         };
     }

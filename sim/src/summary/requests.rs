@@ -1,7 +1,7 @@
 //! What was sent, seen from the load: a row for each stream and one for each kind of request, with the versions that answered.
 
 use super::{RequestRow, StreamRow, VersionCell, latency, ledger};
-use crate::measure::{Again, KindTally, Measured, PartTimes, PhaseKind, Tally};
+use crate::measure::{Again, Answered, KindTally, Measured, PhaseKind, Tally};
 use crate::plan::Plan;
 
 /// A row for each stream, in file order.
@@ -16,7 +16,7 @@ pub(super) fn streams(plan: &Plan, measured: &Measured) -> Vec<StreamRow> {
             requests: ledger::page(sum.expected, &sum.tally, sum.again),
             latency_us: latency::answered(&sum.times.response),
             latency_all_us: latency::intended(&sum.times.response, sum.dropped),
-            service_time_us: latency::answered(&sum.times.service),
+            service_time_us: latency::answered(sum.times.service()),
         }
     };
     streams.map(row).collect()
@@ -66,7 +66,7 @@ struct Sum {
     expected: KindTally,
     again: Again,
     tally: Tally,
-    times: PartTimes,
+    times: Answered,
     dropped: u64,
 }
 

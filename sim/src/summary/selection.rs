@@ -119,8 +119,7 @@ impl Selection {
             if is_timed {
                 self.timed.dropped += part.dropped;
                 if let Some(times) = &part.times {
-                    self.timed.response.add(&times.response);
-                    self.timed.service.add(&times.service);
+                    self.timed.answered.add(times);
                 }
             }
         }

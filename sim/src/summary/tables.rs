@@ -76,12 +76,12 @@ pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {
                 to_ms: ms(phase.to),
                 upstream: serving(plan, measured, phase.kind),
                 requests: ledger::phase(phase),
-                latency_us: latency::answered(&timed.response),
-                latency_all_us: latency::intended(&timed.response, timed.dropped),
+                latency_us: latency::answered(&timed.answered.response),
+                latency_all_us: latency::intended(&timed.answered.response, timed.dropped),
                 lag_us: latency::answered(&timed.lag),
                 client_wait_us: latency::answered(&timed.client_wait),
                 ttfb_us: latency::answered(&timed.first_byte),
-                service_time_us: latency::answered(&timed.service),
+                service_time_us: latency::answered(timed.answered.service()),
             }
         })
         .collect()

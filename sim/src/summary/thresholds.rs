@@ -125,8 +125,10 @@ impl Run<'_> {
             return Err(NO_SAMPLES.to_owned());
         }
         match threshold.metric {
-            Metric::Latency => time(&selection.timed.response, selection.timed.dropped, aggregation),
-            Metric::ServiceTime => time(&selection.timed.service, selection.timed.dropped, aggregation),
+            Metric::Latency => time(&selection.timed.answered.response, selection.timed.dropped, aggregation),
+            Metric::ServiceTime => {
+                time(selection.timed.answered.service(), selection.timed.dropped, aggregation)
+            }
             metric => Ok(count(metric, &selection, aggregation, tag(threshold, "cause"))),
         }
     }

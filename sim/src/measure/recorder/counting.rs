@@ -27,7 +27,7 @@ impl Recorder {
         let user = || (numbering.stream(record.index), numbering.user(record.index));
         self.rollout.ended(record, user, mock);
         if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
-            target.count(record, is_warm);
+            target.tally.count(record.ending, false);
         }
         match record.ending {
             Ending::Dropped(cause) => self.samples.add(cause, record),
@@ -69,7 +69,16 @@ impl Recorder {
         }
         self.cells[phase].of(upstream).count(record, wrong_version, is_timed);
         let key = PartKey { upstream, mock, kind: self.facts.numbering.kind(record.index) };
-        self.parts.count(phase, key, record, wrong_version, is_timed);
+        let is_kept = self.parts.count(phase, key, record, wrong_version, is_timed);
+        // The times of a target are those of its parts, and those that no part keeps.
+        let is_warm = record.intended >= self.facts.warmup;
+        if !is_kept
+            && is_warm
+            && matches!(record.ending, Ending::Answered(_))
+            && let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize))
+        {
+            target.times().record(record.response_time());
+        }
         if self.facts.switches && record.intended >= self.facts.warmup {
             self.note_cost(record);
         }
