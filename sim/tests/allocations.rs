@@ -1,5 +1,5 @@
-//! What a run allocates: nothing for each request on the generator's thread once it has what it needs, and half a byte for
-//! each request in the recorder, however long the run is.
+//! What a run allocates: nothing for each request on the generator's thread once it has what it needs, half a byte for each
+//! request in the recorder, however long the run is, and in a modelled run nothing at all.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -10,9 +10,9 @@ use std::time::Duration;
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
-use sim::engine::live;
+use sim::engine::{live, model};
 use sim::measure::{Conditions, Ending, Observation, Pick, Record, Recorder};
-use sim::plan::Plan;
+use sim::plan::{Engine, Plan};
 use sim::scenario::{self, Input};
 
 /// The system's allocator, counting for each thread by itself, where others can look.
@@ -117,8 +117,41 @@ fn live_a_request_in_the_steady_state_allocates_nothing_on_the_generators_thread
     assert!(allocations * 4 < requests, "{allocations} allocations for {requests} requests");
 }
 
-// === The recorder ===
+// === The model ===
 
+/// Allocations of this thread so far, and bytes it holds.
+fn mine() -> (u64, i64) {
+    let slot = slot_of(rustix::thread::gettid().as_raw_pid());
+    (COUNTS[slot].load(Ordering::Relaxed), BYTES[slot].load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_modelled_request_allocates_nothing_and_leaves_nothing_behind() {
+    // Aim: neither engine nor recorder take memory for a request or an event once buffers are as large as they get. Method: the
+    // second half of a run against the first, folded and walked; a histogram may still grow with its longest time.
+    let mut plan = plan(2000, 60);
+    plan.engine = Engine::Model;
+    for run in [model::run, model::walk] {
+        let mut recorder = Recorder::new(&plan);
+        let (mut ended, mut half) = (0_u64, (0, 0));
+        run(&plan, &AtomicBool::new(false), &mut |seen| {
+            for seen in seen {
+                recorder.record(seen);
+                ended += u64::from(matches!(seen, Observation::Ended(_)));
+            }
+            if ended < 60_000 {
+                half = mine();
+            }
+        });
+        let (allocations, bytes) = mine();
+        println!("{} allocations, {} bytes more in 60,000 requests", allocations - half.0, bytes - half.1);
+        assert_eq!(ended, 120_000);
+        assert!(allocations - half.0 < 300 && bytes - half.1 < 64 * 1024);
+        assert_eq!(recorder.finish(Conditions::default()).intended, ended);
+    }
+}
+
+// === The recorder ===
 /// All that is said of request `index`, of so many a second.
 fn observations(index: u64, rate: u64) -> [Observation; 4] {
     let intended = Instant::from_nanos(index * (1_000_000_000 / rate));

@@ -105,3 +105,30 @@ fn a_target_that_answers_its_probes_stays_in_rotation() {
         assert!(!said.iter().any(|seen| seen.starts_with("Began")), "nobody turned");
     }
 }
+
+#[test]
+fn another_target_or_fault_shifts_nobody_elses_draws() {
+    // Aim: what a request demands and when it comes is its own. Method: response times behind a constant network of those that a
+    // first target without limits serves, alone, then with an Upstream that nobody asks for, then with a fault there.
+    let mocks = "latency = { exponential = \"3ms\" }";
+    let other = "[[upstreams]]\nname = \"v\"\ntargets = [{ target = \"x:80\" }, { target = \"y:80\" }]";
+    let fault = "[[faults]]\nat = \"1s\"\nfor = \"1s\"\nmatch = \"y:80\"\nlatency_x = 5";
+    let ends = |rest: &str, run: Run| {
+        let mut ends = Vec::new();
+        let plan = plan("arrivals = \"poisson\"\nrate = 500", mocks, rest);
+        run(&plan, &AtomicBool::new(false), &mut |seen| {
+            for seen in seen {
+                if let Observation::Ended(record) = seen {
+                    ends.push((record.index, record.intended, record.done, record.target));
+                }
+            }
+        });
+        ends
+    };
+    for run in [model::run as Run, model::walk] {
+        let alone = ends(TWO_CHOICES, run);
+        assert_eq!(alone.len(), 2000);
+        assert!(ends(&format!("{TWO_CHOICES}\n{other}"), run) == alone);
+        assert!(ends(&format!("{TWO_CHOICES}\n{other}\n{fault}"), run) == alone);
+    }
+}

@@ -18,7 +18,7 @@ use sim::engine::{live, model};
 use sim::measure::{Conditions, Observation, Recorder};
 use sim::plan::Plan;
 use sim::scenario::{self, Input};
-use sim::summary::{Facts, Summary, Trust, summarise};
+use sim::summary::{Facts, Phase, Summary, Trust, summarise};
 
 /// Percentiles differ by no more than this part of the live one, or by so many microseconds: sockets cost.
 const PART: f64 = 0.10;
@@ -88,6 +88,19 @@ fn assert_counts_agree(twins: &[Twin; 2]) {
     assert_eq!(live.intended, model.intended);
 }
 
+/// What the model is off by, phase by phase: `--nocapture` shows it.
+fn print_errors([live, model]: &[Twin; 2]) {
+    println!("phase: requests, and p50, p99 and mean in microseconds, live and modelled");
+    for (live, model) in live.summary.phases.iter().zip(&model.summary.phases) {
+        let figures = |phase: &Phase| {
+            let latency = &phase.latency_us;
+            let known = [latency.p50, latency.p99, latency.mean].map(Option::unwrap_or_default);
+            format!("{} {:.0} {:.0} {:.0}", latency.n, known[0], known[1], known[2])
+        };
+        println!("{}: {} and {}", live.name, figures(live), figures(model));
+    }
+}
+
 fn assert_percentiles_agree([live, model]: &[Twin; 2]) {
     if cfg!(debug_assertions) || live.summary.validity.result != Trust::Valid {
         println!("percentiles are not compared: {:?}", live.summary.validity.reasons);
@@ -124,6 +137,7 @@ fn live_blue_green_has_a_twin() {
     }
     assert!(live.picks.len().abs_diff(model.picks.len()) == 0, "each request is picked once");
     assert_counts_agree(&twins);
+    print_errors(&twins);
     assert_percentiles_agree(&twins);
 }
 
@@ -147,5 +161,6 @@ fn live_blue_dies_has_a_twin() {
     for (cause, seen) in &live {
         assert!(seen.abs_diff(model[cause]) <= slack, "{live:?} live, {model:?} modelled");
     }
+    print_errors(&twins);
     assert_percentiles_agree(&twins);
 }
