@@ -215,6 +215,20 @@ fn schemas_completions_and_manuals_are_printed() {
 }
 
 #[test]
+fn every_shipped_scenario_is_valid_and_says_what_it_shows() {
+    let (code, stdout, stderr) = told(&sim(&["list"]).output().unwrap());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for line in stdout.lines().skip(1) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert!(words.len() > 6, "{line}");
+        let (code, _, stderr) =
+            told(&sim(&["validate", &format!("scenarios/{}", words[0])]).output().unwrap());
+        assert_eq!(code, 0, "{stderr}");
+    }
+    assert!(stdout.lines().count() > 20, "{stdout}");
+}
+
+#[test]
 fn what_is_read_of_help() {
     // A terminal that is none is 100 columns wide.
     let all = ["run", "compare", "validate", "init", "report", "baseline", "gateway", "target"];

@@ -154,8 +154,11 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], input: 
     let names = strategies::ALL.map(|strategy| strategy.name);
     section.required("strategy", "\"canary\"")?;
     let found = strategy(section.one_of("strategy", &names, &[])?)?;
-    // Strategies that are compared share a section: each goes by its own keys.
-    if !input.is_compared {
+    // Strategies that a matrix or a flag chooses share a section: each goes by its own keys.
+    let is_chosen_elsewhere = section.entries().iter().any(|(key, value)| {
+        key.name == "strategy" && key.place.line(&input.text) != value.place.line(&input.text)
+    });
+    if !is_chosen_elsewhere {
         check_keys(&section, &found);
     }
     // Where users are divided, each version has an Upstream of its own.
