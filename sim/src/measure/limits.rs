@@ -4,9 +4,10 @@
 
 use gateway_core::time::Instant;
 
+use super::farm::{Farm, Happened, in_order};
 use super::{Breach, Promise, StepMoments};
 use crate::plan::Plan;
-use crate::rollout::{Action, Limits, Mark, MarkKind, TargetWeight};
+use crate::rollout::{Limits, Mark};
 
 /// On the way back fewer targets served than `max_unavailable` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +18,6 @@ pub struct Outranked {
     pub available: usize,
     /// As many should have.
     pub needed: usize,
-}
-
-/// One thing that happened to targets.
-enum Happened<'a> {
-    Began(&'a [u32]),
-    Ready(&'a [u32]),
-    Ended(&'a [u32]),
-    Weights(Vec<&'a TargetWeight>),
-    Aborted,
-}
-
-/// The targets of both versions as the steps leave them.
-struct Farm<'a> {
-    plan: &'a Plan,
-    runs: Vec<bool>,
-    is_ready: Vec<bool>,
-    weighs: Vec<bool>,
 }
 
 /// The limits that were passed, and whether an abort had to.
@@ -68,91 +52,6 @@ fn broken(breaches: &mut Vec<Breach>, promise: Promise, at: Instant) {
     }
 }
 
-fn in_order<'a>(plan: &'a Plan, marks: &[Mark], steps: &[StepMoments]) -> Vec<(Instant, Happened<'a>)> {
-    let of_mark = |mark: &Mark| {
-        let action = mark.step.and_then(|step| plan.action(step));
-        let happened = match (&mark.kind, action) {
-            (MarkKind::Aborted(_), _) => Happened::Aborted,
-            (MarkKind::Began, Some(Action::Start(mocks))) => Happened::Began(mocks),
-            (MarkKind::Over, Some(Action::WaitReady { mocks, .. })) => Happened::Ready(mocks),
-            (MarkKind::Over, Some(Action::Stop(mocks))) => Happened::Ended(mocks),
-            _ => return None,
-        };
-        Some((mark.at, mark.step.unwrap_or(plan.steps.len()), happened))
-    };
-    let of_step = |step: &StepMoments| {
-        let weights = match plan.action(step.step)? {
-            Action::SetWeight { weights, .. } | Action::Drain { weights, .. } => weights.iter().collect(),
-            Action::SetTarget(weight) => vec![weight],
-            _ => return None,
-        };
-        Some((step.applied.or(step.acked)?, step.step, Happened::Weights(weights)))
-    };
-    let mut all: Vec<_> = marks.iter().filter_map(of_mark).chain(steps.iter().filter_map(of_step)).collect();
-    // Steps come one after the other, if all at one moment; those of the way back follow the plan's.
-    all.sort_by_key(|(at, step, _)| (*at, *step));
-    all.into_iter().map(|(at, _, happened)| (at, happened)).collect()
-}
-
-impl<'a> Farm<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        let runs = plan.there_at_start();
-        let config = &plan.gateway.config;
-        let shared = || plan.rollout.shared.into_iter().flat_map(|upstream| config.targets_of(upstream));
-        let weighs = |name: &str| {
-            shared().any(|(_, target)| target.weight.get() > 0 && target.target.to_string() == name)
-        };
-        let weighs = plan.mocks.iter().map(|mock| weighs(&mock.name)).collect();
-        Self { plan, is_ready: runs.clone(), runs, weighs }
-    }
-
-    fn happen(&mut self, happened: &Happened<'_>) {
-        match happened {
-            Happened::Began(mocks) => {
-                // Who runs already is not begun anew.
-                for &mock in *mocks {
-                    let is_new = !self.runs[mock as usize];
-                    self.runs[mock as usize] = true;
-                    self.is_ready[mock as usize] &= !is_new;
-                }
-            }
-            Happened::Ready(mocks) => set(&mut self.is_ready, mocks, true),
-            Happened::Ended(mocks) => {
-                set(&mut self.runs, mocks, false);
-                set(&mut self.is_ready, mocks, false);
-            }
-            Happened::Weights(weights) => {
-                for weight in weights {
-                    let mock = self.plan.mocks.iter().position(|mock| mock.name == weight.target);
-                    if let Some(weighs) = mock.and_then(|mock| self.weighs.get_mut(mock)) {
-                        *weighs = weight.weight > 0;
-                    }
-                }
-            }
-            Happened::Aborted => {}
-        }
-    }
-
-    fn count(&self, is: impl Fn(usize) -> bool) -> usize {
-        let sides = self.plan.rollout.sides.iter().enumerate();
-        sides.filter(|(mock, side)| side.is_some() && is(*mock)).count()
-    }
-
-    fn running(&self) -> usize {
-        self.count(|mock| self.runs[mock])
-    }
-
-    fn serving(&self) -> usize {
-        self.count(|mock| self.runs[mock] && self.is_ready[mock] && self.weighs[mock])
-    }
-}
-
-fn set(flags: &mut [bool], mocks: &[u32], to: bool) {
-    for &mock in mocks {
-        flags[mock as usize] = to;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -160,7 +59,7 @@ mod tests {
     use super::*;
     use crate::measure::rehearsal::{BLUE, how_to};
     use crate::rollout::judge::Side;
-    use crate::rollout::{Rollout, Step, When};
+    use crate::rollout::{Action, MarkKind, Rollout, Step, TargetWeight, When};
 
     /// Blue's two targets, the old and the new one, of which `limits` allow so many more and fewer; and these steps.
     fn plan(limits: Limits, actions: Vec<Action>) -> Plan {

@@ -11,8 +11,10 @@ mod log_bins;
 mod answered;
 mod books;
 mod by_upstream;
+mod capacity;
 mod cells;
 mod copies;
+mod farm;
 mod lens;
 mod limits;
 mod phases;
@@ -31,6 +33,7 @@ mod recorder;
 pub(crate) mod rehearsal;
 
 pub use answered::Answered;
+pub use capacity::Capacity;
 pub use cells::{Cell, Part, PartKey, Timed};
 pub use copies::{Copies, DifferenceSample};
 pub use histogram::{Intended, Times};

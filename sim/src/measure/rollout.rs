@@ -5,6 +5,7 @@ use gateway_core::id::Revision;
 use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::capacity::{self, Capacity};
 use super::limits::{self, Outranked};
 use super::promises::{Breach, Promises};
 use super::{Ending, Pick, Record, StepMoments};
@@ -29,6 +30,8 @@ pub struct MeasuredRollout {
     pub breaches: Vec<Breach>,
     /// Fewer targets served on the way back than a rolling update allows.
     pub outranked: Option<Outranked>,
+    /// What it took in targets.
+    pub capacity: Capacity,
     sides: Vec<Option<Side>>,
     promises: Promises,
     /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
@@ -46,6 +49,8 @@ pub struct SideTally {
     pub last_pick: Option<Instant>,
     /// Requests it answered.
     pub answered: u64,
+    /// When it did so last.
+    pub last_answer: Option<Instant>,
     /// Of those, with a 5xx status.
     pub errors: u64,
     /// Requests whose last try was picked for it, and that got no answer.
@@ -69,6 +74,8 @@ impl MeasuredRollout {
 
     /// Everything has been seen.
     pub(super) fn finish(&mut self, plan: &Plan) {
+        let end = Instant::ZERO + plan.load.duration();
+        self.capacity = capacity::capacity(plan, &self.marks, &self.steps, end);
         let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps);
         self.breaches = std::mem::take(&mut self.promises.breaches);
         self.breaches.extend(breaches);
@@ -130,6 +137,7 @@ impl MeasuredRollout {
         match record.ending {
             Ending::Answered(status) => {
                 tally.answered += 1;
+                tally.last_answer = tally.last_answer.max(Some(record.done));
                 tally.errors += u64::from(status >= 500);
             }
             Ending::Dropped(_) => tally.dropped += 1,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::promises::{self, BreachRow, OutrankedRow};
 use super::tables::ms;
-use crate::measure::{Measured, MeasuredRollout, SideTally};
+use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind, TargetWeight};
@@ -40,6 +40,15 @@ pub struct RolloutSummary {
     pub users_moved: Option<u64>,
     /// From the first request that was sent to the new version to the last one to either, while there were both.
     pub mixed_ms: Option<f64>,
+    /// From the first request that was sent to the new version to the last answer of either, while there were both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_answers_ms: Option<f64>,
+    /// From its first step to the last thing that happened to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasted_ms: Option<f64>,
+    /// What it took in targets.
+    #[serde(default)]
+    pub capacity: CapacityRow,
     /// Both versions.
     pub versions: Vec<VersionRow>,
     /// Each step that began, those of the way back included.
@@ -53,6 +62,29 @@ pub struct RolloutSummary {
     /// Where the way back left fewer targets serving than `max_unavailable` allows: an abort outranks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outranked: Option<OutrankedRow>,
+}
+
+/// Targets beyond those at the start, and short of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CapacityRow {
+    /// Of both versions, running at the start.
+    pub at_start: usize,
+    /// The most that ran beyond those.
+    pub extra_max: usize,
+    /// The most that were missing among those that serve.
+    pub missing_max: usize,
+    /// Extra targets times how long they ran, seconds.
+    pub extra_seconds: f64,
+    /// Missing targets times how long they were, seconds.
+    pub missing_seconds: f64,
+}
+
+impl CapacityRow {
+    fn of(capacity: &Capacity) -> Self {
+        let Capacity { at_start, extra_max, missing_max, extra_seconds, missing_seconds } = *capacity;
+        Self { at_start, extra_max, missing_max, extra_seconds, missing_seconds }
+    }
 }
 
 /// One version.
@@ -159,6 +191,12 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         users: plan.load.streams.iter().map(|stream| stream.users.count()).sum(),
         users_moved: plan.rollout.key.as_ref().map(|_| rollout.moved.len() as u64),
         mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
+        mixed_answers_ms: between(first_pick, rollout.stable.last_answer.min(rollout.canary.last_answer)),
+        lasted_ms: between(
+            rollout.marks.first().map(|mark| mark.at),
+            rollout.marks.last().map(|mark| mark.at),
+        ),
+        capacity: CapacityRow::of(&rollout.capacity),
         versions: vec![
             version(plan, Side::Stable, &rollout.stable),
             version(plan, Side::Canary, &rollout.canary),

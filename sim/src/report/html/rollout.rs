@@ -64,10 +64,35 @@ fn figures(rollout: &RolloutSummary) -> Markup {
             "by their keys; who has moved stays",
         ),
         ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
+        (
+            "Mixed answers",
+            time(rollout.mixed_answers_ms),
+            "until the last answer of the version that was left",
+        ),
+        (
+            "Extra targets",
+            targets(rollout.capacity.extra_max, rollout.capacity.extra_seconds),
+            "the most beyond those at the start, and times how long",
+        ),
+        (
+            "Missing targets",
+            targets(rollout.capacity.missing_max, rollout.capacity.missing_seconds),
+            "the most short of those at the start, and times how long",
+        ),
+        (
+            "Whole rollout",
+            time(rollout.lasted_ms),
+            "from its first step to the last thing that happened to it",
+        ),
     ] {
         table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
     }
     table.finish()
+}
+
+/// `2, 12.5 target-seconds`
+fn targets(most: usize, seconds: f64) -> String {
+    format!("{}, {} target-seconds", words::count(most as u64), words::decimal(seconds, 1))
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
