@@ -93,6 +93,8 @@ pub enum Action {
     },
     /// Ends the processes of these mocks: connections are reset, new ones refused.
     Stop(Vec<u32>),
+    /// Says that so many targets of each version run and serve from here on. What brought that about stands before it.
+    Scaled(Scale),
     /// Lets time pass.
     Pause(Duration),
     /// Asks a judge, from here on.
@@ -129,6 +131,7 @@ impl Action {
             Self::WaitReady { .. } => "wait_ready",
             Self::Drain { .. } => "drain",
             Self::Stop(_) => "stop",
+            Self::Scaled(_) => "set_canary_scale",
             Self::Pause(_) => "pause",
             Self::Analysis { .. } => "analysis",
             Self::WaitUntil { .. } => "wait_until",
@@ -179,6 +182,7 @@ impl Action {
                 format!("set_mirror_route {service_name}: gone")
             }
             Self::Patch { path, .. } => format!("patch {path}"),
+            Self::Scaled(scale) => format!("set_canary_scale {}", scale.in_words()),
             Self::Pause(pause) => format!("pause {}", seconds(*pause)),
             Self::WaitReady { at_most, .. }
             | Self::Drain { at_most, .. }
@@ -276,4 +280,32 @@ pub struct SplitTo {
     pub header: String,
     /// What makes this division independent of others.
     pub salt: String,
+}
+
+/// Targets of both versions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// The share of the new one that was to be reached, 0 to 1, if one was.
+    pub asked: Option<f64>,
+    /// Targets of the new version.
+    pub canary: usize,
+    /// Targets of the old one.
+    pub stable: usize,
+}
+
+impl Scale {
+    /// The new version's share of targets that are alike, 0 to 1.
+    pub fn reachable(self) -> f64 {
+        let all = self.canary + self.stable;
+        if all == 0 { 0.0 } else { self.canary as f64 / all as f64 }
+    }
+
+    /// `1 of 11 targets, 9.09 % for 5 % asked`
+    fn in_words(self) -> String {
+        let all = words::counted((self.canary + self.stable) as u64, "target");
+        let reached = self.asked.map_or_else(String::new, |asked| {
+            format!(", {} for {} asked", words::percent(self.reachable(), 2), words::share(asked))
+        });
+        format!("{} of {all}{reached}", self.canary)
+    }
 }

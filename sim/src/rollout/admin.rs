@@ -67,6 +67,7 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         Action::Start(_)
         | Action::WaitReady { .. }
         | Action::Stop(_)
+        | Action::Scaled(_)
         | Action::Pause(_)
         | Action::Analysis { .. }
         | Action::WaitUntil { .. }

@@ -270,6 +270,7 @@ impl Machine {
             Action::WaitReady { mocks, at_most } => self.order(Task::AwaitReady(mocks), now + at_most),
             Action::Stop(mocks) => self.order(Task::Stop(mocks), Instant::MAX),
             Action::Drain { at_most, .. } if calls.is_empty() => self.state = State::Draining(now + at_most),
+            Action::Scaled(_) => self.end_step(now),
             Action::Pause(pause) => self.state = State::Until(now + pause),
             Action::Analysis { analysis, at_most } => {
                 self.judging.ask(analysis);

@@ -24,7 +24,8 @@ mod machine;
 mod output;
 
 pub use action::{
-    Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, SplitRoute, SplitTo, Step, TargetWeight, When,
+    Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Scale, SplitRoute, SplitTo, Step, TargetWeight,
+    When,
 };
 pub use admin::{AdminCall, calls};
 pub use machine::{Attempted, Machine, Seen};

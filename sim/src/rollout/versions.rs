@@ -6,10 +6,11 @@
 //! Where users are divided and not requests, each version has its own Upstream and the Service says whose keys go where.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gateway_core::id::ServiceId;
 
-use super::action::{Action, SplitRoute, SplitTo, TargetWeight};
+use super::action::{Action, Scale, SplitRoute, SplitTo, TargetWeight};
 
 /// Targets and their weights.
 type Weights = Vec<(String, u16)>;
@@ -154,6 +155,8 @@ pub struct Shares {
     versions: Versions,
     share: f64,
     now: BTreeMap<String, u16>,
+    /// Targets of the new version that run, once a step has said so; the first of them.
+    running: Option<usize>,
 }
 
 impl Shares {
@@ -161,12 +164,59 @@ impl Shares {
     pub fn new(versions: &Versions) -> Self {
         let members = versions.stable.members.iter().chain(&versions.canary.members);
         let now = members.map(|member| (member.target.clone(), member.initial)).collect();
-        Self { share: versions.initial_share(), versions: versions.clone(), now }
+        Self { share: versions.initial_share(), versions: versions.clone(), now, running: None }
     }
 
     /// The new version's share now.
     pub fn share(&self) -> f64 {
         self.share
+    }
+
+    /// How many targets the new version has.
+    pub fn targets(&self) -> usize {
+        self.versions.canary.members.len()
+    }
+
+    /// The steps to so many running targets of the new version, which share what it gets: new ones are ready before they get
+    /// anything, those that go are drained before they end. With none of them the share is 0.
+    pub fn scale(&mut self, targets: usize, ready_at_most: Duration, drain_at_most: Duration) -> Vec<Action> {
+        let members = self.versions.canary.members.clone();
+        let before = self.running.unwrap_or(0);
+        let mocks = |members: &[Member]| members.iter().map(|member| member.mock).collect::<Vec<_>>();
+        let mut steps = Vec::new();
+        if targets > before {
+            let mocks = mocks(&members[before..targets]);
+            steps.extend([Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: ready_at_most }]);
+        }
+        self.running = Some(targets);
+        if self.share > 0.0 {
+            let share = if targets == 0 { 0.0 } else { self.share };
+            steps.push(self.set(share));
+        }
+        if targets < before {
+            let mocks = mocks(&members[targets..before]);
+            let weights = self.versions.out_of_rotation(&members[targets..before]);
+            let drain = Action::Drain { mocks: mocks.clone(), weights, at_most: drain_at_most };
+            steps.extend([drain, Action::Stop(mocks)]);
+        }
+        let stable = self.versions.stable.members.len();
+        steps.push(Action::Scaled(Scale { asked: None, canary: targets, stable }));
+        steps
+    }
+
+    /// The weight of each target at which the new version has this share: who does not run has none.
+    fn weights(&self, share: f64) -> (Weights, Weights) {
+        let mut versions = self.versions.clone();
+        let running = self.running.unwrap_or(usize::MAX).min(self.targets());
+        let idle = versions.canary.members.split_off(running);
+        let (stable, mut canary) = if versions.canary.members.is_empty() {
+            let weight = |member: &Member| (member.target.clone(), member.weight);
+            (versions.stable.members.iter().map(weight).collect(), Vec::new())
+        } else {
+            versions.weights(share)
+        };
+        canary.extend(idle.into_iter().map(|member| (member.target, 0)));
+        (stable, canary)
     }
 
     /// The step to another share. First what lowers it, then what raises it, so that the larger of the old and the new share
@@ -176,7 +226,7 @@ impl Shares {
             self.share = share;
             return self.versions.split(Some(share));
         }
-        let (stable, canary) = self.versions.weights(share);
+        let (stable, canary) = self.weights(share);
         let is_rise = |(target, weight): &(String, u16)| self.now.get(target).is_some_and(|now| weight > now);
         let (stable_up, stable_down): (Vec<_>, Vec<_>) = stable.into_iter().partition(is_rise);
         let (canary_up, canary_down): (Vec<_>, Vec<_>) = canary.into_iter().partition(is_rise);
@@ -248,6 +298,24 @@ mod tests {
                 assert!(most <= from.max(share) + 1e-12, "{stable} {canary} {share}: {seen:?}");
             }
         }
+    }
+
+    #[test]
+    fn only_targets_that_run_share_what_the_new_version_gets() {
+        let mut shares = Shares::new(&versions(2, 4));
+        let told = |actions: &[Action]| actions.iter().map(Action::in_words).collect::<Vec<_>>();
+        let second = Duration::from_secs(1);
+        let up = shares.scale(2, second, second);
+        assert_eq!(told(&up), ["start", "wait_ready, at most 1 s", "set_canary_scale 2 of 4 targets"]);
+        let Action::SetWeight { weights, .. } = shares.set(0.2) else { panic!() };
+        let of_canary: Vec<_> = weights.iter().filter(|w| w.target.starts_with("v2")).collect();
+        assert!(of_canary.iter().all(|w| w.target == "v2-0:80" || w.target == "v2-1:80"), "{of_canary:?}");
+        let down = shares.scale(1, second, second);
+        let Action::SetWeight { share, weights } = &down[0] else { panic!("{down:?}") };
+        assert!(
+            (share - 0.2).abs() < 1e-12 && weights.iter().any(|w| w.target == "v2-1:80" && w.weight == 0)
+        );
+        assert_eq!(told(&down[1..3]), ["drain, at most 1 s", "stop"]);
     }
 
     #[test]

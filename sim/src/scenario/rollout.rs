@@ -47,8 +47,9 @@ pub(super) const SHAPE: Shape = Shape {
         "salt",
         "percent",
         "rings",
+        "scale",
     ],
-    later: &["scale"],
+    later: &[],
 };
 /// Keys that every strategy has.
 const COMMON: [&str; 6] = ["strategy", "service", "stable", "canary", "at", "on_fail"];
@@ -91,6 +92,12 @@ pub(super) fn plan(
         }
         return (written, Rollout::default());
     };
+    // A canary goes by them only where whole targets make its share.
+    let goes_by_limits = if strategy.keys.contains(&"scale") {
+        settings.by_replicas
+    } else {
+        strategy.keys.contains(&"max_surge")
+    };
     let limits = Limits { surge: settings.max_surge, unavailable: settings.max_unavailable };
     let steps = if root.has("steps") {
         written
@@ -104,7 +111,7 @@ pub(super) fn plan(
         shared: shared.and_then(|name| is_upstream(entities, name)),
         initial_share: if strategy.shares_upstream { versions.initial_share() } else { 0.0 },
         key: versions.by_key.as_ref().map(|by_key| by_key.header.clone()),
-        limits: strategy.keys.contains(&"max_surge").then_some(limits),
+        limits: goes_by_limits.then_some(limits),
         analyses,
         way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
     };
@@ -295,6 +302,7 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         max_unavailable: max_unavailable?,
         min_ready: section.duration("min_ready")?,
         header,
+        by_replicas: section.one_of("scale", &["full", "replicas"], &[])? == "replicas",
         rings: rings(section),
         percent: share("percent")?,
         fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,

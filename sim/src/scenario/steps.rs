@@ -19,6 +19,7 @@ pub(super) const SHAPE: Shape = Shape {
         "patch",
         "set_header_route",
         "set_mirror_route",
+        "set_canary_scale",
         "pause",
         "wait_until",
         "analysis",
@@ -29,7 +30,7 @@ pub(super) const SHAPE: Shape = Shape {
         "promote",
         "abort",
     ],
-    later: &["set_canary_scale"],
+    later: &[],
 };
 /// All keys but the time.
 const VERBS: &[&str] = SHAPE.keys.split_at(1).1;

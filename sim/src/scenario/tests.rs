@@ -342,7 +342,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "set_host = { service = \"example-service\", host = \"blue\" }",
         "set_canary_scale = \"x\"",
-        "`set_canary_scale` is not served yet",
+        "a share needs two versions that share an Upstream",
     ),
     ("set_host = { service = \"example-service\", host = \"blue\" }", "", "a step does nothing"),
     (

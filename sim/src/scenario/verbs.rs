@@ -60,6 +60,7 @@ impl Known<'_, '_> {
                 one(self.shares(section)?.set(share))
             }
             "ramp" => self.ramp(section, node),
+            "set_canary_scale" => self.canary_scale(section, node),
             "set_target" => one(self.set_target(section, node)?),
             "patch" => one(patch(section, node)?),
             "pause" => one(Action::Pause(values::duration(node, verb, section.mistakes)?)),
@@ -93,6 +94,14 @@ impl Known<'_, '_> {
             section.mistakes.absent(section.place, message, "which is the new one?", help);
         }
         self.shares.as_mut()
+    }
+
+    /// So many targets of the new version run and share what it gets; the others are drained and stopped.
+    fn canary_scale(&mut self, section: &Section<'_>, node: &Node) -> Option<Vec<Action>> {
+        let shares = self.shares(section)?;
+        let most = i64::try_from(shares.targets()).unwrap_or(i64::MAX);
+        let targets = values::integer(node, "set_canary_scale", 0, most, section.mistakes)?;
+        Some(shares.scale(usize::try_from(targets).ok()?, READY_AT_MOST, DRAIN_AT_MOST))
     }
 
     fn ramp(&mut self, section: &Section<'_>, node: &Node) -> Option<Vec<Action>> {

@@ -20,6 +20,7 @@ pub mod mirror;
 pub mod promises;
 mod requests;
 pub mod rollout;
+mod scales;
 mod series;
 mod tables;
 

@@ -6,6 +6,8 @@ use gateway_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::promises::{self, BreachRow, OutrankedRow};
+use super::scales;
+pub use super::scales::ScaleRow;
 use super::tables::ms;
 use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
@@ -57,6 +59,9 @@ pub struct RolloutSummary {
     pub decisions: Vec<DecisionRow>,
     /// The new version's share of requests over time, 0 to 1.
     pub shares: Vec<ShareRow>,
+    /// Where whole targets make the share: what was asked, what is reachable with so many, and what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scales: Vec<ScaleRow>,
     /// Promises that were not kept.
     pub breaches: Vec<BreachRow>,
     /// Where the way back left fewer targets serving than `max_unavailable` allows: an abort outranks it.
@@ -204,6 +209,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares(plan, measured),
+        scales: scales::scales(plan, measured),
         breaches: promises::breaches(plan, measured),
         outranked: rollout.outranked.map(|outranked| OutrankedRow::of(&outranked)),
     })

@@ -32,6 +32,10 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
         out.tag("<h3>What judges said</h3>");
         out.append(&decisions(rollout));
     }
+    if !rollout.scales.is_empty() {
+        out.tag("<h3>Shares of whole targets</h3>");
+        out.append(&scales(rollout));
+    }
     out.tag("<h3>Steps</h3>");
     out.append(&steps(rollout));
     markup!(out, "<details><summary>The new version's share, planned and actual</summary>" [shares(rollout)] "</details></section>");
@@ -146,6 +150,25 @@ fn steps(rollout: &RolloutSummary) -> Markup {
             seconds(*in_force_ms).into(),
             seconds(*over_ms).into(),
         ] as [Cell; 6]);
+    }
+    table.finish()
+}
+
+fn scales(rollout: &RolloutSummary) -> Markup {
+    let heads = ["#from, s", "#new targets", "#old targets", "#asked", "#reachable", "#observed"];
+    let mut table = Table::new("The share that was asked, that is reachable, and that was seen", &heads);
+    for row in &rollout.scales {
+        let observed =
+            row.observed.map_or_else(|| words::NOTHING.to_owned(), |share| words::percent(share, 2));
+        let cells = [
+            words::seconds(row.t_ms, 2),
+            words::count(row.canary as u64),
+            words::count(row.stable as u64),
+            words::percent(row.asked, 2),
+            words::percent(row.reachable, 2),
+            observed,
+        ];
+        table.row(cells.map(Cell::from));
     }
     table.finish()
 }

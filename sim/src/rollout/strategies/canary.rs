@@ -1,13 +1,13 @@
 //! canary: more and more of the requests go to the new version, and each share is watched for a while. Exact: the weights of
 //! the targets divide requests, whatever the number of targets. Sticky: keys divide users, and who has moved stays.
 
-use super::{Settings, Strategy, leave, point_at, start};
+use super::{Settings, Strategy, leave, point_at, replicas, start};
 use crate::rollout::{Action, Shares, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "canary",
     shares_upstream: true,
-    keys: &["steps", "sticky", "salt", "drain"],
+    keys: &["steps", "sticky", "salt", "scale", "max_surge", "max_unavailable", "min_ready", "drain"],
     steps,
     way_back,
 };
@@ -22,6 +22,9 @@ pub(super) fn by_shares(
     settings: &Settings,
     shares: &[(f64, std::time::Duration)],
 ) -> Vec<Action> {
+    if settings.by_replicas {
+        return replicas::steps(versions, settings, shares);
+    }
     let mut weights = Shares::new(versions);
     let mut steps: Vec<_> = start(&versions.canary).into();
     for &(share, pause) in shares {
@@ -39,6 +42,9 @@ pub(super) fn by_shares(
     steps
 }
 
-pub(super) fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
+pub(super) fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    if settings.by_replicas {
+        return replicas::WAY_BACK(versions, settings);
+    }
     vec![versions.all_to_stable()]
 }

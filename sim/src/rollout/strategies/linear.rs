@@ -7,7 +7,18 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "linear",
     shares_upstream: true,
-    keys: &["step", "every", "until", "sticky", "salt", "drain"],
+    keys: &[
+        "step",
+        "every",
+        "until",
+        "sticky",
+        "salt",
+        "scale",
+        "max_surge",
+        "max_unavailable",
+        "min_ready",
+        "drain",
+    ],
     steps,
     way_back,
 };

@@ -7,6 +7,7 @@ mod dark;
 mod feature_flag;
 mod linear;
 mod recreate;
+mod replicas;
 mod ring;
 mod rolling;
 mod shadow;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub min_ready: Duration,
     /// The header and its values by which requests are told apart.
     pub header: Option<(String, Vec<String>)>,
+    /// Whether shares are those of whole targets, and no router divides requests.
+    pub by_replicas: bool,
     /// Circles of users, the first one first.
     pub rings: Vec<Ring>,
     /// The share of users for whom a flag is on first, 0 to 1.

@@ -36,7 +36,7 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     steps
 }
 
-fn bring_in(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
+pub(super) fn bring_in(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
     if members.is_empty() {
         return Vec::new();
     }
@@ -54,7 +54,7 @@ fn bring_in(versions: &Versions, members: &[Member], settings: &Settings) -> Vec
     steps
 }
 
-fn take_out(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
+pub(super) fn take_out(versions: &Versions, members: &[Member], settings: &Settings) -> Vec<Action> {
     if members.is_empty() {
         return Vec::new();
     }

@@ -34,6 +34,7 @@ fn settings() -> Settings {
         min_ready: Duration::ZERO,
         header: Some(("x-tester".into(), vec!["yes".into()])),
         rings: ["1", "2"].map(|value| Ring { values: vec![value.into()], soak: second }).into(),
+        by_replicas: false,
         percent: 0.1,
         fraction: 0.5,
         methods: vec!["GET".into()],
@@ -101,6 +102,23 @@ fn users_are_divided_by_their_keys_where_a_canary_is_sticky() {
     assert_eq!(told("feature-flag", &versions, &settings()), flag);
     let back = (canary::STRATEGY.way_back)(&versions, &settings());
     assert_eq!(back[0].in_words(), "set_weight of shop: gone");
+}
+
+#[test]
+fn a_canary_by_replicas_starts_and_stops_whole_targets_and_says_what_it_reaches() {
+    let settings = Settings { by_replicas: true, ..settings() };
+    let ready = "wait_ready, at most 60 s";
+    let (new, out) = (|n| format!("set_target v2-{n}:80 = 100"), ["drain, at most 1 s", "stop"]);
+    let (first, second) = (new(0), new(1));
+    let expected = [
+        &["start", ready, &first, "set_canary_scale 1 of 3 targets, 33.33 % for 5 % asked", "pause 1 s"][..],
+        &out,
+        &["set_canary_scale 1 of 2 targets, 50.00 % for ½ asked", "pause 1 s"],
+        &["start", ready, &second],
+        &out,
+        &["set_canary_scale 2 of 2 targets, 100.00 % for 100 % asked", "promote"],
+    ];
+    assert_eq!(told("canary", &versions(2, 2), &settings), of(&expected));
 }
 
 #[test]
