@@ -7,6 +7,7 @@
 //!
 //! Limits of the model: a message takes as long as the network says whatever its size; a target that closes a connection does
 //! so between two requests, never while one is on its way; the Admin API answers at once.
+#![doc = include_str!("ACCURACY.md")]
 
 mod calendar;
 mod client;
