@@ -51,7 +51,7 @@ pub fn p_value(differences: &[f64], from: f64) -> f64 {
 }
 
 /// The fewest pairs of which any outcome at all can tell two apart when so many comparisons share the level (Holm): the
-/// smallest two-sided p-value of n signed ranks is 2^(1-n). From [`T_MIN`] on there is no smallest one.
+/// smallest two-sided p-value of n signed ranks is 2^(1-n). From twenty on there is no smallest one.
 pub fn pairs_needed(comparisons: usize) -> usize {
     let level = ALPHA / comparisons.max(1) as f64;
     let needed = 1 + (1.0 / level).log2().ceil() as usize;
