@@ -22,8 +22,8 @@ pub const MIRRORS_MAX: usize = 1024;
 pub enum Mirrored {
     /// It is not to be.
     No,
-    /// To this target, in flight already.
-    To(Attempt),
+    /// To this target, in flight already. Rare, and so kept apart: every request carries this answer.
+    To(Box<Attempt>),
     /// It was to be, and too many copies are under way.
     Overflow,
     /// It was to be, and there is no target.
@@ -52,7 +52,7 @@ impl Gateway {
         let mut ask = Ask { now, rng, key: None, tried: &[] };
         let to = (service, mirroring.to);
         if let Ok(copy) = self.pick(matched, |view| view.begin_at((matched, head), to, false, &mut ask)) {
-            return Mirrored::To(Attempt { is_copy: true, ..copy });
+            return Mirrored::To(Box::new(Attempt { is_copy: true, ..copy }));
         }
         self.copies.leave();
         Mirrored::NoTarget
@@ -265,7 +265,7 @@ mod tests {
                 if let Mirrored::To(copy) = copy {
                     assert!(copy.is_copy);
                     copies += 1;
-                    end(&gateway, copy);
+                    end(&gateway, *copy);
                 }
                 let due = f64::from(n) * percent / 100.0;
                 assert!((due - f64::from(copies)).abs() < 1.0, "{percent} {n}: {copies}");
@@ -291,7 +291,7 @@ mod tests {
         let mut under_way: Vec<_> = (0..MIRRORS_MAX).map(|_| ask(&gateway, "GET").1).collect();
         assert!(matches!(ask(&gateway, "GET").1, Mirrored::Overflow));
         let Some(Mirrored::To(copy)) = under_way.pop() else { panic!() };
-        end(&gateway, copy);
+        end(&gateway, *copy);
         assert!(matches!(ask(&gateway, "GET").1, Mirrored::To(_)));
     }
 

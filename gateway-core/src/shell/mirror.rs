@@ -69,7 +69,7 @@ pub(super) fn copy(
     let news = match mirrored {
         Mirrored::No => return None,
         Mirrored::To(copy) => {
-            let ticket = Ticket::new(worker, own.request(), copy);
+            let ticket = Ticket::new(worker, own.request(), *copy);
             return Some(send(worker, ticket, request));
         }
         Mirrored::Overflow => CopyNews::Overflow,

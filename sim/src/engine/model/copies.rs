@@ -37,7 +37,7 @@ pub(super) struct Copy {
 
 /// A copy that is picked and not yet on its way.
 pub(super) struct Picked {
-    attempt: Attempt,
+    attempt: Box<Attempt>,
     pair: u64,
     copy: Copy,
 }
@@ -61,7 +61,13 @@ impl World<'_> {
         None
     }
 
-    fn open_pair(&mut self, slot: u32, arrival: Arrival, attempt: Attempt, preserve_host: bool) -> Picked {
+    fn open_pair(
+        &mut self,
+        slot: u32,
+        arrival: Arrival,
+        attempt: Box<Attempt>,
+        preserve_host: bool,
+    ) -> Picked {
         let worker = self.worker(slot);
         let pair = self.copies.next;
         self.copies.next += 1;
@@ -83,7 +89,7 @@ impl World<'_> {
         if let Some(flight) = self.flights.get(slot) {
             flight.pair = Some(pair);
         }
-        self.dispatch(slot, copy.arrival.index, attempt);
+        self.dispatch(slot, copy.arrival.index, *attempt);
     }
 
     pub(super) fn is_copy(&mut self, slot: u32) -> bool {
