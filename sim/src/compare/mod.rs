@@ -12,6 +12,7 @@ mod html;
 mod junit;
 mod markdown;
 mod text;
+mod worst;
 
 pub use judge::judge;
 pub use model::{Against, Comparison, Condition, Row, Value, Word};

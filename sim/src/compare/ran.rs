@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::worst;
 use crate::hdr::{self, HdrError};
 use crate::plan::{Figure, Percentile};
 use crate::summary::{LatencyAll, Summary, Trust};
@@ -102,6 +103,10 @@ fn of(summary: &Summary, figure: Figure) -> Option<f64> {
         Figure::Detect => of_rollout(rollout?.detect_ms),
         Figure::Rollback => of_rollout(rollout?.rollback_ms),
         Figure::BothVersions => of_rollout(rollout?.mixed_ms),
+        Figure::RolloutDuration => of_rollout(rollout?.lasted_ms),
+        Figure::ExtraTargets => rollout.map(|rollout| rollout.capacity.extra_max as f64),
+        Figure::ExtraCapacity => rollout.map(|rollout| rollout.capacity.extra_seconds),
+        Figure::WorstSecond => worst::second(summary),
     }
 }
 

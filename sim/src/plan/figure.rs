@@ -32,6 +32,14 @@ pub enum Figure {
     Rollback,
     /// How long a rollout served both versions, microseconds.
     BothVersions,
+    /// From a rollout's first step to the last thing that happened to it, microseconds.
+    RolloutDuration,
+    /// The most targets that ran beyond those at the start, in a rollout.
+    ExtraTargets,
+    /// Targets beyond those at the start times how long they ran, in a rollout, target-seconds.
+    ExtraCapacity,
+    /// The 99th percentile of the worst second, a drop being infinitely late, microseconds.
+    WorstSecond,
 }
 
 /// The percentiles that every report has.
@@ -81,7 +89,7 @@ impl Percentile {
 }
 
 /// The figures that stand alone, as they are written.
-const ALONE: [(&str, Figure); 11] = [
+const ALONE: [(&str, Figure); 15] = [
     ("dropped", Figure::Dropped),
     ("errors", Figure::Errors),
     ("duplicates", Figure::Duplicates),
@@ -93,6 +101,10 @@ const ALONE: [(&str, Figure); 11] = [
     ("detect time", Figure::Detect),
     ("rollback time", Figure::Rollback),
     ("rollout mixed", Figure::BothVersions),
+    ("rollout duration", Figure::RolloutDuration),
+    ("extra targets", Figure::ExtraTargets),
+    ("extra capacity", Figure::ExtraCapacity),
+    ("worst second", Figure::WorstSecond),
 ];
 
 impl Figure {
@@ -121,7 +133,7 @@ impl Figure {
     /// Whether ratios or differences of it mean something: what may be zero has no ratios.
     pub const fn scale(self) -> Scale {
         match self {
-            Self::Latency(_) | Self::Imbalance => Scale::Ratio,
+            Self::Latency(_) | Self::Imbalance | Self::WorstSecond => Scale::Ratio,
             _ => Scale::Difference,
         }
     }
@@ -144,6 +156,10 @@ impl Figure {
             Self::Detect => "detect, s",
             Self::Rollback => "back, s",
             Self::BothVersions => "mixed, s",
+            Self::RolloutDuration => "duration, s",
+            Self::ExtraTargets => "extra targets",
+            Self::ExtraCapacity => "extra target-s",
+            Self::WorstSecond => "worst s, ms",
         }
     }
 
@@ -158,14 +174,18 @@ impl Figure {
             return "never".to_owned();
         }
         match self {
-            Self::Latency(_) | Self::Mixed => {
+            Self::Latency(_) | Self::Mixed | Self::WorstSecond => {
                 let ms = value / 1e3;
                 words::decimal(ms, usize::from(ms < 9.95))
             }
             Self::Dropped | Self::Errors | Self::Duplicates => words::decimal(value * 1e3, 2),
             Self::Deviation | Self::Imbalance => words::decimal(value, 2),
-            Self::UsersHurt | Self::Exposure => words::decimal(value, 0),
-            Self::Detect | Self::Rollback | Self::BothVersions => words::decimal(value / 1e6, 2),
+            Self::UsersHurt | Self::Exposure | Self::ExtraTargets | Self::ExtraCapacity => {
+                words::decimal(value, 0)
+            }
+            Self::Detect | Self::Rollback | Self::BothVersions | Self::RolloutDuration => {
+                words::decimal(value / 1e6, 2)
+            }
         }
     }
 }
