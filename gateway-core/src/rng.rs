@@ -22,8 +22,16 @@ pub fn draw(seed: u64, name: u64, index: u64) -> u64 {
 
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): a name to a number, the same everywhere.
 pub const fn fnv1a(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    fnv1a_more(fnv1a_of_nothing(), name.as_bytes())
+}
+
+/// [`fnv1a`] before the first byte.
+pub(crate) const fn fnv1a_of_nothing() -> u64 {
+    0xcbf2_9ce4_8422_2325
+}
+
+/// [`fnv1a`] of what `hash` is of and of `bytes` after it: in whatever pieces bytes come, it is that of the whole.
+pub(crate) const fn fnv1a_more(mut hash: u64, bytes: &[u8]) -> u64 {
     let mut i = 0;
     while i < bytes.len() {
         hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);

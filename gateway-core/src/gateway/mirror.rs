@@ -9,7 +9,7 @@ use super::{Attempt, Gateway, RouteMatch};
 use crate::balancer::Ask;
 use crate::entity::{Mirror, Percent};
 use crate::request::Head;
-use crate::rng::Rng;
+use crate::rng::{self, Rng};
 use crate::time::Instant;
 
 /// Copies under way at once, of all Services and workers together: a host that does not keep up costs the gateway no more than
@@ -126,13 +126,12 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Of an answer of whose body nothing has come yet.
     pub fn new(status: u16, headers: Vec<(String, Option<String>)>) -> Self {
-        Self { status, body: 0xcbf2_9ce4_8422_2325, body_bytes: 0, headers }
+        Self { status, body: rng::fnv1a_of_nothing(), body_bytes: 0, headers }
     }
 
     /// More of the body has come (FNV-1a, whatever the pieces).
     pub fn add(&mut self, bytes: &[u8]) {
-        let next = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        self.body = bytes.iter().fold(self.body, next);
+        self.body = rng::fnv1a_more(self.body, bytes);
         self.body_bytes += bytes.len() as u64;
     }
 }
@@ -223,7 +222,6 @@ mod tests {
     use crate::config::Config;
     use crate::entity::{Address, Route, Service, Target, Upstream};
     use crate::outcome::Outcome;
-    use crate::rng;
     use crate::weight::Weight;
 
     /// A Service at `blue` whose requests are copied to `green`.
