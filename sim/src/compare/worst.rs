@@ -4,6 +4,7 @@
 use hdrhistogram::Histogram;
 
 use crate::hdr;
+use crate::stats;
 use crate::summary::Summary;
 
 /// What is looked at together.
@@ -35,12 +36,12 @@ fn percentile<'a>(answered: impl Iterator<Item = &'a Histogram<u64>>, dropped: u
         whole.add(bin).ok()?;
     }
     let all = whole.len() + dropped;
-    let rank = (all as f64 * PERCENTILE).ceil() as u64;
-    match rank {
-        0 => None,
-        rank if rank > whole.len() => Some(f64::INFINITY),
-        rank => Some(whole.value_at_quantile(rank as f64 / whole.len() as f64) as f64 / 1e3),
+    let rank = stats::rank(all, PERCENTILE)?;
+    if rank > whole.len() {
+        return Some(f64::INFINITY);
     }
+    // The middle of a rank's step, which no rounding moves to another one.
+    Some(whole.value_at_quantile((rank as f64 - 0.5) / whole.len() as f64) as f64 / 1e3)
 }
 
 #[cfg(test)]
