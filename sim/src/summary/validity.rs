@@ -198,12 +198,40 @@ fn connections(plan: &Plan, measured: &Measured, objections: &mut Objections) {
     {
         let connections = words::counted(plan.load.connections as u64, "connection");
         let (wait, response) = (words::time(wait), words::time(response));
+        let carried = carried(plan, measured).unwrap_or_default();
         let reason = format!(
-            "half of the requests waited {wait} or more for one of {connections}, of a median response time of {response}: \
-             the gateway was slow, or load.connections is too low for this load"
+            "half of the requests waited {wait} or more for one of {connections}, of a median response time of \
+             {response}{carried}"
         );
         objections.add(Trust::Valid, reason);
     }
+}
+
+/// What the connections could carry, and whether it was enough: by Little's law, so many at once, each busy for the mean service
+/// time, answer so many a second.
+fn carried(plan: &Plan, measured: &Measured) -> Option<String> {
+    let cells = measured.phases.iter().flat_map(|phase| phase.cells.values());
+    let services = cells.filter_map(|cell| Some(cell.timed.as_ref()?.answered.service()));
+    let (n, busy) = services.fold((0, 0.0), |(n, busy), service| {
+        (n + service.n(), busy + service.n() as f64 * service.mean_us().unwrap_or(0.0))
+    });
+    let each = busy / n as f64;
+    let intended = per_second(measured.intended, plan);
+    let most = plan.load.connections as f64 * 1e6 / each;
+    let needed = (intended * each / 1e6).ceil();
+    (each > 0.0).then(|| {
+        let advice = if most < intended {
+            format!("load.connections must be {} or more, or answers faster", words::count(needed as u64))
+        } else {
+            "enough on average, so the gateway or its targets were slow for a time".to_owned()
+        };
+        format!(
+            "; each was busy for {} at a request, so that all carry {} requests a second of {}: {advice}",
+            words::time(each),
+            words::count(most as u64),
+            words::count(intended as u64),
+        )
+    })
 }
 
 /// ` between 12.5 s and 17.0 s`: from the first to the last bin of which something is true.

@@ -75,6 +75,9 @@ fn too_few_connections_are_told_and_no_fault_of_the_measurement() {
     assert_eq!(validity.result, Trust::Valid);
     let [reason] = validity.reasons.as_slice() else { panic!("{validity:?}") };
     assert!(reason.starts_with("half of the requests waited 700"), "{reason}");
+    assert!(reason.ends_with(
+        "requests a second of 600: enough on average, so the gateway or its targets were slow for a time"
+    ));
     assert_eq!(busy(Duration::from_micros(50)).reasons, [""; 0]);
 }
 
