@@ -81,7 +81,7 @@ pub fn run(
         text += &Part::line(ran)?;
     }
     let mut journal = Journal::begin(job.journal, &text)?;
-    let own: Vec<usize> = (0..job.head.cells()).filter(|&cell| job.head.shard.has(cell)).collect();
+    let own = job.head.own();
     let left: Vec<usize> =
         own.iter().copied().filter(|cell| part.ran.iter().all(|ran| ran.cell != *cell)).collect();
     let mut ended = |ran: Result<Ran, MatrixError>| {

@@ -67,7 +67,7 @@ fn make_part(
 ) -> Result<Option<Made>, Failure> {
     let journal = journal(args, head);
     let there = kept(&journal, head);
-    if args.shard.is_some() && there.len() == own(head) {
+    if args.shard.is_some() && there.len() == head.own().len() {
         terminal::tell(&format!("{} is there already\n", words::plain(&journal.display().to_string())));
         return Ok(None);
     }
@@ -81,7 +81,7 @@ fn make_part(
     progress.end();
     let (part, journal) = made.map_err(|e| failure(&e))?;
     if let Some(code) = stop.exit_code() {
-        let said = format!("{} of {} runs are kept; --resume goes on", part.ran.len(), own(head));
+        let said = format!("{} of {} runs are kept; --resume goes on", part.ran.len(), head.own().len());
         terminal::warning(&said);
         return Ok(Some(Made::Stopped(code)));
     }
@@ -106,11 +106,6 @@ fn kept(journal: &Path, head: &Head) -> Vec<Ran> {
     let text = input::read(journal, merge::PART_MAX).ok();
     let part = text.and_then(|text| Part::read("", &text).ok());
     part.filter(|part| part.head == *head).map_or_else(Vec::new, |part| part.ran)
-}
-
-/// How many runs a part has.
-fn own(head: &Head) -> usize {
-    (0..head.cells()).filter(|&cell| head.shard.has(cell)).count()
 }
 
 // === What is compared ===
@@ -278,7 +273,12 @@ struct Progress {
 impl Progress {
     fn new(head: &Head, before: usize, quiet: bool) -> Self {
         if !quiet {
-            terminal::tell(&format!("{}  {}  {} runs\n", words::plain(&head.name), head.engine, own(head)));
+            terminal::tell(&format!(
+                "{}  {}  {} runs\n",
+                words::plain(&head.name),
+                head.engine,
+                head.own().len()
+            ));
         }
         Self { quiet, redraw: terminal::can_redraw(), began: Instant::now(), before, told: 0, drawn: false }
     }

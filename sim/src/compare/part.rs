@@ -12,6 +12,8 @@ use crate::words;
 
 /// The version of the format.
 const SCHEMA: u32 = 1;
+/// More runs than any comparison has.
+const CELLS_MAX: usize = 1_000_000;
 /// What does not matter between finished runs, which have no `[report]` of their own.
 const MARGIN: f64 = 0.03;
 
@@ -44,7 +46,7 @@ pub struct Head {
     pub shard: Shard,
 }
 
-/// Part `number` (from 1) of `of`: the runs whose number leaves the remainder `number - 1`.
+/// Part `number` (from 1) of `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Which part, from 1.
@@ -56,11 +58,6 @@ pub struct Shard {
 impl Shard {
     /// All of it.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
-
-    /// Whether a run belongs to it.
-    pub const fn has(self, cell: usize) -> bool {
-        cell % self.of == self.number - 1
-    }
 
     /// What its file is called.
     pub fn file(self) -> String {
@@ -134,9 +131,33 @@ impl Head {
         }
     }
 
+    /// Whether somebody could have written it: the shard is one, and the runs can be counted.
+    fn is_sound(&self) -> bool {
+        let mut lengths = self.axes.iter().map(|(_, values)| values.len()).chain([self.seeds.len()]);
+        let cells = lengths.try_fold(1_usize, usize::checked_mul);
+        (1..=self.shard.of).contains(&self.shard.number) && cells.is_some_and(|cells| cells <= CELLS_MAX)
+    }
+
     /// How many runs the whole has.
     pub fn cells(&self) -> usize {
         self.axes.iter().map(|(_, values)| values.len()).product::<usize>() * self.seeds.len()
+    }
+
+    /// Which of `of` parts a run belongs to, from 1. Runs in virtual time are the same everywhere and are dealt one by one; live
+    /// runs of one seed stay together, so that what is compared ran on the same machine.
+    fn part_of(&self, cell: usize, of: usize) -> usize {
+        let dealt = if self.engine == "live" { cell % self.seeds.len() } else { cell };
+        dealt % of + 1
+    }
+
+    /// Whether a run belongs to this part.
+    fn has(&self, cell: usize) -> bool {
+        cell < self.cells() && self.part_of(cell, self.shard.of) == self.shard.number
+    }
+
+    /// The runs of this part, by their numbers.
+    pub fn own(&self) -> Vec<usize> {
+        (0..self.cells()).filter(|&cell| self.has(cell)).collect()
     }
 
     /// What is compared.
@@ -171,8 +192,11 @@ impl Part {
         if head.schema != SCHEMA {
             return Err(PartError::Version(words::plain(name)));
         }
+        if !head.is_sound() {
+            return Err(no_part());
+        }
         let read = lines.map(serde_json::from_str::<Ran>).take_while(Result::is_ok).flatten();
-        let ran: Vec<Ran> = read.filter(|ran| ran.cell < head.cells() && head.shard.has(ran.cell)).collect();
+        let ran: Vec<Ran> = read.filter(|ran| head.has(ran.cell)).collect();
         Ok(Self { head, ran })
     }
 
@@ -228,8 +252,7 @@ impl Part {
 
     /// Whether all runs of its shard are there.
     pub fn is_whole(&self) -> bool {
-        let own = (0..self.head.cells()).filter(|&cell| self.head.shard.has(cell)).count();
-        self.ran.len() == own
+        self.ran.len() == self.head.own().len()
     }
 }
 
@@ -259,7 +282,8 @@ pub fn merge(parts: Vec<(String, Part)>) -> Result<Part, PartError> {
     if missing.is_empty() {
         return Ok(Part { head, ran: owners.into_iter().flatten().map(|(ran, _)| ran).collect() });
     }
-    let mut shards: Vec<String> = missing.iter().map(|cell| format!("{}/{of}", cell % of + 1)).collect();
+    let mut shards: Vec<String> =
+        missing.iter().map(|&cell| format!("{}/{of}", head.part_of(cell, of))).collect();
     shards.sort();
     shards.dedup();
     Err(PartError::Missing { missing: missing.len(), all: owners.len(), shards: words::list(&shards) })
@@ -274,8 +298,9 @@ mod tests {
         let whole = sample::part();
         let one = |number: usize| {
             let shard = Shard { number, of };
-            let ran = whole.ran.iter().filter(|ran| shard.has(ran.cell)).rev().cloned().collect();
-            (shard.file(), Part { head: Head { shard, ..whole.head.clone() }, ran })
+            let head = Head { shard, ..whole.head.clone() };
+            let ran = whole.ran.iter().filter(|ran| head.has(ran.cell)).rev().cloned().collect();
+            (shard.file(), Part { head, ran })
         };
         (1..=of).map(one).collect()
     }
@@ -305,6 +330,23 @@ mod tests {
     }
 
     #[test]
+    fn live_runs_of_one_seed_stay_together() {
+        let whole = sample::part().head;
+        let part = |engine: &str, number| {
+            let head = Head { engine: engine.to_owned(), shard: Shard { number, of: 3 }, ..whole.clone() };
+            head.own()
+        };
+        for engine in ["live", "model"] {
+            let mut all = [1, 2, 3].map(|number| part(engine, number)).concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..whole.cells()).collect::<Vec<_>>());
+        }
+        // Eight seeds: 0, 3 and 6 of each choice of values.
+        assert_eq!(part("live", 1)[..6], [0, 3, 6, 8, 11, 14]);
+        assert_eq!(part("model", 1)[..4], [0, 3, 6, 9]);
+    }
+
+    #[test]
     fn a_part_that_was_cut_off_is_read_up_to_there() {
         let part = sample::part();
         let mut text = Part::line(&part.head).unwrap();
@@ -316,6 +358,19 @@ mod tests {
         let cut = Part::read("x", &text[..text.len() - 9]).unwrap();
         assert_eq!((cut.ran.len(), cut.is_whole()), (part.ran.len() - 1, false));
         assert!(Part::read("x\u{1b}", "{}").unwrap_err().to_string().starts_with("x\\u{1b} is no part"));
+    }
+
+    #[test]
+    fn a_head_that_nobody_wrote_is_refused() {
+        let sound = sample::part().head;
+        let none = Head { shard: Shard { number: 1, of: 0 }, ..sound.clone() };
+        let beyond = Head { shard: Shard { number: 9, of: 8 }, ..sound.clone() };
+        let many = ("axis".to_owned(), vec![String::new(); 10_000]);
+        let endless = Head { axes: vec![many; 6], ..sound };
+        for head in [none, beyond, endless] {
+            let error = Part::read("x", &Part::line(&head).unwrap()).unwrap_err().to_string();
+            assert_eq!(error, "x is no part of a comparison");
+        }
     }
 
     #[test]
