@@ -111,41 +111,18 @@ fn kept(journal: &Path, head: &Head) -> Vec<Ran> {
 // === What is compared ===
 
 fn read(file: &Path, args: &CompareArgs) -> Result<Input, Failure> {
-    let varied = args.vary.iter().map(|flag| vary(flag)).collect::<Result<Vec<_>, _>>()?;
-    let repeat = args.repeat.map(|n| format!("matrix.seed.count={n}"));
     Ok(Input {
         path: file.display().to_string(),
         text: input::read(file, input::SCENARIO_MAX).map_err(|e| Failure::scenario(&e))?,
-        sets: args.set.iter().cloned().chain(varied).chain(repeat).collect(),
+        sets: args.set.clone(),
+        vary: args.vary.clone(),
+        repeat: args.repeat,
         seed: args.seed,
         engine: args.engine.map(Into::into),
         is_compared: true,
         surroundings: input::SURROUNDINGS,
         ..Input::default()
     })
-}
-
-/// `algorithm=random,latency` as a key of the file's matrix.
-fn vary(flag: &str) -> Result<String, Failure> {
-    let Some((name, values)) =
-        flag.split_once('=').filter(|(name, values)| !name.is_empty() && !values.is_empty())
-    else {
-        let said = "write --vary axis=value,value, such as algorithm=round-robin,latency";
-        return Err(Failure::usage(&said));
-    };
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    // A list of TOML, or bare words.
-    let is_list = values.starts_with('[');
-    let one =
-        |value: &str| match value.parse::<i64>().is_ok() || value.parse::<f64>().is_ok_and(f64::is_finite) {
-            true => value.to_owned(),
-            false if matches!(value, "true" | "false") => value.to_owned(),
-            false => quoted(value),
-        };
-    let list =
-        || format!("[{}]", values.split(',').map(|value| one(value.trim())).collect::<Vec<_>>().join(", "));
-    let values = if is_list { values.to_owned() } else { list() };
-    Ok(format!("matrix.{}={values}", quoted(name)))
 }
 
 /// What varies, and the first plan. Of several scenarios, they themselves are the first axis, and the others must be alike.
@@ -309,20 +286,5 @@ impl Progress {
             terminal::tell("\x1b[1A\x1b[J");
             self.drawn = false;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_axis_is_written_as_people_write_it() {
-        let said = |flag: &str| vary(flag).ok();
-        assert_eq!(said("algorithm=random,latency").unwrap(), r#"matrix."algorithm"=["random", "latency"]"#);
-        assert_eq!(said("load.rate=600, 1.5").unwrap(), r#"matrix."load.rate"=[600, 1.5]"#);
-        assert_eq!(said("x=[1, {a = 2}]").unwrap(), r#"matrix."x"=[1, {a = 2}]"#);
-        assert_eq!(said("load.timeout=1s,2s").unwrap(), r#"matrix."load.timeout"=["1s", "2s"]"#);
-        assert!(said("x").is_none() && said("=1").is_none() && said("x=").is_none());
     }
 }

@@ -200,7 +200,7 @@ struct CompareArgs {
     #[arg(long, value_name = "AXIS=VALUES")]
     vary: Vec<String>,
     /// Seeds: so many, from the file's own on
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: Option<u32>,
     /// The first seed, instead of the file's
     #[arg(long, value_name = "N", env = "SIM_SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]

@@ -23,6 +23,8 @@ pub enum Text {
     File,
     /// A `--set` flag, by its number.
     Set(usize),
+    /// A `--vary` flag, by its number.
+    Vary(usize),
 }
 
 /// One mistake.
@@ -63,6 +65,10 @@ impl Place {
         Self { text: Text::Set(number), span }
     }
 
+    pub(super) fn vary(number: usize, span: Range<usize>) -> Self {
+        Self { text: Text::Vary(number), span }
+    }
+
     /// The line in the file, from 1; 0 for any other text.
     pub(super) fn line(&self, file: &str) -> usize {
         match self.text {
@@ -79,6 +85,7 @@ impl Text {
             Self::Defaults => DEFAULTS,
             Self::File => &input.text,
             Self::Set(number) => input.sets.get(number).map_or("", String::as_str),
+            Self::Vary(number) => input.vary.get(number).map_or("", String::as_str),
         }
     }
 }

@@ -159,7 +159,12 @@ fn set(root: &mut Table, key: &Key, value: &Node) -> bool {
 }
 
 /// What is compared; what is wrong is among the mistakes of `root`.
-pub(super) fn read(root: &Section<'_>, axes: &Axes, seed: Option<u64>) -> Option<Matrix> {
+pub(super) fn read(
+    root: &Section<'_>,
+    axes: &Axes,
+    seed: Option<u64>,
+    repeat: Option<u32>,
+) -> Option<Matrix> {
     let report = root.optional_section("report", &REPORT);
     let compared = report.has("compare");
     let mut figures: Vec<Figure> = if compared { Vec::new() } else { FIGURES.to_vec() };
@@ -185,7 +190,7 @@ pub(super) fn read(root: &Section<'_>, axes: &Axes, seed: Option<u64>) -> Option
     };
     let matrix = Matrix {
         axes: axes.axes.iter().map(named).collect(),
-        seeds: seeds(axes, seed?, root.mistakes)?,
+        seeds: repeated(seeds(axes, seed?, root.mistakes)?, repeat),
         figures,
         rank_by,
         margin: margin?,
@@ -225,6 +230,20 @@ fn figures(node: &Node, name: &str, mistakes: &Mistakes) -> Option<Vec<Figure>> 
         .ok()
 }
 
+/// So many seeds, from the first one on, where somebody asks for a number of them.
+fn repeated(seeds: Vec<u64>, repeat: Option<u32>) -> Vec<u64> {
+    match repeat {
+        Some(count) => seeds_from(seeds[0], count.into()),
+        None => seeds,
+    }
+}
+
+/// Seeds in a row, none beyond what a file can hold.
+fn seeds_from(from: u64, count: u64) -> Vec<u64> {
+    let first = from.min(i64::MAX.unsigned_abs() - count);
+    (first..first + count).collect()
+}
+
 fn seeds(axes: &Axes, own: u64, mistakes: &Mistakes) -> Option<Vec<u64>> {
     let Some((_, node)) = &axes.seed else { return Some(vec![own]) };
     let one = |node: &Node| values::integer(node, "seed", 0, i64::MAX, mistakes).map(i64::unsigned_abs);
@@ -246,9 +265,7 @@ fn seeds(axes: &Axes, own: u64, mistakes: &Mistakes) -> Option<Vec<u64>> {
             let from = section.own("from").map_or(Some(own), one)?;
             let count = section.required("count", "20")?;
             let count = values::integer(count, "count", 1, SEEDS_MAX, mistakes)?.unsigned_abs();
-            let most = i64::MAX.unsigned_abs();
-            let first = from.min(most - count);
-            Some((first..first + count).collect())
+            Some(seeds_from(from, count))
         }
         _ => {
             let help = "write { from = 1, count = 20 } or a list of seeds";

@@ -75,9 +75,10 @@ impl Mistakes {
 
 fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     found.sort_by_key(|mistake| match mistake.place.text {
-        Text::File => (0, mistake.place.span.start),
-        Text::Set(number) => (1 + number, mistake.place.span.start),
-        Text::Defaults => (usize::MAX, 0),
+        Text::File => (0, 0, mistake.place.span.start),
+        Text::Set(number) => (1, number, mistake.place.span.start),
+        Text::Vary(number) => (2, number, mistake.place.span.start),
+        Text::Defaults => (3, 0, 0),
     });
     found.dedup();
     found

@@ -103,6 +103,10 @@ pub struct Input {
     pub text: String,
     /// `path=value` of each `--set`, in order.
     pub sets: Vec<String>,
+    /// `axis=value,value` of each `--vary`, in order.
+    pub vary: Vec<String>,
+    /// The number of seeds of `--repeat`, from the first one on, instead of the file's.
+    pub repeat: Option<u32>,
     /// The seed of `--seed`, instead of the file's.
     pub seed: Option<u64>,
     /// The engine of `--engine`, instead of the file's.
@@ -159,6 +163,11 @@ fn whole(input: &Input) -> Result<(Plan, Matrix, Vec<Diagnostic>), Vec<Diagnosti
             mistakes.push(mistake);
         }
     }
+    for (number, flag) in input.vary.iter().enumerate() {
+        if let Err(mistake) = node::vary(&mut root, flag, number) {
+            mistakes.push(mistake);
+        }
+    }
     if input.is_compared {
         root.entries.retain(|(key, _)| key.name != "thresholds");
     }
@@ -199,7 +208,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
         thresholds::Known { entities: &entities, mocks: &mocks, load: load.as_ref(), switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);
     let seed = input.seed.or(seed);
-    let matrix = matrix::read(&section, axes, seed);
+    let matrix = matrix::read(&section, axes, seed, input.repeat);
     let gateway = gateway::read(&section, entities.config, seed.unwrap_or_default());
     let resolved = resolved(root, input, &[entities.identity, files].concat());
     let plan = Plan {

@@ -1,5 +1,5 @@
-//! The text of a scenario as a tree in which every key and value knows where it stands, with `--set` laid over it. Syntax
-//! only: what a key means is checked elsewhere.
+//! The text of a scenario as a tree in which every key and value knows where it stands, with `--set` and `--vary` laid over it.
+//! Syntax only: what a key means is checked elsewhere.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -155,7 +155,7 @@ fn read_value(value: &DeValue<'_>, place: &dyn Fn(Range<usize>) -> Place, depth:
     }
 }
 
-// === What --set changes ===
+// === What --set and --vary change ===
 
 /// One step of the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,19 +179,66 @@ pub(super) fn set(root: &mut Table, flag: &str, number: usize) -> Result<(), Dia
     let steps = steps(&flag[..equals]).ok_or_else(|| {
         wrong("a --set has no path that could be followed", 0..equals, "this is not a path")
     })?;
-    let start = equals + 1;
-    let moved = |span: Range<usize>| place(span.start + start..span.end + start);
-    let value = match DeValue::parse(&flag[start..]) {
-        Ok(value) => read_value(value.get_ref(), &moved, DEPTH_MAX),
-        Err(error) if flag[start..].trim_start().starts_with(['"', '\'', '[', '{']) => {
-            return Err(broken(&error, moved));
-        }
-        // A bare word is a string, so that nobody has to quote twice.
-        Err(_) => Value::Text(flag[start..].trim().to_owned()),
-    };
-    let node = Node { value, place: place(start..flag.len()) };
+    let node = flag_value(flag, equals + 1..flag.len(), &place)?;
     insert(root, &steps, &Key { name: String::new(), place: place(0..equals) }, node)
         .map_err(|why| wrong(&why, 0..equals, "there is no such place"))
+}
+
+/// Lays `axis=value,value`, `--vary` number `number`, over `root` as an axis of its `[matrix]`. The values may also be a list of
+/// TOML.
+pub(super) fn vary(root: &mut Table, flag: &str, number: usize) -> Result<(), Diagnostic> {
+    let place = |span: Range<usize>| Place::vary(number, span);
+    let wrong = |message: &str, span: Range<usize>, label: &str| Diagnostic {
+        message: message.to_owned(),
+        place: place(span),
+        label: label.to_owned(),
+        help: Some("write axis=value,value, such as algorithm=round-robin,latency".to_owned()),
+    };
+    let Some(equals) = path_end(flag) else {
+        return Err(wrong("a --vary has no values", 0..flag.len(), "no `=` here"));
+    };
+    if equals == 0 {
+        return Err(wrong("a --vary has no axis", 0..flag.len(), "nothing before the `=`"));
+    }
+    let start = equals + 1;
+    let node = if flag[start..].trim_start().starts_with('[') {
+        flag_value(flag, start..flag.len(), &place)?
+    } else {
+        let mut items = Vec::new();
+        let mut from = start;
+        for part in flag[start..].split(',') {
+            let (to, own) = (from + part.len(), part.trim());
+            if own.is_empty() {
+                return Err(wrong("a --vary has an empty value", from..to, "nothing here"));
+            }
+            let begin = from + part.len() - part.trim_start().len();
+            items.push(flag_value(flag, begin..begin + own.len(), &place)?);
+            from = to + 1;
+        }
+        Node { value: Value::List(items), place: place(start..flag.len()) }
+    };
+    let name = flag[..equals].trim().to_owned();
+    let steps = [Step::Key("matrix".to_owned()), Step::Key(name.clone())];
+    insert(root, &steps, &Key { name, place: place(0..equals) }, node)
+        .map_err(|why| wrong(&why, 0..equals, "cannot be an axis"))
+}
+
+/// The value that `span` of a flag is; a bare word is a string, so that nobody has to quote twice.
+fn flag_value(
+    flag: &str,
+    span: Range<usize>,
+    place: &dyn Fn(Range<usize>) -> Place,
+) -> Result<Node, Diagnostic> {
+    let text = &flag[span.clone()];
+    let moved = |within: Range<usize>| place(within.start + span.start..within.end + span.start);
+    let value = match DeValue::parse(text) {
+        Ok(value) => read_value(value.get_ref(), &moved, DEPTH_MAX),
+        Err(error) if text.trim_start().starts_with(['"', '\'', '[', '{']) => {
+            return Err(broken(&error, moved));
+        }
+        Err(_) => Value::Text(text.trim().to_owned()),
+    };
+    Ok(Node { value, place: place(span) })
 }
 
 /// Lays `node` at the path that `key` is, if there is such a place.
@@ -292,6 +339,32 @@ mod tests {
         );
         assert!(after(text, "thresholds.'a=b'=[]").unwrap().contains("\"a=b\" = []"));
         assert!(after(text, "new.table.key=true").unwrap().contains("key = true"));
+    }
+
+    #[test]
+    fn an_axis_is_written_as_people_write_it() {
+        let varied = |flag: &str| {
+            let mut root = parse("[matrix]\nx = [9]\n", Place::file, &mut vec![]);
+            vary(&mut root, flag, 0).map_err(|d| d.message)?;
+            Ok::<_, String>(root.to_toml()["matrix"].to_string())
+        };
+        for (flag, said) in [
+            ("algorithm=random,latency", "{ algorithm = [\"random\", \"latency\"], x = [9] }"),
+            ("load.rate=600, 1.5", "{ \"load.rate\" = [600, 1.5], x = [9] }"),
+            ("x=[1, {a = 2}]", "{ x = [1, { a = 2 }] }"),
+            ("load.timeout=1s,true", "{ \"load.timeout\" = [\"1s\", true], x = [9] }"),
+        ] {
+            assert_eq!(varied(flag).as_deref(), Ok(said));
+        }
+        for (flag, said) in [
+            ("x", "a --vary has no values"),
+            ("=1", "a --vary has no axis"),
+            ("x=", "a --vary has an empty value"),
+            ("x=1,,2", "a --vary has an empty value"),
+            ("x=[1", "unclosed array"),
+        ] {
+            assert_eq!(varied(flag).unwrap_err(), said, "{flag}");
+        }
     }
 
     #[test]

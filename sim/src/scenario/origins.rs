@@ -15,7 +15,7 @@ pub(super) struct Setting {
     pub(super) path: String,
     /// As TOML.
     pub(super) value: String,
-    /// `line 8`, `--set` or `default`.
+    /// `line 8`, `--set`, `--vary` or `default`.
     pub(super) origin: String,
 }
 
@@ -77,6 +77,7 @@ fn setting(path: &str, node: &Node, source: &Source) -> Setting {
         Text::Defaults => "default".to_owned(),
         Text::File => format!("line {}", node.place.line(&source.text)),
         Text::Set(_) => "--set".to_owned(),
+        Text::Vary(_) => "--vary".to_owned(),
     };
     let mut value = String::new();
     let _ = write!(value, "{}", node.to_toml());

@@ -63,6 +63,7 @@ fn one(mistake: &Diagnostic, level: &Level<'_>, input: &Input, renderer: &Render
         Text::File if input.path == "-" => "standard input".to_owned(),
         Text::File => words::plain(&input.path),
         Text::Set(_) => "--set".to_owned(),
+        Text::Vary(_) => "--vary".to_owned(),
     };
     let Line { number, text, span } = Line::of(&mistake.place, input);
     let (message, label) = (words::plain(&mistake.message), words::plain(&mistake.label));

@@ -99,3 +99,38 @@ fn a_matrix_that_is_too_large_is_refused_before_it_is_read() {
     let told = mistakes(&text);
     assert!(told.len() == 1 && told[0].contains("the matrix is too large"), "{told:#?}");
 }
+
+#[test]
+fn what_a_flag_varies_is_told_in_the_words_of_the_flag() {
+    let varied = |flag: &str| Input { vary: vec![flag.to_owned()], ..input(BLUE_GREEN, &[]) };
+    let told = |flag: &str| render(&matrix(&varied(flag)).unwrap_err(), &varied(flag), false);
+    insta::assert_snapshot!(told("load.rat=1,2") + &told("algorithm=random,rondom") + &told("size"), @r"
+    error: unknown key `rat`
+     --> --vary:1:1
+      |
+    1 | load.rat=1,2
+      | ^^^^^^^^ not a key of the load
+      = help: did you mean `rate`?
+
+    error: `rondom` is not a value of `algorithm`
+     --> --vary:1:18
+      |
+    1 | algorithm=random,rondom
+      |                  ^^^^^^ no such value
+      = help: did you mean `random`?
+
+    error: a --vary has no values
+     --> --vary:1:1
+      |
+    1 | size
+      | ^^^^ no `=` here
+      = help: write axis=value,value, such as algorithm=round-robin,latency
+    ");
+    let repeated = Input { repeat: Some(3), ..varied("algorithm=random,latency") };
+    let read = matrix(&repeated).unwrap();
+    assert_eq!((read.choices(), read.seeds), (2, vec![42, 43, 44]));
+    // Also where the file has its own seeds.
+    let text = self::varied("seed = [7, 3]");
+    let repeated = Input { repeat: Some(2), ..input(&text, &[]) };
+    assert_eq!(matrix(&repeated).unwrap().seeds, [7, 8]);
+}
