@@ -1,6 +1,7 @@
-//! The folder a run leaves behind: `<out>/<scenario>/<UTC stamp>-<seed>/`. It is written under a hidden name and renamed
-//! when it is whole, so nobody ever finds half a report; `latest` points to the newest. Also single files that are replaced
-//! as one. Leaves the files' content to others.
+//! The folder a run leaves behind, `<out>/<scenario>/<UTC stamp>-<seed>/`, and that of a comparison, `<out>/<scenario>/<UTC
+//! stamp>/`. It is written under a hidden name and renamed when it is whole, so nobody ever finds half a report; `latest` points
+//! to the newest run, `latest-compare` to the newest comparison. Also single files that are replaced as one. Leaves the files'
+//! content to others.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -18,6 +19,8 @@ pub struct Draft {
     hidden: PathBuf,
     /// What it will be called.
     name: String,
+    /// The link to the newest of its kind.
+    latest: &'static str,
 }
 
 /// The system refused something.
@@ -35,13 +38,23 @@ impl Draft {
     ///
     /// # Errors
     /// When the folders cannot be made.
-    pub fn open(out: &Path, scenario: &str, stamp: &str, seed: u64) -> Result<Self, ArtefactError> {
-        let home = out.join(scenario);
+    pub fn of_run(out: &Path, scenario: &str, stamp: &str, seed: u64) -> Result<Self, ArtefactError> {
+        Self::open(out.join(scenario), format!("{stamp}-{seed}"), "latest")
+    }
+
+    /// Makes room for a comparison that began at `stamp`.
+    ///
+    /// # Errors
+    /// When the folders cannot be made.
+    pub fn of_comparison(out: &Path, scenario: &str, stamp: &str) -> Result<Self, ArtefactError> {
+        Self::open(out.join(scenario), stamp.to_owned(), "latest-compare")
+    }
+
+    fn open(home: PathBuf, name: String, latest: &'static str) -> Result<Self, ArtefactError> {
         fs::create_dir_all(&home).map_err(failed("create the folder", &home))?;
-        let name = format!("{stamp}-{seed}");
         let hidden = home.join(format!(".{name}.{}", std::process::id()));
         fs::create_dir(&hidden).map_err(failed("create the folder", &hidden))?;
-        Ok(Self { home, hidden, name })
+        Ok(Self { home, hidden, name, latest })
     }
 
     /// Writes one file; `name` may hold folders.
@@ -61,15 +74,15 @@ impl Draft {
         write().map_err(failed("write", &path))
     }
 
-    /// Gives the folder its name and points `latest` to it. Returns the folder's path.
+    /// Gives the folder its name and points the link to it. Returns the folder's path.
     ///
     /// # Errors
     /// When it cannot be renamed or linked.
     pub fn publish(mut self) -> Result<PathBuf, ArtefactError> {
         let hidden = std::mem::take(&mut self.hidden);
         let name = self.rename(&hidden)?;
-        let link = self.home.join(format!(".latest.{}", std::process::id()));
-        let latest = self.home.join("latest");
+        let link = self.home.join(format!(".{}.{}", self.latest, std::process::id()));
+        let latest = self.home.join(self.latest);
         // The folder is there, on the disk too, before anything points to it.
         sync(&self.home).map_err(failed("write", &self.home))?;
         point(&link, &name).map_err(failed("create the link", &link))?;
@@ -204,7 +217,7 @@ mod tests {
     fn a_run_appears_whole_and_latest_follows() {
         let out = tempfile::tempdir().unwrap();
         for expected in ["20260314T092653Z-42", "20260314T092653Z-42-2"] {
-            let draft = Draft::open(out.path(), "blue-green", STAMP, 42).unwrap();
+            let draft = Draft::of_run(out.path(), "blue-green", STAMP, 42).unwrap();
             draft.write("charts/latency.svg", b"<svg/>").unwrap();
             assert!(!out.path().join("blue-green").join(expected).exists(), "not before it is whole");
             let path = draft.publish().unwrap();
@@ -218,9 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_leaves_the_newest_run_what_it_was() {
+        let out = tempfile::tempdir().unwrap();
+        Draft::of_run(out.path(), "blue-green", STAMP, 42).unwrap().publish().unwrap();
+        Draft::of_comparison(out.path(), "blue-green", STAMP).unwrap().publish().unwrap();
+        let home = out.path().join("blue-green");
+        let points = ["latest", "latest-compare"].map(|link| fs::read_link(home.join(link)).unwrap());
+        assert_eq!(points, [Path::new("20260314T092653Z-42"), Path::new("20260314T092653Z")]);
+    }
+
+    #[test]
     fn a_run_that_fails_leaves_nothing() {
         let out = tempfile::tempdir().unwrap();
-        let draft = Draft::open(out.path(), "blue-green", STAMP, 42).unwrap();
+        let draft = Draft::of_run(out.path(), "blue-green", STAMP, 42).unwrap();
         draft.write("report.json", b"{}").unwrap();
         drop(draft);
         assert_eq!(entries(&out.path().join("blue-green")), [""; 0]);
@@ -253,7 +276,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Draft::open(file.path(), "blue-green", STAMP, 42).unwrap_err().to_string();
+        let error = Draft::of_run(file.path(), "blue-green", STAMP, 42).unwrap_err().to_string();
         assert!(error.starts_with("cannot create the folder ") && error.contains("blue-green"), "{error}");
     }
 }

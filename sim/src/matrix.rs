@@ -190,7 +190,7 @@ pub fn publish(
     volatile: Volatile,
 ) -> Result<(Comparison, std::path::PathBuf), MatrixError> {
     let stamp = volatile.started_at.replace(['-', ':'], "");
-    let draft = Draft::open(out, &part.head.name, &stamp, part.head.seeds.first().copied().unwrap_or(0))?;
+    let draft = Draft::of_comparison(out, &part.head.name, &stamp)?;
     let comparison = compare::judge(part, volatile);
     for (name, content) in compare::files(&comparison)? {
         draft.write(name, content.as_bytes())?;

@@ -66,7 +66,7 @@ pub fn run(
     let started = SystemTime::now();
     let started_at = humantime::format_rfc3339_seconds(started).to_string();
     let stamp = started_at.replace(['-', ':'], "");
-    let draft = Draft::open(&options.out, &plan.name, &stamp, plan.seed)?;
+    let draft = Draft::of_run(&options.out, &plan.name, &stamp, plan.seed)?;
 
     let facts = Facts {
         environment: environment(plan, &options.command),
