@@ -111,13 +111,13 @@ fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
         assert_eq!((code, stderr.as_str()), (0, ""));
         out.path().join(page)
     };
-    let versions = ["--vary", "upstreams[0].algorithm=round-robin,random", "--repeat", "3"];
+    let few = ["--repeat", "2", "--set", "load.duration=25s"];
     for page in [
         folder.path().join("report.html"),
         made(&["run", "scenarios/canary_bad.toml"], "canary-bad/latest/report.html"),
         made(
-            &[&["compare", "scenarios/blue_green.toml"], &versions[..]].concat(),
-            "blue-green/latest/compare.html",
+            &[&["compare", "scenarios/strategies.toml"], &few[..]].concat(),
+            "strategies/latest-compare/compare.html",
         ),
     ] {
         let text = fs::read_to_string(&page).unwrap();

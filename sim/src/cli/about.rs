@@ -8,7 +8,7 @@ use clap::CommandFactory;
 
 use super::exit::{self, Failure};
 use super::{Cli, CompletionsArgs, HelpArgs, ManArgs, SchemaArgs, Schemas, terminal};
-use crate::{report, scenario};
+use crate::{compare, report, scenario};
 
 /// `sim schema`.
 pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
@@ -16,6 +16,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode, Failure> {
         _ if args.defaults => scenario::DEFAULTS.to_owned(),
         Schemas::Scenario => format!("{:#}\n", scenario::schema()),
         Schemas::Report => report::SCHEMA.to_owned(),
+        Schemas::Compare => compare::SCHEMA.to_owned(),
     };
     say(&text)
 }
@@ -60,4 +61,39 @@ fn say(text: &str) -> Result<ExitCode, Failure> {
     terminal::print(text)
         .map_err(|e| Failure::environment(&format!("cannot write to standard output: {e}")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use schemars::generate::SchemaSettings;
+
+    use super::*;
+    use crate::compare::Comparison;
+    use crate::summary::Summary;
+
+    /// The schema that a type stands for.
+    fn of<T: JsonSchema>() -> String {
+        let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>();
+        serde_json::to_string_pretty(&schema).unwrap() + "\n"
+    }
+
+    // Aim: the shipped schemas are those of this program. Method: make them anew; INSTA_UPDATE=always writes them.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "insta's variable says whether files are written")]
+    fn shipped_schemas_are_up_to_date() {
+        for (file, text) in [
+            ("scenario.schema.json", format!("{:#}\n", scenario::schema())),
+            ("report.schema.json", of::<Summary>()),
+            ("compare.schema.json", of::<Comparison>()),
+        ] {
+            if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
+                fs::write(file, &text).unwrap();
+            }
+            assert!(
+                fs::read_to_string(file).unwrap() == text,
+                "{file} is old: INSTA_UPDATE=always cargo test"
+            );
+        }
+    }
 }

@@ -108,7 +108,7 @@ enum Verb {
     Init(InitArgs),
     /// What the scenarios of a folder show
     List(ListArgs),
-    /// The JSON Schema of scenario files or reports
+    /// The JSON Schema of scenario files, reports or comparisons
     Schema(SchemaArgs),
     /// A script that completes commands in a shell
     Completions(CompletionsArgs),
@@ -405,6 +405,8 @@ enum Schemas {
     Scenario,
     /// `report.json`
     Report,
+    /// `compare.json`
+    Compare,
 }
 
 /// `sim completions`.

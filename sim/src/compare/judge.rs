@@ -48,7 +48,7 @@ pub fn judge(part: &Part, volatile: Volatile) -> Comparison {
         volatile,
     };
     comparison.sentence = answer::sentence(&comparison);
-    comparison.cells = cells.into_iter().map(|ran| Ran { times: None, ..ran }).collect();
+    comparison.cells = cells.into_iter().map(|ran| Ran { times: None, track: None, ..ran }).collect();
     comparison
 }
 
@@ -109,6 +109,7 @@ impl Jury<'_> {
             values: self.figures.iter().map(|figure| value(*figure, runs)).collect(),
             against: self.figures.iter().map(against).collect(),
             spectrum: spectrum(runs),
+            track: runs.values().find_map(|ran| ran.track.clone()),
         }
     }
 

@@ -12,6 +12,7 @@ mod html;
 mod junit;
 mod markdown;
 mod text;
+mod track;
 mod worst;
 
 pub use judge::judge;
@@ -19,6 +20,10 @@ pub use model::{Against, Comparison, Condition, Row, Value, Word};
 pub use part::{Head, Part, PartError, Shard, merge};
 pub use ran::Ran;
 pub use text::screen;
+pub use track::Track;
+
+/// The JSON Schema of `compare.json`.
+pub const SCHEMA: &str = include_str!("../../compare.schema.json");
 
 /// Every file that is drawn from a comparison: its name and content.
 ///
@@ -49,3 +54,18 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 #[cfg(test)]
 mod sample;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_comparison_of_the_tests_is_valid_by_the_schema() {
+        let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
+        for comparison in [sample::comparison(), sample::hostile()] {
+            let json = serde_json::from_str(&json(&comparison).unwrap()).unwrap();
+            let wrong: Vec<_> = schema.iter_errors(&json).map(|e| e.to_string()).collect();
+            assert!(wrong.is_empty(), "{wrong:#?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Ran;
+use super::{Ran, Track};
 use crate::plan::Figure;
 use crate::summary::Volatile;
 
@@ -81,6 +81,9 @@ pub struct Row {
     pub against: Vec<Option<Against>>,
     /// Percentile (0 to 1) and response time of answered requests, all its runs together, warm-up left out.
     pub spectrum: Vec<(f64, f64)>,
+    /// The rollout of its first run over time, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<Track>,
 }
 
 /// A figure over all seeds.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::track::Track;
 use super::worst;
 use crate::hdr::{self, HdrError};
 use crate::plan::{Figure, Percentile};
@@ -34,6 +35,9 @@ pub struct Ran {
     /// Response times of answered requests, warm-up left out, as HdrHistogram's compressed text; in parts only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<String>,
+    /// Its rollout over time, if it was one; in parts only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<Track>,
 }
 
 impl Ran {
@@ -57,6 +61,7 @@ impl Ran {
             figures: BTreeMap::new(),
             never: Vec::new(),
             times: Some(hdr::encode(&summary.histograms.of(|phase| phase != "warmup")?)),
+            track: summary.rollout.as_ref().and_then(Track::of),
         };
         for figure in figures {
             match of(summary, *figure) {
@@ -90,8 +95,8 @@ fn of(summary: &Summary, figure: Figure) -> Option<f64> {
         Figure::Errors => share(requests.target_5xx),
         Figure::Duplicates => share(requests.duplicates),
         Figure::Deviation => {
-            // Only where the algorithm promises shares: elsewhere a distance from them is no error.
-            let exact = summary.weights.iter().filter(|row| row.test.name == "prefix-bound");
+            // Only where the algorithm promises exact shares: elsewhere a distance from them is no error.
+            let exact = summary.weights.iter().filter(|row| row.test.is_bound());
             exact.map(|row| row.max_prefix_deviation_requests).reduce(f64::max)
         }
         Figure::Imbalance => imbalance(summary),

@@ -109,29 +109,6 @@ mod tests {
         }
     }
 
-    /// The schema that the types stand for.
-    fn of_types() -> String {
-        let schema =
-            schemars::generate::SchemaSettings::draft07().into_generator().into_root_schema_for::<Summary>();
-        serde_json::to_string_pretty(&schema).unwrap() + "\n"
-    }
-
-    // Aim: the shipped schemas are those of this program. Method: make them anew; INSTA_UPDATE=always writes them.
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "insta's variable says whether files are written")]
-    fn shipped_schemas_are_up_to_date() {
-        let of_scenarios = format!("{:#}\n", crate::scenario::schema());
-        for (file, text) in [("report.schema.json", of_types()), ("scenario.schema.json", of_scenarios)] {
-            if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
-                std::fs::write(file, &text).unwrap();
-            }
-            assert!(
-                std::fs::read_to_string(file).unwrap() == text,
-                "{file} is old: INSTA_UPDATE=always cargo test"
-            );
-        }
-    }
-
     #[test]
     fn every_report_of_the_tests_is_valid_by_the_schema() {
         let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();

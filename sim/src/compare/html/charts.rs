@@ -1,5 +1,5 @@
-//! The charts of compare.html: whiskers for each condition, a spectrum for each value, and what each costs. Places are per cent
-//! of the width, so that type never shrinks; data is drawn in a layer that stretches.
+//! The charts of compare.html: whiskers for each condition, a spectrum for each value, and what the other charts share with them.
+//! Places are per cent of the width, so that type never shrinks; data is drawn in a layer that stretches.
 
 use std::fmt::Write as _;
 
@@ -9,28 +9,27 @@ use crate::markup::{Markup, markup};
 use crate::plan::Figure;
 use crate::words;
 
-/// Pixels of a row of whiskers, and the height of the other charts.
+/// Pixels of a row of whiskers, and the height of a spectrum.
 const ROW: f64 = 26.0;
 const SPECTRUM: f64 = 132.0;
-const FRONT: f64 = 300.0;
 /// Characters of a name beside a chart.
 const NAME: usize = 20;
 
 /// A share of the width.
-fn pc(x: f64) -> String {
+pub(super) fn pc(x: f64) -> String {
     words::short_plain(x * 100.0, 2)
 }
 
-fn px(y: f64) -> String {
+pub(super) fn px(y: f64) -> String {
     words::short_plain(y, 1)
 }
 
-fn name(row: &Row) -> String {
+pub(super) fn name(row: &Row) -> String {
     words::cut(&words::plain(&row.name), NAME)
 }
 
 /// The SVG around what was drawn; `finding` is what there is to see.
-fn svg(id: usize, height: f64, title: &str, finding: &str, inner: &Markup) -> Markup {
+pub(super) fn svg(id: usize, height: f64, title: &str, finding: &str, inner: &Markup) -> Markup {
     let mut out = Markup::new();
     markup!(out, "<div class=\"plot\"><svg width=\"100%\" height=\"" (px(height)) "\" role=\"img\" aria-labelledby=\"t" (id) " d" (id) "\">");
     markup!(out, "<title id=\"t" (id) "\">" (words::plain(title)) "</title><desc id=\"d" (id) "\">" (words::plain(finding)) "</desc>" [inner] "</svg></div>");
@@ -38,13 +37,22 @@ fn svg(id: usize, height: f64, title: &str, finding: &str, inner: &Markup) -> Ma
 }
 
 /// The axis below a chart.
-fn axis_below(out: &mut Markup, figure: Figure, axis: Axis, height: f64) {
+pub(super) fn axis_below(out: &mut Markup, figure: Figure, axis: Axis, height: f64) {
     let ticks = axis.ticks();
     for (at, tick) in ticks.iter().enumerate() {
         let x = pc(axis.at(*tick));
         let unit = if at + 1 == ticks.len() { unit(figure) } else { "" };
         markup!(out, "<line class=\"grid\" x1=\"" (x) "%\" x2=\"" (x) "%\" y1=\"0\" y2=\"" (px(height)) "\"/>");
         markup!(out, "<text class=\"mid\" x=\"" (x) "%\" y=\"" (px(height + 17.0)) "\">" (tick_text(figure, *tick)) (unit) "</text>");
+    }
+}
+
+/// Seconds from 0 to `end` below a chart.
+pub(super) fn axis_base(out: &mut Markup, end: f64, height: f64) {
+    let ticks = Axis::seconds(end).ticks();
+    for (at, tick) in ticks.iter().enumerate() {
+        let unit = if at + 1 == ticks.len() { " s" } else { "" };
+        markup!(out, "<text class=\"mid\" x=\"" (pc(tick / end)) "%\" y=\"" (px(height + 18.0)) "\">" (words::short(*tick, 1)) (unit) "</text>");
     }
 }
 
@@ -58,7 +66,7 @@ fn unit(figure: Figure) -> &'static str {
 }
 
 /// A tick without zeros that say nothing.
-fn tick_text(figure: Figure, value: f64) -> String {
+pub(super) fn tick_text(figure: Figure, value: f64) -> String {
     let said = figure.say(value);
     if said.contains('.') { said.trim_end_matches('0').trim_end_matches('.').to_owned() } else { said }
 }
@@ -146,67 +154,4 @@ fn path(row: &Row, right: f64, y: impl Fn(f64) -> f64) -> String {
         let _ = write!(path, "{command}{} {}", px(1000.0 * nines(*q) / right), px(y(*us)));
     }
     path
-}
-
-/// The figure that ranks against another, with the line below which nothing lies.
-pub(super) fn front(
-    comparison: &Comparison,
-    condition: &Condition,
-    other: usize,
-    id: usize,
-) -> Option<Markup> {
-    let by = comparison.ranking();
-    let figures = comparison.known();
-    let (across, up) = (*figures.get(by)?, *figures.get(other)?);
-    let of = |at: usize| condition.rows.iter().filter_map(move |row| row.values[at]?.value);
-    let (x, y) = (Axis::new(across, of(by))?, Axis::new(up, of(other))?);
-    let place = |value: f64| FRONT * (1.0 - y.at(value));
-    let mut inner = Markup::new();
-    axis_below(&mut inner, across, x, FRONT);
-    for tick in y.ticks() {
-        markup!(inner, "<line class=\"grid\" x1=\"0\" x2=\"100%\" y1=\"" (px(place(tick))) "\" y2=\"" (px(place(tick))) "\"/>");
-        markup!(inner, "<text class=\"end\" x=\"0%\" dx=\"-8\" y=\"" (px(place(tick) + 4.0)) "\">" (tick_text(up, tick)) "</text>");
-    }
-    let points: Vec<(&Row, f64, f64)> = condition
-        .rows
-        .iter()
-        .filter_map(|row| Some((row, row.values[by]?.value?, row.values[other]?.value?)))
-        .collect();
-    let best = |point: &&(&Row, f64, f64)| {
-        !points
-            .iter()
-            .any(|rival| rival.1 <= point.1 && rival.2 <= point.2 && (rival.1 < point.1 || rival.2 < point.2))
-    };
-    let mut least = 0.0;
-    for (at, point) in points.iter().filter(best).enumerate() {
-        // Rows come in the order of the ranking, so the front goes to the right and down.
-        let (own, from) = (pc(x.at(point.1)), if at == 0 { 0.0 } else { least });
-        let to = place(point.2);
-        markup!(inner, "<line class=\"base dash\" x1=\"" (own) "%\" x2=\"" (own) "%\" y1=\"" (px(from)) "\" y2=\"" (px(to)) "\"/>");
-        least = to;
-    }
-    // Labels that would lie on each other are pushed apart.
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|&a, &b| place(points[a].2).total_cmp(&place(points[b].2)));
-    let mut above = f64::NEG_INFINITY;
-    let mut finding = Vec::new();
-    for at in order {
-        let (row, across_value, up_value) = points[at];
-        let (cx, cy) = (x.at(across_value), place(up_value));
-        let label = (cy + 4.0).max(above + 15.0);
-        above = label;
-        let (anchor, dx) = if cx > 0.6 { ("lab halo end", -9) } else { ("lab halo", 9) };
-        markup!(inner, "<circle class=\"fink\" r=\"4.25\" cx=\"" (pc(cx)) "%\" cy=\"" (px(cy)) "\"/>");
-        markup!(inner, "<text class=\"" (anchor) "\" x=\"" (pc(cx)) "%\" dx=\"" (dx) "\" y=\"" (px(label)) "\">" (name(row)) "</text>");
-        finding.push(format!(
-            "{}: {} {}, {} {}",
-            row.name,
-            across.head(),
-            across.say(across_value),
-            up.head(),
-            up.say(up_value)
-        ));
-    }
-    let title = format!("{} against {}", up.head(), across.head());
-    Some(svg(id, FRONT, &title, &finding.join("; "), &inner))
 }

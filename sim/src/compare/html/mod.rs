@@ -2,7 +2,9 @@
 //! whether the differences are real. Complete without a script, light and dark, narrow and printed.
 
 mod charts;
+mod front;
 mod scale;
+mod strategies;
 
 use super::text::{change_with_interval, interval, value};
 use super::{Comparison, Condition, Row};
@@ -18,6 +20,7 @@ const MULTIPLES_MAX: usize = 12;
 /// Numbers of charts, by section.
 const SPECTRA: usize = 100;
 const FRONT: usize = 200;
+const STRATEGIES: usize = 300;
 
 /// The page.
 pub(super) fn page(comparison: &Comparison) -> String {
@@ -38,6 +41,7 @@ pub(super) fn page(comparison: &Comparison) -> String {
     spectra(&mut out, shown);
     costs(&mut out, comparison, shown);
     effects(&mut out, comparison);
+    strategies::section(&mut out, comparison, shown, STRATEGIES);
     out.tag(HOW);
     markup!(out, "\n<footer><span>" (comparison.tool) "</span><span>comparison " (words::cut(&comparison.sha256, 17)) "</span></footer></main></body></html>\n");
     out.into_string()
@@ -60,7 +64,11 @@ fn header(out: &mut Markup, comparison: &Comparison) {
         markup!(out, "<dt>" (name) "</dt><dd>" (value) "</dd>");
     }
     out.tag("</dl></div>\n<nav aria-label=\"Sections\"><a href=\"#rank\">Ranking</a><a href=\"#conditions\">By condition</a><a href=\"#spectra\">Spectra</a>");
-    out.tag("<a href=\"#costs\">What it costs</a><a href=\"#effects\">Effects</a><a href=\"#how\">How to read this</a></nav></header>\n");
+    out.tag("<a href=\"#costs\">What it costs</a><a href=\"#effects\">Effects</a>");
+    if comparison.conditions.iter().flat_map(|condition| &condition.rows).any(|row| row.track.is_some()) {
+        out.tag("<a href=\"#strategies\">Over time</a>");
+    }
+    out.tag("<a href=\"#how\">How to read this</a></nav></header>\n");
 }
 
 fn card(out: &mut Markup, comparison: &Comparison, condition: &Condition) {
@@ -72,23 +80,27 @@ fn card(out: &mut Markup, comparison: &Comparison, condition: &Condition) {
     let by = comparison.ranking();
     let axis = comparison.axes.first().map_or("scenario", |(name, _)| name.as_str());
     markup!(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Ranking\"><table><thead><tr><th scope=\"col\">" (words::plain(axis)) "</th>");
-    for (at, figure) in figures.iter().enumerate() {
-        markup!(out, "<th scope=\"col\" class=\"n\">" (figure.head()) "</th>");
-        if at == by {
-            out.tag("<th scope=\"col\" class=\"n\">95 % interval</th>");
-        }
+    // What ranks and what it says come first: of a long list of figures the others may lie beyond the edge.
+    if let Some(figure) = figures.get(by) {
+        markup!(out, "<th scope=\"col\" class=\"n\">" (figure.head()) "</th><th scope=\"col\" class=\"n\">95 % interval</th>");
     }
-    markup!(out, "<th scope=\"col\">against " (words::plain(comparison.baseline())) "</th></tr></thead><tbody>");
+    markup!(out, "<th scope=\"col\">against " (words::plain(comparison.baseline())) "</th>");
+    let others = || figures.iter().enumerate().filter(|(at, _)| *at != by);
+    for (_, figure) in others() {
+        markup!(out, "<th scope=\"col\" class=\"n\">" (figure.head()) "</th>");
+    }
+    out.tag("</tr></thead><tbody>");
     for row in &condition.rows {
         markup!(out, "<tr><th scope=\"row\"><span class=\"place\">" (row.rank) (if row.tied { "=" } else { "" }) "</span>" (words::plain(&row.name)) "</th>");
-        for (at, figure) in figures.iter().enumerate() {
-            if at == by {
-                markup!(out, "<td class=\"n\"><b>" (value(*figure, row.values[at])) "</b></td><td class=\"n\">" (interval(*figure, row.values[at])) "</td>");
-            } else {
-                markup!(out, "<td class=\"n\">" (value(*figure, row.values[at])) "</td>");
-            }
+        if let Some(figure) = figures.get(by) {
+            let own = row.values[by];
+            markup!(out, "<td class=\"n\"><b>" (value(*figure, own)) "</b></td><td class=\"n\">" (interval(*figure, own)) "</td>");
         }
-        markup!(out, "<td>" [against(comparison, row)] "</td></tr>");
+        markup!(out, "<td>" [against(comparison, row)] "</td>");
+        for (at, figure) in others() {
+            markup!(out, "<td class=\"n\">" (value(*figure, row.values[at])) "</td>");
+        }
+        out.tag("</tr>");
     }
     out.tag("</tbody></table></div></div><p class=\"small\">");
     if !condition.name.is_empty() {
@@ -148,11 +160,11 @@ fn costs(out: &mut Markup, comparison: &Comparison, condition: &Condition) {
     };
     let mut others = (0..comparison.figures.len()).rev().filter(|at| *at != by);
     let Some(other) = others.find(differs) else { return };
-    let Some(chart) = charts::front(comparison, condition, other, FRONT) else { return };
+    let Some(chart) = front::chart(comparison, condition, other, FRONT) else { return };
     let (across, up) = (comparison.known()[by], comparison.known()[other]);
     markup!(
         out,
-        "\n<section id=\"costs\"><h2>What it costs</h2><p class=\"lede\">One is worth considering if no other is lower on both axes.</p>"
+        "\n<section id=\"costs\"><h2>What it costs</h2><p class=\"lede\">One is worth considering if no other is lower on both axes. Crosses are 95 % intervals; nothing lies beyond the dashed line.</p>"
     );
     markup!(out, "<figure class=\"panel front\"><figcaption><b>" (up.head()) " against " (across.head()) "</b><span>" (words::plain(&condition.name)) "</span></figcaption>" [chart] "</figure></section>");
 }

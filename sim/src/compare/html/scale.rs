@@ -23,6 +23,11 @@ impl Axis {
         Some(Self { low: 0.0, high, is_log })
     }
 
+    /// An axis of time that begins at zero.
+    pub(super) const fn seconds(end: f64) -> Self {
+        Self { low: 0.0, high: end, is_log: false }
+    }
+
     /// The place of a value, 0 to 1.
     pub(super) fn at(self, value: f64) -> f64 {
         let place = if self.is_log {
