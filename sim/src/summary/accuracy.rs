@@ -58,11 +58,6 @@ pub(super) fn test(plan: &Plan, row: &MeasuredWeights, targets: &[WeightTarget],
     }
 }
 
-/// Whether a test holds every pick to a bound, so that a single one breaks it.
-pub(super) fn is_bound(test: &WeightTest) -> bool {
-    matches!(test.name.as_str(), "prefix-bound" | "turn-bound")
-}
-
 /// As far as a target can be from its share within a turn of which it has its exact part: all its picks first, or last.
 fn turn_bound(row: &MeasuredWeights) -> f64 {
     let gcd = |a: u32, b: u32| {

@@ -462,6 +462,13 @@ pub struct WeightTest {
     pub ok: bool,
 }
 
+impl WeightTest {
+    /// Whether it holds every pick to a bound, so that a single one breaks it.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.name.as_str(), "prefix-bound" | "turn-bound")
+    }
+}
+
 /// One switch of a Service's host, dissected. Moments that never came are `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

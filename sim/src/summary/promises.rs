@@ -68,9 +68,7 @@ pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
 fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let is_off = |row: &&MeasuredWeights| {
         let test = accuracy::test(plan, row, &[], 1);
-        Some(row.upstream) == plan.rollout.shared
-            && accuracy::is_bound(&test)
-            && row.deviation_max >= test.limit
+        Some(row.upstream) == plan.rollout.shared && test.is_bound() && row.deviation_max >= test.limit
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
     let (at, _) = off.iter().filter_map(|row| row.farthest).min()?;
