@@ -1,4 +1,4 @@
-//! The ledger as one bar: every intended request, by who answered it, and what was dropped at the right.
+//! The ledger as one bar: every intended request, by who answered it, and at the right what was dropped and what was never sent.
 
 use plotters::prelude::*;
 
@@ -26,9 +26,18 @@ pub(crate) fn ledger(summary: &Summary, id: usize) -> Figure {
         })
         .filter(|(answered, ..)| *answered > 0)
         .collect();
-    if requests.dropped > 0 {
-        parts.push((requests.dropped, "dropped".to_owned(), Mark::FAIL, "--c:var(--fail)", false));
-    }
+    let not_sent = requests.not_sent();
+    let missing = [
+        (requests.dropped - not_sent, "dropped", Mark::FAIL, "--c:var(--fail)"),
+        // Nobody's fault: the run was stopped before their time.
+        (not_sent, "not sent", Mark::INK_FILL, "--c:var(--axis)"),
+    ];
+    parts.extend(
+        missing
+            .iter()
+            .filter(|(n, ..)| *n > 0)
+            .map(|&(n, name, mark, color)| (n, name.to_owned(), mark, color, false)),
+    );
     let whole = requests.intended.max(1) as f64;
     let mut panel = Panel::new(HEIGHT);
     let (root, paper) = area(HEIGHT);
@@ -48,7 +57,9 @@ pub(crate) fn ledger(summary: &Summary, id: usize) -> Figure {
     }
     drop(root);
     panel.draw(&paper.borrow());
-    panel.text(1.0, 46.0, "lab end wide", &format!("{} dropped", words::count(requests.dropped)));
+    let said = missing.iter().filter(|(n, name, ..)| *n > 0 || (*name == "dropped" && not_sent == 0));
+    let said: Vec<_> = said.map(|(n, name, ..)| format!("{} {name}", words::count(*n))).collect();
+    panel.text(1.0, 46.0, "lab end wide", &words::list(&said));
     let finding: Vec<_> =
         parts.iter().map(|(count, name, ..)| format!("{} {name}", words::count(*count))).collect();
     let finding = format!("Of {} intended: {}.", words::count(requests.intended), words::list(&finding));

@@ -102,8 +102,10 @@ impl Progress {
             for phase in summary.phases.iter().skip(self.told) {
                 let _ = writeln!(text, "{:>7} s  {}", words::seconds(phase.from_ms, 3), phase.name);
             }
-            if let Some(last) = summary.phases.last() {
-                let _ = writeln!(text, "{:>7} s  drained", words::seconds(last.to_ms, 3));
+            let stopped = summary.verdict.aborted_at_ms.map(|at| (at, "stopped and drained"));
+            let drained = summary.phases.last().map(|last| (last.to_ms, "drained"));
+            if let Some((at, what)) = stopped.or(drained) {
+                let _ = writeln!(text, "{:>7} s  {what}", words::seconds(at, 3));
             }
             terminal::tell(&text);
         }

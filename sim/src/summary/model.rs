@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Replications;
 use super::mirror::MirrorSummary;
 use super::rollout::RolloutSummary;
+use crate::measure::Cause;
 
 /// The version of the names below. A reader must refuse a number it does not know.
 pub const SCHEMA: u32 = 1;
@@ -128,6 +129,9 @@ pub struct Verdict {
     pub exit_code: u8,
     /// Stopped by a signal before its end; the rest was never sent.
     pub aborted: bool,
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_at_ms: Option<f64>,
     /// One sentence in plain words that names the worst true thing.
     pub sentence: String,
     /// Each threshold, failed ones first.
@@ -255,6 +259,13 @@ pub struct Ledger {
     pub hedges: u64,
     /// By cause, only those that occurred.
     pub dropped_by_cause: BTreeMap<String, u64>,
+}
+
+impl Ledger {
+    /// How many of the dropped were never sent, because the run was stopped before their time.
+    pub fn not_sent(&self) -> u64 {
+        self.dropped_by_cause.get(Cause::Unsent.as_str()).copied().unwrap_or(0)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

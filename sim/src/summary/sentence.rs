@@ -49,10 +49,12 @@ fn untrusted(evidence: &Evidence<'_>) -> String {
 }
 
 fn stopped(evidence: &Evidence<'_>, at: Instant) -> String {
-    let unsent = evidence.requests.dropped_by_cause.get(Cause::Unsent.as_str()).copied().unwrap_or(0);
     let at = words::seconds(at.as_millis_f64(), 1);
     let of = words::count(evidence.requests.intended);
-    format!("Stopped at {at} s: {} of {of} requests were never sent.", words::count(unsent))
+    format!(
+        "Stopped at {at} s: {} of {of} requests were never sent.",
+        words::count(evidence.requests.not_sent())
+    )
 }
 
 /// A rollout that does not keep what it promises is worse than any drop.

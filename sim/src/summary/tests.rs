@@ -221,6 +221,7 @@ fn a_stopped_run_says_where_it_stopped() {
     let measured = recorder.finish(Conditions { aborted_at, ..quiet(&plan) });
     let summary = summarise(&plan, &measured, Facts::default());
     assert!(summary.verdict.aborted);
+    assert_eq!((summary.verdict.aborted_at_ms, summary.requests.not_sent()), (Some(15_000.0), 9_000));
     assert_eq!(summary.validity.result, Trust::Valid, "{:?}", summary.validity.reasons);
     let expected = "Stopped at 15.0 s: 9,000 of 18,000 requests were never sent.";
     assert!(summary.verdict.sentence.starts_with(expected), "{}", summary.verdict.sentence);

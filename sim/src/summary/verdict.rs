@@ -1,5 +1,7 @@
 //! Pass, fail or invalid, and what the process exits with.
 
+use gateway_core::time::Instant;
+
 use super::promises::BreachRow;
 use super::rollout::RolloutSummary;
 use super::{Ledger, Outcome, Switch, ThresholdResult, Trust, Validity, Verdict, WeightRow, sentence};
@@ -45,6 +47,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, thresholds: Vec<ThresholdResult>, s
         result,
         exit_code,
         aborted: evidence.measured.conditions.aborted_at.is_some(),
+        aborted_at_ms: evidence.measured.conditions.aborted_at.map(Instant::as_millis_f64),
         sentence: sentence::of(evidence, &thresholds, result),
         thresholds,
     }

@@ -4,6 +4,7 @@ use super::super::palette::Mark;
 use super::super::panel::{Figure, Panel};
 use super::super::scale::linear_ticks;
 use super::{Frame, Linear, curve, polygon, rectangle, stretches};
+use crate::measure::Cause;
 use crate::summary::Phase;
 use crate::words;
 
@@ -12,12 +13,13 @@ const CAUSES_MAX: usize = 5;
 
 pub(super) fn serving(frame: &Frame<'_>, id: usize) -> Figure {
     let mut panel = Panel::new(46);
+    let end = frame.summary.verdict.aborted_at_ms.unwrap_or(frame.end).min(frame.end);
     frame.data(&mut panel, 0.0, 46.0, |chart| {
-        for phase in &frame.summary.phases {
+        for phase in frame.summary.phases.iter().filter(|phase| phase.from_ms < end) {
             if let Some(upstream) = &phase.upstream {
                 let look = frame.palette.look(upstream, 0);
                 let mark = if look.dashed { look.area } else { look.solid };
-                rectangle(chart, (phase.from_ms, phase.to_ms.min(frame.end)), (8.0, 18.0), mark);
+                rectangle(chart, (phase.from_ms, phase.to_ms.min(end)), (8.0, 18.0), mark);
             }
         }
     });
@@ -262,15 +264,11 @@ pub(super) fn dropped(frame: &Frame<'_>, id: usize) -> Figure {
 fn bars(frame: &Frame<'_>, chart: &mut Linear<'_>, rows: &[(String, u64, Vec<u64>)]) {
     let marks = [Mark::FAIL, Mark::FAIL2, Mark::FAIL3];
     let mut below = vec![0.0; frame.summary.series.t_ms.len()];
-    for (number, (_, _, bins)) in rows.iter().enumerate() {
+    for (number, (cause, _, bins)) in rows.iter().enumerate() {
+        let mark = if cause == Cause::Unsent.as_str() { Mark::INK_FILL } else { marks[number % marks.len()] };
         for (bin, &n) in bins.iter().enumerate().filter(|(_, n)| **n > 0) {
             let (left, from) = (bin as f64 * frame.bin, below[bin]);
-            rectangle(
-                chart,
-                (left, left + frame.bin * 0.9),
-                (from, from + n as f64),
-                marks[number % marks.len()],
-            );
+            rectangle(chart, (left, left + frame.bin * 0.9), (from, from + n as f64), mark);
             below[bin] += n as f64;
         }
     }

@@ -138,8 +138,15 @@ fn every_state_has_its_word_and_is_well_formed() {
     let (lag, throughput) =
         (invalid.find("<b>Generator lag").unwrap(), invalid.find("<b>Throughput").unwrap());
     assert!(lag < throughput, "what makes a run invalid is looked at first");
-    let aborted = with(&|summary| summary.verdict.aborted = true);
-    assert!(aborted.contains("ABORTED"));
+    let aborted = with(&|summary| {
+        summary.verdict.aborted = true;
+        summary.verdict.aborted_at_ms = Some(15_000.0);
+        summary.requests.dropped = 9_000;
+        summary.requests.answered -= 9_000;
+        summary.requests.dropped_by_cause.insert("unsent".into(), 9_000);
+    });
+    assert!(aborted.contains("ABORTED") && aborted.contains("9,000 not sent"));
+    assert!(!aborted.contains("9,000 dropped</text>"), "nobody has dropped what was never sent");
     let nothing = with(&|summary| {
         summary.requests = crate::summary::Ledger::default();
     });
