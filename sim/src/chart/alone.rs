@@ -8,7 +8,7 @@ use crate::summary::Summary;
 /// The width of a file, and what of it the plot leaves at each side for labels, in pixels.
 const WIDTH: u32 = 960;
 const LEFT: u32 = 52;
-const RIGHT: u32 = 150;
+const RIGHT: u32 = 160;
 /// Where the plot begins: title and caption stand above it.
 const TOP: u32 = 58;
 /// Below it, with tick labels and without.

@@ -90,7 +90,7 @@ fn labels(frame: &Frame<'_>, panel: &mut Panel, expected: &[(usize, f64)], y: im
         panel.label(
             place,
             lane.look.text,
-            format!("{} {}", words::share(*share), words::cut(&lane.name, 14)),
+            format!("{} {}", words::share(*share), words::cut(&lane.name, 15)),
         );
     }
 }
