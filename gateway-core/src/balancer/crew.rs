@@ -1,7 +1,7 @@
 //! Those who may be picked together with their loads, and the two ways of looking at them that the load-aware algorithms
 //! share: at all of them, and at some that are drawn. The smallest score wins.
 
-use std::cmp::Ordering;
+use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use super::draw::{self, Draw};
@@ -40,21 +40,45 @@ pub(super) struct Crowding {
 }
 
 /// What the smallest of is wanted.
-pub(super) trait Score: Copy + PartialOrd {
+pub(super) trait Score: Copy {
     /// Nobody's: more than any other.
     const WORST: Self;
+
+    fn is_less(self, other: Self) -> bool;
+
+    /// The same without a branch, for one drawn and another: which is less, and why, is chance and would be guessed wrong.
+    fn is_less_by_chance(self, other: Self) -> bool {
+        self.is_less(other)
+    }
 }
 
 impl Score for f64 {
     const WORST: Self = Self::INFINITY;
+
+    fn is_less(self, other: Self) -> bool {
+        self < other
+    }
 }
 
 impl Score for Learned {
     const WORST: Self = Self::new(f64::INFINITY);
+
+    fn is_less(self, other: Self) -> bool {
+        self.is_less(other)
+    }
+
+    fn is_less_by_chance(self, other: Self) -> bool {
+        self.is_less_by_chance(other)
+    }
 }
 
 impl Score for Crowding {
     const WORST: Self = Self { requests: 1, weight: 0 };
+
+    fn is_less(self, other: Self) -> bool {
+        let crossed = |one: Self, other: Self| u64::from(one.requests) * u64::from(other.weight);
+        crossed(self, other) < crossed(other, self)
+    }
 }
 
 impl Crew {
@@ -108,12 +132,41 @@ impl Crew {
         ask: &mut Ask<'_>,
         score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
-        if self.len() > choices || self.len() == 2 && choices == 2 {
-            let is_fit =
-                |member: usize| ask.tried.is_empty() || !ask.tried.contains(&self.members[member].target);
-            if let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member])) {
-                return Ok(Choice::of(member));
-            }
+        let two = (choices == 2 && self.len() > 1).then(|| draw.two(ask.rng));
+        // What nearly always comes, and nothing else, in line.
+        if let Some((first, second)) = two
+            && first != second
+            && ask.tried.is_empty()
+        {
+            let is_second = score(&self.seats[second]).is_less_by_chance(score(&self.seats[first]));
+            return Ok(Choice::of(select_unpredictable(is_second, second, first)));
+        }
+        self.best_of_any((choices, draw), two, ask, score)
+    }
+
+    /// As [`Self::best_of`], for any number and whoever was drawn so far.
+    #[cold]
+    #[inline(never)]
+    fn best_of_any<K: Score>(
+        &self,
+        (choices, draw): (usize, &Draw),
+        two: Option<(usize, usize)>,
+        ask: &mut Ask<'_>,
+        score: impl Fn(&Seat) -> K,
+    ) -> Result<Choice, NoChoice> {
+        let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
+        if let Some((first, second)) = two
+            && first != second
+            && is_fit(first)
+            && is_fit(second)
+        {
+            let is_second = score(&self.seats[second]).is_less(score(&self.seats[first]));
+            return Ok(Choice::of(if is_second { second } else { first }));
+        }
+        if (self.len() > choices || two.is_some())
+            && let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member]))
+        {
+            return Ok(Choice::of(member));
         }
         self.scan(draw::below(self.len(), ask.rng), ask.tried, score)
     }
@@ -136,7 +189,7 @@ impl Crew {
         for step in start..start + self.len() {
             let member = if step < self.len() { step } else { step - self.len() };
             let score = score(&self.seats[member]);
-            if score < least && !tried.contains(&self.members[member].target) {
+            if score.is_less(least) && !tried.contains(&self.members[member].target) {
                 (best, least) = (Some(member), score);
             }
         }
@@ -208,18 +261,5 @@ impl Crowding {
     /// As a number to count with.
     pub(super) fn per_weight(self) -> f64 {
         f64::from(self.requests) / f64::from(self.weight)
-    }
-}
-
-impl PartialOrd for Crowding {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        let crossed = |one: &Self, other: &Self| u64::from(one.requests) * u64::from(other.weight);
-        Some(crossed(self, other).cmp(&crossed(other, self)))
-    }
-}
-
-impl PartialEq for Crowding {
-    fn eq(&self, other: &Self) -> bool {
-        self.partial_cmp(other) == Some(Ordering::Equal)
     }
 }

@@ -83,7 +83,7 @@ impl Draw {
     /// Two members, of two at least, the second drawn from those that the first is not; where members differ in weight luck may
     /// have it that they are the same. Of two that are all there are the first is either with the same probability.
     #[inline]
-    fn two(&self, rng: &mut Rng) -> (usize, usize) {
+    pub(super) fn two(&self, rng: &mut Rng) -> (usize, usize) {
         let drawn = rng.next_u64();
         match self {
             Self::Alias(cells) if cells.len() > 2 => (within(cells, drawn >> 32), within(cells, drawn & LOW)),
@@ -106,28 +106,7 @@ impl Draw {
 
     /// The one with the smallest score of `choices` different fit ones, or of fewer when there is no luck; the first drawn of
     /// equals.
-    #[inline]
     pub(super) fn best<K: Score>(
-        &self,
-        choices: usize,
-        rng: &mut Rng,
-        is_fit: impl Fn(usize) -> bool,
-        score: impl Fn(usize) -> K,
-    ) -> Option<usize> {
-        if choices == 2
-            && let (first, second) = self.two(rng)
-            && first != second
-            && is_fit(first)
-            && is_fit(second)
-        {
-            return Some(select_unpredictable(score(second) < score(first), second, first));
-        }
-        self.best_of_many(choices, rng, is_fit, score)
-    }
-
-    /// As [`Self::best`], for any number and whatever is drawn.
-    #[cold]
-    fn best_of_many<K: Score>(
         &self,
         choices: usize,
         rng: &mut Rng,
@@ -146,7 +125,7 @@ impl Draw {
             drawn[count] = member;
             count += 1;
             let score = score(member);
-            if score < least || best.is_none() {
+            if score.is_less(least) || best.is_none() {
                 (best, least) = (Some(member), score);
             }
         }

@@ -8,7 +8,6 @@
 //! as having taken twice as long as was known of it, from [`FAILED_MIN`] to [`FAILED_MAX`] seconds; so each failure in a row
 //! doubles what is known of it, and one that never did anything but fail does not look fast either.
 
-use std::cmp::Ordering;
 use std::f64::consts::LOG2_E;
 use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,7 +33,7 @@ const ONE: u64 = 1 << 44;
 const STEPS: usize = 256;
 /// One step of them.
 const STEP: u64 = ONE / STEPS as u64;
-static POWERS: [f64; STEPS + 1] = powers();
+static POWERS: [(f64, f64); STEPS] = powers();
 
 /// A number above zero and when it was learned; nothing at first.
 #[derive(Debug, Default)]
@@ -87,6 +86,25 @@ impl Learned {
         self.value * self.remains()
     }
 
+    /// Whether less is left of it than of another after both faded. What is left of both in the time since the younger was
+    /// learned is the same share of each and need not be known.
+    pub(super) fn is_less(self, other: Self) -> bool {
+        let share = remains(self.age.abs_diff(other.age));
+        let left = |is_older| if is_older { share } else { 1.0 };
+        self.value * left(self.age > other.age) < other.value * left(self.age < other.age)
+    }
+
+    /// The same without a branch: the two change places bit by bit.
+    #[inline]
+    pub(super) fn is_less_by_chance(self, other: Self) -> bool {
+        let is_younger = self.age < other.age;
+        let (mine, others) = (self.value.to_bits(), other.value.to_bits());
+        let change = (mine ^ others) & u64::from(is_younger).wrapping_neg();
+        let (older, younger) = (f64::from_bits(mine ^ change), f64::from_bits(others ^ change));
+        let left = older * remains(self.age.abs_diff(other.age));
+        select_unpredictable(is_younger, younger < left, left < younger)
+    }
+
     /// The average in time, with one more sample: the longer ago the last one was, the more the new one counts.
     pub(super) fn blended(self, sample: f64) -> f64 {
         let remains = self.remains();
@@ -103,19 +121,6 @@ impl Learned {
     /// The average by number, in which one sample counts `share`.
     pub(super) fn averaged(self, sample: f64, share: f64) -> f64 {
         self.value + share * (sample - self.value)
-    }
-}
-
-/// By what is left of them after they faded. What is left of both in the time since the younger was learned is the same share of
-/// each and need not be known.
-impl PartialOrd for Learned {
-    #[inline]
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        let share = remains(self.age.abs_diff(other.age)).to_bits();
-        // Which is older is chance, and would be guessed wrong.
-        let left = |is_older| f64::from_bits(select_unpredictable(is_older, share, 1.0_f64.to_bits()));
-        let (mine, others) = (left(self.age > other.age), left(self.age < other.age));
-        (self.value * mine).partial_cmp(&(other.value * others))
     }
 }
 
@@ -166,32 +171,39 @@ fn remains(age: u32) -> f64 {
 /// 2^-x, where x is in units of 1/[`ONE`]: between two of [`STEPS`] to a halving it is a straight line.
 fn power_of_half(x: u64) -> f64 {
     let (halvings, part) = (x / ONE, x % ONE);
-    let (step, rest) = ((part / STEP) as usize, (part % STEP) as f64 / STEP as f64);
+    let ((power, fall), rest) = (POWERS[(part / STEP) as usize], (part % STEP) as f64);
     let scale = f64::from_bits(1023_u64.saturating_sub(halvings) << 52);
-    scale * (POWERS[step] - rest * (POWERS[step] - POWERS[step + 1]))
+    scale * (power - rest * fall)
 }
 
-/// 2^0, 2^-1/256, ..., 2^-1.
-const fn powers() -> [f64; STEPS + 1] {
-    let mut powers = [0.0; STEPS + 1];
+/// 2^0, 2^-1/256, ..., and from each on by how much less it is for each unit of x up to the next.
+const fn powers() -> [(f64, f64); STEPS] {
+    let mut powers = [(0.0, 0.0); STEPS];
     let mut step = 0;
-    while step <= STEPS {
-        // The series of exp, from its small end; twenty terms of it are exact to the last bit.
-        let x = -(step as f64) / STEPS as f64 * std::f64::consts::LN_2;
-        let (mut sum, mut term) = (1.0, 20);
-        while term > 0 {
-            sum = 1.0 + x / term as f64 * sum;
-            term -= 1;
-        }
-        powers[step] = sum;
+    while step < STEPS {
+        let (power, next) = (power(step), power(step + 1));
+        powers[step] = (power, (power - next) / STEP as f64);
         step += 1;
     }
     powers
 }
 
+/// 2^(-step/256), by the series of exp, from its small end; twenty terms of it are exact to the last bit.
+const fn power(step: usize) -> f64 {
+    let x = -(step as f64) / STEPS as f64 * std::f64::consts::LN_2;
+    let (mut sum, mut term) = (1.0, 20);
+    while term > 0 {
+        sum = 1.0 + x / term as f64 * sum;
+        term -= 1;
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::outcome::Failure;
@@ -218,6 +230,22 @@ mod tests {
             assert!(power_of_half(x + STEP / 1000) < seen, "{x}");
         }
         assert!(power_of_half(2000 * ONE) < f64::MIN_POSITIVE);
+    }
+
+    proptest! {
+        #[test]
+        fn with_and_without_a_branch_the_same_is_less(
+            values in prop::array::uniform2(0.001..1.0_f64), ages in prop::array::uniform2(0..500_000_u32), same in any::<bool>(),
+        ) {
+            let one = Learned { value: values[0], age: ages[0] };
+            let other = if same { one } else { Learned { value: values[1], age: ages[1] } };
+            prop_assert_eq!(one.is_less(other), one.is_less_by_chance(other));
+            // Far enough apart for the line between two powers.
+            let (mine, others) = (one.faded(), other.faded());
+            if (mine / others - 1.0).abs() > 1e-5 {
+                prop_assert_eq!(one.is_less(other), mine < others);
+            }
+        }
     }
 
     #[test]

@@ -45,9 +45,9 @@ impl Balancer for PeakEwma {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        let now = ask.now;
-        self.crew.best_of((CHOICES, &self.draw), ask, |seat| {
-            seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) * seat.per_weight())
+        let (now, usual) = (ask.now, self.usual);
+        self.crew.best_of((CHOICES, &self.draw), ask, move |seat| {
+            seat.seconds(now, usual).times((seat.in_flight() + 1.0) * seat.per_weight())
         })
     }
 
