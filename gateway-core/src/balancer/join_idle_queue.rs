@@ -3,7 +3,7 @@
 //!
 //! A weight is the probability of being drawn when all are busy; of idle ones all count the same.
 //!
-//! O(1): one short mutex around the queue of the idle, which is not even taken when the queue is empty. Picks take from it and
+//! O(1): one short lock around the queue of the idle, which is not even taken when the queue is empty. Picks take from it and
 //! ends of requests put back. An entry is a hint, and the loads are the truth: one that another worker's balancer has made busy
 //! meanwhile is dropped when its turn comes, each at most once for being put in.
 //!
@@ -13,13 +13,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 use rand::seq::SliceRandom as _;
 
 use super::crew::{Crew, Seat};
 use super::draw::Draw;
+use super::lock::Lock;
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
 use crate::id::TargetId;
 
@@ -30,7 +30,7 @@ pub struct JoinIdleQueue {
     draw: Draw,
     /// How many wait in the queue; may lag behind it.
     waiting: CachePadded<AtomicUsize>,
-    idle: CachePadded<Mutex<Idle>>,
+    idle: Lock<Idle>,
 }
 
 /// Members thought to be idle, each at most once.
@@ -53,7 +53,7 @@ impl JoinIdleQueue {
         Self {
             draw: Draw::by_weight(crew.members()),
             waiting: CachePadded::new(AtomicUsize::new(idle.queue.len())),
-            idle: CachePadded::new(Mutex::new(idle)),
+            idle: Lock::new(idle),
             crew,
         }
     }
@@ -62,15 +62,10 @@ impl JoinIdleQueue {
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let mut idle = self.lock();
+        let mut idle = self.idle.lock();
         let taken = idle.take(&self.crew, tried);
         self.waiting.store(idle.queue.len(), Ordering::Relaxed);
         taken
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        // A panic while the lock was held could at worst have lost one hint.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +96,7 @@ impl Balancer for JoinIdleQueue {
     fn on_finish(&self, member: usize, _: &Ended) {
         let seat = self.crew.seat(member);
         if seat.load.in_flight() == 0 {
-            let mut idle = self.lock();
+            let mut idle = self.idle.lock();
             idle.put(member, seat);
             self.waiting.store(idle.queue.len(), Ordering::Relaxed);
         }
@@ -185,7 +180,7 @@ mod tests {
         let (recipe, mut rng) = (recipe(NAME), dice(0));
         let balancer = JoinIdleQueue::new(setup(members(&[1; 3]), &recipe, &mut rng));
         Site::churn(&balancer, |member| &balancer.crew.seat(member).load);
-        let mut queue: Vec<_> = balancer.lock().queue.iter().copied().collect();
+        let mut queue: Vec<_> = balancer.idle.lock().queue.iter().copied().collect();
         queue.sort_unstable();
         assert_eq!(queue, [0, 1, 2]);
         assert_eq!(balancer.waiting.load(Ordering::Relaxed), 3);

@@ -4,7 +4,7 @@
 //!
 //! A weight is a divisor: who weighs twice as much holds twice as many requests.
 //!
-//! Up to [`SCAN_MAX`] members a pick looks at all of them. Above, it takes the smallest of a [`MinTree`] under a mutex, O(log8
+//! Up to [`SCAN_MAX`] members a pick looks at all of them. Above, it takes the smallest of a [`MinTree`] under a short lock, O(log8
 //! n), that picks and ends keep. The truth is in the loads, though: other workers with balancers of their own count there too,
 //! and requests of the epoch before. So each touch of a key takes it anew from there, and each pick also touches one member
 //! in turn; what was missed is corrected within as many picks as there are members.
@@ -12,9 +12,8 @@
 //! Pathologies: who joins, or fails at once, has nothing in flight and draws all requests. Slow start is for the one, outlier
 //! detection for the other. Gateways that do not know of each other herd at whoever looks idle to all of them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::crew::{Crew, Seat};
+use super::lock::Lock;
 use super::min_tree::MinTree;
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
 use crate::id::TargetId;
@@ -28,7 +27,7 @@ const CORRECTIONS_MAX: usize = 8;
 #[derive(Debug)]
 pub struct LeastConnections {
     crew: Crew,
-    index: Option<Mutex<Index>>,
+    index: Option<Lock<Index>>,
 }
 
 /// The crowding of each member as last seen, and of whom it is seen next.
@@ -42,7 +41,7 @@ impl LeastConnections {
     /// A balancer that starts from what is in flight.
     pub fn new(setup: Setup<'_>) -> Self {
         let crew = Crew::new(setup);
-        let index = (crew.len() > SCAN_MAX).then(|| Mutex::new(Index::new(&crew)));
+        let index = (crew.len() > SCAN_MAX).then(|| Lock::new(Index::new(&crew)));
         Self { crew, index }
     }
 }
@@ -55,7 +54,7 @@ impl Balancer for LeastConnections {
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match &self.index {
             None => self.crew.scan(0, ask.tried, Seat::crowding),
-            Some(index) => lock(index).take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice::Empty),
+            Some(index) => index.lock().take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice::Empty),
         }
     }
 
@@ -73,7 +72,7 @@ impl Balancer for LeastConnections {
 
     fn on_finish(&self, member: usize, _: &Ended) {
         if let Some(index) = &self.index {
-            lock(index).look_at(&self.crew, member);
+            index.lock().look_at(&self.crew, member);
         }
     }
 }
@@ -104,23 +103,18 @@ impl Index {
     /// who was picked and has not entered yet.
     fn least(&mut self, crew: &Crew) -> Option<usize> {
         for _ in 0..CORRECTIONS_MAX {
-            let member = self.tree.min()?;
-            if self.tree.get(member) >= crew.seat(member).crowding().per_weight() {
+            let (member, key) = self.tree.min()?;
+            if key >= crew.seat(member).crowding().per_weight() {
                 return Some(member);
             }
             self.look_at(crew, member);
         }
-        self.tree.min()
+        self.tree.min().map(|(member, _)| member)
     }
 
     fn look_at(&mut self, crew: &Crew, member: usize) {
         self.tree.set(member, crew.seat(member).crowding().per_weight());
     }
-}
-
-fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
-    // Whatever a panic left half done, the next looks at the loads correct.
-    index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -225,10 +219,8 @@ mod tests {
         let balancer = LeastConnections::new(setup(members(&[3; 200]), &recipe, &mut rng));
         Site::churn(&balancer, |member| &balancer.crew.seat(member).load);
         let fresh = Index::new(&balancer.crew);
-        let index = lock(balancer.index.as_ref().unwrap());
-        for member in 0..200 {
-            assert_eq!(balancer.crew.seat(member).load.in_flight(), 0);
-            assert_eq!(index.tree.get(member).to_bits(), fresh.tree.get(member).to_bits());
-        }
+        let index = balancer.index.as_ref().unwrap().lock();
+        assert!(balancer.crew.seats().all(|seat| seat.load.in_flight() == 0));
+        assert_eq!(index.tree, fresh.tree);
     }
 }

@@ -5,7 +5,7 @@
 //! A weight is a share, lowered by what is in flight: bias 0 is plain weighted round-robin, and the larger it is the more
 //! idle targets are preferred.
 //!
-//! O(choices) without a lock, or O(log8 members) under a short mutex. What is in flight is read only when a target is picked, so
+//! O(choices) without a lock, or O(log8 members) under a short lock. What is in flight is read only when a target is picked, so
 //! deadlines lag behind; that is the rule, not a fault.
 //!
 //! A retry draws `choices` by weight and takes the least crowded, so that no turn is lost.
@@ -14,10 +14,9 @@
 //! that fails at once keeps its full share; outlier detection is for that. Epochs begin at deadline zero: a change of weights
 //! forgets who was about to be due.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::crew::{Crew, Seat};
 use super::draw::{self, Draw};
+use super::lock::Lock;
 use super::min_tree::MinTree;
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 
@@ -29,7 +28,7 @@ pub struct LeastRequest {
     choices: usize,
     bias: f64,
     /// When each is due, in requests per weight; none where all weights are equal.
-    deadlines: Option<Mutex<MinTree>>,
+    deadlines: Option<Lock<MinTree>>,
 }
 
 impl LeastRequest {
@@ -41,7 +40,7 @@ impl LeastRequest {
         let draw = Draw::by_weight(crew.members());
         let deadlines = match draw {
             Draw::Evenly(_) => None,
-            Draw::Alias(_) => Some(Mutex::new(MinTree::new(crew.seats().map(|seat| 1.0 / seat.weight())))),
+            Draw::Alias(_) => Some(Lock::new(MinTree::new(crew.seats().map(|seat| 1.0 / seat.weight())))),
         };
         Self { crew, draw, choices, bias, deadlines }
     }
@@ -54,10 +53,9 @@ impl LeastRequest {
     }
 
     /// Who is due first, and is due again later.
-    fn due(&self, deadlines: &Mutex<MinTree>) -> Option<usize> {
-        // A panic while the lock was held could at worst have left one deadline as it was.
-        let mut deadlines = deadlines.lock().unwrap_or_else(PoisonError::into_inner);
-        let member = deadlines.min()?;
+    fn due(&self, deadlines: &Lock<MinTree>) -> Option<usize> {
+        let mut deadlines = deadlines.lock();
+        let (member, deadline) = deadlines.min()?;
         let seat = self.crew.seat(member);
         let active = f64::from(seat.load.in_flight() + 1);
         // The usual bias, and the one to turn it off, need no power.
@@ -66,7 +64,6 @@ impl LeastRequest {
             0.0 => 1.0,
             bias => active.powf(bias),
         };
-        let deadline = deadlines.get(member);
         deadlines.set(member, deadline + burden / seat.weight());
         Some(member)
     }

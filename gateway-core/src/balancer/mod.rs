@@ -64,6 +64,7 @@ mod least_connections;
 mod least_request;
 mod least_time;
 mod load;
+mod lock;
 mod min_tree;
 mod peak_ewma;
 mod prequal;
