@@ -4,12 +4,13 @@
 //! for `begin` and `finish`. What one step that threads share costs on this machine is measured beside them. `balancer/COSTS.md`
 //! shows what came of it.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crossbeam_utils::CachePadded;
 use gateway_core::balancer::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
 use gateway_core::config::Config;
@@ -18,7 +19,7 @@ use gateway_core::gateway::Gateway;
 use gateway_core::id::TargetId;
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
-use gateway_core::rng::{Rng, stream};
+use gateway_core::rng::{Rng, draw, fnv1a, stream};
 use gateway_core::rules::Rules;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
@@ -94,10 +95,22 @@ impl Site {
         let member = self.pick(worker);
         self.loads[member].enter();
         self.loads[member].leave();
+        self.answered(member, worker);
+        member
+    }
+
+    /// An answer of a member.
+    fn answered(&self, member: usize, worker: &Worker) {
         let outcome = Outcome::Answered { status: 200 };
         let response_time = Some(Duration::from_nanos(worker.number >> 40));
         self.balancer.on_finish(member, &Ended { outcome, response_time, now: worker.now });
-        member
+    }
+
+    /// An answer of anybody.
+    fn reply(&self, worker: &mut Worker) {
+        let member = draw(1, fnv1a("replies"), worker.number) as usize % self.loads.len();
+        self.answered(member, worker);
+        worker.number = worker.number.wrapping_add(1);
     }
 }
 
@@ -124,6 +137,24 @@ fn rounds(c: &mut Criterion) {
             measure(c, &format!("round/{name}"), &TARGETS, site, Site::round);
         }
     }
+}
+
+/// Picks by prequal from a pool that is full: sixteen replies that are not measured, and then so many picks that are. A pool
+/// that nothing is put into is empty after fifty.
+fn picks_from_a_pool(c: &mut Criterion) {
+    const REPLIES: u64 = 16;
+    let recipe =
+        Recipe::new(&Upstream { algorithm: Algorithm::Prequal, ..Upstream::new("u") }, Rules::Careful);
+    let mut group = c.benchmark_group("pick/prequal, a full pool");
+    for targets in TARGETS {
+        let (site, worker) = (Site::new(&recipe, targets, weight), RefCell::new(Worker::new(1)));
+        let reply = || site.reply(&mut worker.borrow_mut());
+        let pick = |()| site.pick(&mut worker.borrow_mut());
+        group.bench_function(format!("{targets} targets, 1 thread"), |b| {
+            b.iter_batched(reply, pick, BatchSize::NumIterations(REPLIES));
+        });
+    }
+    group.finish();
 }
 
 /// What threads can share at least: a number that goes up, and one behind a lock.
@@ -210,5 +241,5 @@ fn begin_and_finish(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, floors, picks, rounds, makes, begin_and_finish);
+criterion_group!(benches, floors, picks, picks_from_a_pool, rounds, makes, begin_and_finish);
 criterion_main!(benches);

@@ -12,7 +12,7 @@
 //!
 //! A weight is the probability of being drawn and a divisor when exploring; the rule itself knows none.
 //!
-//! O(16) under a short mutex. A failure, or a 5xx, counts as a slow answer (see `estimate`).
+//! O(16) under a short lock, which is not even taken while the pool is empty. A failure, or a 5xx, counts as a slow answer (see `estimate`).
 //!
 //! Pathologies: made for targets whose spare capacity differs and a pool much smaller than their number; with few
 //! targets it is about "fewest in flight". Exploring costs a slow target's response time once in so many requests. Workers with
@@ -20,13 +20,14 @@
 
 mod pool;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::Rng as _;
 
 use self::pool::{Pool, Reply};
 use super::crew::{Crew, Seat};
 use super::draw::Draw;
+use super::lock::Lock;
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
 
 /// One request in so many goes anywhere.
@@ -41,7 +42,9 @@ pub struct Prequal {
     draw: Draw,
     /// Seconds that who is new is taken to need.
     usual: f64,
-    pool: Mutex<Pool>,
+    pool: Lock<Pool>,
+    /// Whether there is something to choose from in the pool, so that nobody asks for it in vain; may lag behind it.
+    has_choice: AtomicBool,
 }
 
 impl Prequal {
@@ -51,14 +54,30 @@ impl Prequal {
         Self {
             draw: Draw::by_weight(crew.members()),
             usual: crew.usual_seconds(),
-            pool: Mutex::new(Pool::new(crew.len())),
+            pool: Lock::new(Pool::new(crew.len())),
+            has_choice: AtomicBool::new(false),
             crew,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pool> {
-        // A panic while the lock was held could at worst have lost one reply.
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The best of the pool, when there is something to choose from and the dice do not say to explore.
+    fn take(&self, ask: &mut Ask<'_>) -> Option<usize> {
+        let dice = ask.rng.next_u64();
+        if dice.is_multiple_of(EXPLORE) || !self.has_choice.load(Ordering::Relaxed) {
+            return None;
+        }
+        let tried: Vec<_> = ask.tried.iter().filter_map(|&target| self.crew.index(target)).collect();
+        self.change(|pool| pool.take(ask.now, dice >> 32, &tried))
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Pool) -> R) -> R {
+        let mut pool = self.pool.lock();
+        let result = change(&mut pool);
+        // Written when it changes only: everybody reads it.
+        if self.has_choice.load(Ordering::Relaxed) != pool.has_choice() {
+            self.has_choice.store(pool.has_choice(), Ordering::Relaxed);
+        }
+        result
     }
 }
 
@@ -68,12 +87,8 @@ impl Balancer for Prequal {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        let dice = ask.rng.next_u64();
-        if !dice.is_multiple_of(EXPLORE) {
-            let is_fit = |member: usize| !ask.tried.contains(&self.crew.members()[member].target);
-            if let Some(member) = self.lock().take(ask.now, dice >> 32, is_fit) {
-                return Ok(Choice::of(member));
-            }
+        if let Some(member) = self.take(ask) {
+            return Ok(Choice::of(member));
         }
         self.crew.best_of((CHOICES, &self.draw), ask, Seat::crowding)
     }
@@ -96,7 +111,7 @@ impl Balancer for Prequal {
             && let Some((seconds, queue)) = seat.answers(ended.now)
         {
             let reply = Reply::new(member, seat.load.in_flight(), seconds / (1.0 + queue), ended.now);
-            self.lock().put(reply);
+            self.change(|pool| pool.put(reply));
         }
     }
 }

@@ -6,7 +6,6 @@
 //! - Of every [`REMOVE_EVERY`] picks one lets go of a reply, in turn the oldest and the worst, so that the pool is not left with
 //!   what nobody chooses.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Instant;
@@ -32,17 +31,19 @@ const QUANTILE_EVERY: usize = 8;
 pub(super) struct Reply {
     member: usize,
     in_flight: u32,
+    uses: u32,
     /// For each request that is in flight there, one more included.
     seconds_each: f64,
     at: Instant,
-    uses: u64,
 }
 
-/// Recent replies, oldest first.
+/// Recent replies. They stand in line from the oldest on; only what is compared moves up when one leaves.
 #[derive(Debug)]
 pub(super) struct Pool {
-    replies: VecDeque<Reply>,
-    reuse: f64,
+    ranks: Ranks,
+    line: Line,
+    replies: [Reply; SIZE],
+    reuse: Reuse,
     picks: u64,
     /// Requests in flight of the last replies, a ring.
     recent: [u32; RECENT],
@@ -50,9 +51,30 @@ pub(super) struct Pool {
     hot_above: u32,
 }
 
+/// How good each reply in the line is, less is better: any cold one by its response time, then the hot ones by what is in flight.
+/// The last bits of each are left for its place.
+#[derive(Clone, Debug)]
+struct Ranks([u64; SIZE]);
+
+/// Where the replies of the line are, four bits for each place in it, and after its end, where there is room.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    order: u64,
+    length: usize,
+}
+
+/// How often a reply may be used.
+#[derive(Clone, Copy, Debug)]
+struct Reuse {
+    /// So often.
+    whole: u32,
+    /// And once more, in so many of 2^32 cases.
+    part: u64,
+}
+
 impl Reply {
     pub(super) fn new(member: usize, in_flight: u32, seconds_each: f64, at: Instant) -> Self {
-        Self { member, in_flight, seconds_each, at, uses: 0 }
+        Self { member, in_flight, uses: 0, seconds_each, at }
     }
 }
 
@@ -60,8 +82,10 @@ impl Pool {
     /// An empty pool for so many members. Until it knows better, every target with anything in flight is hot.
     pub(super) fn new(members: usize) -> Self {
         Self {
-            replies: VecDeque::with_capacity(SIZE),
-            reuse: reuse(members),
+            ranks: Ranks([Ranks::NOBODY; SIZE]),
+            line: Line { order: 0xfedc_ba98_7654_3210, length: 0 },
+            replies: [Reply::new(0, 0, 0.0, Instant::ZERO); SIZE],
+            reuse: Reuse::of(reuse(members)),
             picks: 0,
             recent: [0; RECENT],
             received: 0,
@@ -69,71 +93,160 @@ impl Pool {
         }
     }
 
+    /// Whether there may be two to choose from.
+    pub(super) fn has_choice(&self) -> bool {
+        self.line.length > 1
+    }
+
     /// A reply has come.
     pub(super) fn put(&mut self, reply: Reply) {
-        self.replies.retain(|other| other.member != reply.member);
-        if self.replies.len() == SIZE {
-            self.replies.pop_front();
+        if let Some(last) = self.place_of(reply.member) {
+            self.remove(last);
         }
-        self.replies.push_back(reply);
+        if self.line.length == SIZE {
+            self.remove(0);
+        }
+        let place = self.line.length;
+        self.line.length += 1;
+        *self.reply(place) = reply;
+        self.rank(place);
         self.recent[self.received % RECENT] = reply.in_flight;
         self.received += 1;
         if self.received.is_multiple_of(QUANTILE_EVERY) {
             let mut recent = self.recent;
             let recent = &mut recent[..self.received.min(RECENT)];
             let at = (Q_RIF * recent.len() as f64) as usize;
-            self.hot_above = *recent.select_nth_unstable(at).1;
+            self.call_hot(*recent.select_nth_unstable(at).1);
         }
     }
 
-    /// The best of at least two that are fit; `dice`, below 2^32, rounds the number of uses.
-    pub(super) fn take(&mut self, now: Instant, dice: u64, is_fit: impl Fn(usize) -> bool) -> Option<usize> {
-        while self.replies.front().is_some_and(|oldest| now.since(oldest.at) > AGE_MAX) {
-            self.replies.pop_front();
+    /// The best of at least two that were not `tried`; `dice`, below 2^32, rounds the number of uses.
+    pub(super) fn take(&mut self, now: Instant, dice: u64, tried: &[usize]) -> Option<usize> {
+        while self.line.length > 0 && now.since(self.reply(0).at) > AGE_MAX {
+            self.remove(0);
         }
-        let fit = |&at: &usize| is_fit(self.replies[at].member);
-        if (0..self.replies.len()).filter(fit).count() < 2 {
+        let (mut ranks, mut fit) = (self.ranks.clone(), self.line.length);
+        for place in tried.iter().filter_map(|&member| self.place_of(member)) {
+            ranks.0[place] = Ranks::NOBODY;
+            fit -= 1;
+        }
+        if fit < 2 {
             return None;
         }
-        let best =
-            (0..self.replies.len()).filter(fit).min_by(|&a, &b| self.rank(a).total_cmp(&self.rank(b)))?;
-        let member = self.replies[best].member;
+        let best = ranks.least();
+        let member = self.reply(best).member;
         self.used(best, dice);
         self.let_go();
         Some(member)
     }
 
-    /// Less is better: any cold one by its response time, then the hot ones by what is in flight.
-    fn rank(&self, at: usize) -> f64 {
-        let Reply { in_flight, seconds_each, .. } = self.replies[at];
-        let one_more = f64::from(in_flight + 1);
-        let seconds = seconds_each * one_more;
-        // Below 1 for the cold, above for the hot.
-        if in_flight > self.hot_above { one_more } else { seconds / (1.0 + seconds) }
+    fn reply(&mut self, place: usize) -> &mut Reply {
+        &mut self.replies[self.line.at(place)]
     }
 
-    fn used(&mut self, at: usize, dice: u64) {
-        let reply = &mut self.replies[at];
+    fn place_of(&self, member: usize) -> Option<usize> {
+        (0..self.line.length).find(|&place| self.replies[self.line.at(place)].member == member)
+    }
+
+    fn used(&mut self, place: usize, dice: u64) {
+        let Reuse { whole, part } = self.reuse;
+        let reply = self.reply(place);
         reply.in_flight += 1;
         reply.uses += 1;
         // Rounded at random: 3.9 uses are four in nine cases of ten.
-        let round_up = dice as f64 / f64::from(u32::MAX) < self.reuse.fract();
-        if reply.uses as f64 >= self.reuse.floor() + f64::from(u8::from(round_up)) {
-            self.replies.remove(at);
+        if reply.uses >= whole.saturating_add(u32::from(dice < part)) {
+            self.remove(place);
+        } else {
+            self.rank(place);
         }
     }
 
     fn let_go(&mut self) {
         self.picks += 1;
-        if !self.picks.is_multiple_of(REMOVE_EVERY) {
+        if !self.picks.is_multiple_of(REMOVE_EVERY) || self.line.length == 0 {
             return;
         }
-        if (self.picks / REMOVE_EVERY).is_multiple_of(2) {
-            self.replies.pop_front();
-        } else {
-            let worst = (0..self.replies.len()).max_by(|&a, &b| self.rank(a).total_cmp(&self.rank(b)));
-            worst.and_then(|worst| self.replies.remove(worst));
+        let is_oldest = (self.picks / REMOVE_EVERY).is_multiple_of(2);
+        self.remove(if is_oldest { 0 } else { self.ranks.most() });
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.line.remove(place);
+        self.ranks.remove(place);
+    }
+
+    /// Calls those hot from now on that have more than so many requests in flight.
+    fn call_hot(&mut self, above: u32) {
+        self.hot_above = above;
+        (0..self.line.length).for_each(|place| self.rank(place));
+    }
+
+    /// Finds out the rank of the reply in this place.
+    fn rank(&mut self, place: usize) {
+        let Reply { in_flight, seconds_each, .. } = *self.reply(place);
+        let one_more = in_flight + 1;
+        // Of floating-point numbers above zero the bits are in the same order, and the first of them is never set.
+        let cold = (seconds_each * f64::from(one_more)).to_bits();
+        let hot = 1 << 63 | u64::from(one_more) << 8;
+        self.ranks.0[place] = if in_flight > self.hot_above { hot } else { cold } & !Ranks::PLACE;
+    }
+}
+
+impl Ranks {
+    /// The rank in a place where there is no reply.
+    const NOBODY: u64 = !Self::PLACE;
+    /// The bits that are left for the place.
+    const PLACE: u64 = SIZE as u64 - 1;
+
+    /// Lets those behind a place move up.
+    fn remove(&mut self, place: usize) {
+        // All are looked at, so that how many move is nothing to guess.
+        for at in 0..SIZE - 1 {
+            self.0[at] = if at < place { self.0[at] } else { self.0[at + 1] };
         }
+        self.0[SIZE - 1] = Self::NOBODY;
+    }
+
+    /// The place of the least, of some; of equals the first.
+    fn least(&self) -> usize {
+        // In pairs, so that no comparison waits for more than three others.
+        let mut ranks: [u64; SIZE] = std::array::from_fn(|at| self.0[at] | at as u64);
+        for half in [SIZE / 2, SIZE / 4, SIZE / 8, SIZE / 16] {
+            for at in 0..half {
+                ranks[at] = ranks[at].min(ranks[at + half]);
+            }
+        }
+        (ranks[0] & Self::PLACE) as usize
+    }
+
+    /// The place of the most, of some; of equals the last.
+    fn most(&self) -> usize {
+        let rank = |&at: &usize| if self.0[at] == Self::NOBODY { 0 } else { self.0[at] };
+        (0..SIZE).max_by_key(rank).unwrap_or(0)
+    }
+}
+
+impl Line {
+    /// Where the reply of a place is.
+    fn at(self, place: usize) -> usize {
+        (self.order >> (4 * place) & 0xf) as usize
+    }
+
+    /// Lets those behind a place move up; where it was there is room.
+    fn remove(&mut self, place: usize) {
+        let (before, room) = ((1 << (4 * place)) - 1, self.at(place) as u64);
+        let behind = self.order >> 4 & !before;
+        // The last place has nobody behind it, and gets the room.
+        self.order = self.order & before | behind & (u64::MAX >> 4) | room << 60;
+        self.length -= 1;
+    }
+}
+
+impl Reuse {
+    /// So often on average.
+    fn of(uses: f64) -> Self {
+        // What is infinite has no part.
+        Self { whole: uses as u32, part: (uses.fract() * f64::from(u32::MAX)) as u64 }
     }
 }
 
@@ -154,11 +267,12 @@ mod tests {
         for (member, &(in_flight, millis)) in replies.iter().enumerate() {
             pool.put(Reply::new(member, in_flight, f64::from(millis) / 1e3, Instant::ZERO));
         }
-        Pool { hot_above, ..pool }
+        pool.call_hot(hot_above);
+        pool
     }
 
     fn take(pool: &mut Pool) -> Option<usize> {
-        pool.take(Instant::ZERO, 0, |_| true)
+        pool.take(Instant::ZERO, 0, &[])
     }
 
     #[test]
@@ -168,7 +282,7 @@ mod tests {
         assert_eq!([take(&mut pool), take(&mut pool)], [Some(2), Some(2)]);
         // The third pick lets go of the worst, which is the hot one with the most requests.
         assert_eq!(take(&mut pool), Some(0));
-        assert!(pool.replies.iter().all(|reply| reply.member != 1));
+        assert_eq!(pool.place_of(1), None);
         assert_eq!(take(&mut pool), Some(0));
         assert_eq!(take(&mut pool), Some(0), "4 of them, as few as member 2, and the older reply");
     }
@@ -177,17 +291,17 @@ mod tests {
     fn replies_age_and_one_alone_is_no_choice() {
         let mut pool = pool(&[(1, 1), (1, 2)], 5);
         pool.put(Reply::new(7, 0, 0.1, Instant::from_millis(900)));
-        assert_eq!(pool.take(Instant::from_millis(1000), 0, |member| member != 0), Some(1));
-        assert_eq!(pool.take(Instant::from_millis(1001), 0, |_| true), None);
-        assert_eq!(pool.replies.len(), 1);
+        assert_eq!(pool.take(Instant::from_millis(1000), 0, &[0]), Some(1));
+        assert_eq!(pool.take(Instant::from_millis(1001), 0, &[]), None);
+        assert_eq!(pool.line.length, 1);
     }
 
     #[test]
     fn the_oldest_makes_room_and_a_newer_reply_replaces_its_targets_last() {
         let mut pool = pool(&[(1, 1); 17], 5);
-        assert_eq!((pool.replies.len(), pool.replies[0].member), (SIZE, 1));
+        assert_eq!((pool.line.length, pool.reply(0).member), (SIZE, 1));
         pool.put(Reply::new(1, 0, 0.5, Instant::ZERO));
-        assert_eq!((pool.replies.len(), pool.replies[0].member), (SIZE, 2));
+        assert_eq!((pool.line.length, pool.reply(0).member), (SIZE, 2));
     }
 
     #[test]
@@ -208,9 +322,9 @@ mod tests {
         for member in 0..3 {
             pool.put(Reply::new(member, 0, 0.1 * member as f64 + 0.01, Instant::ZERO));
         }
-        pool.hot_above = 100;
+        pool.call_hot(100);
         let round_down = u64::from(u32::MAX);
-        let mut taken = || pool.take(Instant::ZERO, round_down, |_| true);
+        let mut taken = || pool.take(Instant::ZERO, round_down, &[]);
         assert_eq!([taken(), taken(), taken()], [Some(0); 3]);
         // Used up; the third pick also let go of the worst, so one is left.
         assert_eq!(taken(), None);
