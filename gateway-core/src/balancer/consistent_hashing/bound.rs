@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::balancer::crew::Seat;
 use crate::balancer::{Load, Member};
 
 /// What the loads of an Upstream's members may be.
@@ -27,10 +28,10 @@ impl Bound {
         (factor > 0).then_some(Self { factor, weight, all })
     }
 
-    /// Whether a member with this load and weight may have one request more: fewer are under way at it than
+    /// Whether the member that sits there may have one request more: fewer are under way at it than
     /// ceil(factor x (all under way + 1) x share), multiplied out. Whoever has none always may.
-    pub(super) fn admits(&self, load: &Load, weight: u32) -> bool {
-        let limit = u128::from(self.factor) * (u128::from(self.all.in_flight()) + 1) * u128::from(weight);
+    pub(super) fn admits(&self, Seat { load, weight, .. }: &Seat) -> bool {
+        let limit = u128::from(self.factor) * (u128::from(self.all.in_flight()) + 1) * u128::from(*weight);
         u128::from(load.in_flight()) * 100 * u128::from(self.weight) < limit
     }
 }

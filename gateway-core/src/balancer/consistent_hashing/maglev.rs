@@ -43,19 +43,19 @@ impl Maglev {
         Self(Draft::filled(shares, FEW).entries.into())
     }
 
-    /// Where a key belongs.
-    pub(super) fn place(&self, key: u64) -> usize {
+    /// The member that a key belongs to.
+    pub(super) fn look_up(&self, key: u64) -> u32 {
+        self.0[self.place(key)]
+    }
+
+    /// The members of all entries from where a key belongs on, once around.
+    pub(super) fn lap(&self, key: u64) -> impl Iterator<Item = u32> {
+        let (earlier, later) = self.0.split_at(self.place(key));
+        later.iter().chain(earlier).copied()
+    }
+
+    fn place(&self, key: u64) -> usize {
         ((u128::from(key) * self.0.len() as u128) >> u64::BITS) as usize
-    }
-
-    /// The index of the member that stands there.
-    pub(super) fn member(&self, place: usize) -> u32 {
-        self.0[place]
-    }
-
-    /// How many places there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -180,8 +180,8 @@ mod tests {
             let table = Maglev::new(&shares(weights));
             let total: u32 = weights.iter().sum();
             for (member, &weight) in (0..).zip(weights) {
-                let count = (0..table.len()).filter(|&place| table.member(place) == member).count();
-                let exact = table.len() as f64 * f64::from(weight) / f64::from(total);
+                let count = table.0.iter().filter(|&&owner| owner == member).count();
+                let exact = table.0.len() as f64 * f64::from(weight) / f64::from(total);
                 assert!((count as f64 - exact).abs() <= 1.0, "{weights:?}: {count} for {exact}");
             }
         }

@@ -16,17 +16,16 @@ use std::sync::Arc;
 use self::bound::Bound;
 use self::maglev::Maglev;
 use self::ring::Ring;
+use super::crew::Crew;
 use super::hash::hash;
-use super::{Ask, Balancer, Choice, Load, Member, NoChoice, RoundRobin, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup};
 use crate::entity::HashTable;
 use crate::rules::Rules;
 
 /// The table of one epoch.
 #[derive(Debug)]
 pub struct ConsistentHashing {
-    /// Those who are available.
-    members: Box<[Member]>,
-    loads: Box<[Arc<Load>]>,
+    crew: Crew,
     /// `None` when there is nobody.
     table: Option<Table>,
     bound: Option<Bound>,
@@ -61,17 +60,16 @@ impl ConsistentHashing {
         let share =
             |(member, &name): (&Member, &u64)| Share { name, weight: member.weight, is_in: member.available };
         let shares: Vec<_> = setup.members.iter().zip(&setup.names).map(share).collect();
-        let Setup { members, loads, .. } = setup.available();
-        let table = (!members.is_empty()).then(|| match recipe.tuning.hash_table {
+        let crew = Crew::new(setup);
+        let table = (crew.len() > 0).then(|| match recipe.tuning.hash_table {
             HashTable::Ring => Table::Ring(Ring::new(&shares, recipe.slots)),
             HashTable::Maglev => Table::Maglev(Maglev::new(&shares)),
         });
         Self {
             table,
-            bound: Bound::new(recipe.tuning.hash_balance_factor, &members, all),
-            turns: (recipe.rules == Rules::Careful).then(|| turns(members.clone())),
-            members: members.into(),
-            loads: loads.into(),
+            bound: Bound::new(recipe.tuning.hash_balance_factor, crew.members(), all),
+            turns: (recipe.rules == Rules::Careful).then(|| turns(crew.members().to_vec())),
+            crew,
         }
     }
 
@@ -79,18 +77,17 @@ impl ConsistentHashing {
     /// that are wanted are full, the first that is wanted; else the first.
     fn find(&self, key: u64, wanted: impl Fn(&Member) -> bool) -> Result<Choice, NoChoice> {
         let table = self.table.as_ref().ok_or(NoChoice::Empty)?;
-        let place = table.place(key);
-        let first = table.member(place);
-        if wanted(&self.members[first]) && self.admits(first) {
+        let first = table.look_up(key);
+        if wanted(&self.crew.members()[first]) && self.admits(first) {
             return Ok(Choice::of(first));
         }
-        let lap = || table.lap(place).filter(|&member| wanted(&self.members[member]));
+        let lap = || table.lap(key).filter(|&member| wanted(&self.crew.members()[member]));
         let found = lap().find(|&member| self.admits(member)).or_else(|| lap().next());
         Ok(Choice::of(found.unwrap_or(first)))
     }
 
     fn admits(&self, member: usize) -> bool {
-        let admits = |bound: &Bound| bound.admits(&self.loads[member], self.members[member].weight);
+        let admits = |bound: &Bound| bound.admits(self.crew.seat(member));
         self.bound.as_ref().is_none_or(admits)
     }
 
@@ -105,7 +102,7 @@ impl ConsistentHashing {
 
 impl Balancer for ConsistentHashing {
     fn members(&self) -> &[Member] {
-        &self.members
+        self.crew.members()
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
@@ -135,28 +132,23 @@ impl Balancer for ConsistentHashing {
 }
 
 impl Table {
-    fn place(&self, key: u64) -> usize {
-        match self {
-            Self::Ring(ring) => ring.place(key),
-            Self::Maglev(maglev) => maglev.place(key),
-        }
-    }
-
-    fn member(&self, place: usize) -> usize {
+    /// Whom a key belongs to.
+    #[inline]
+    fn look_up(&self, key: u64) -> usize {
         let member = match self {
-            Self::Ring(ring) => ring.member(place),
-            Self::Maglev(maglev) => maglev.member(place),
+            Self::Ring(ring) => ring.look_up(key),
+            Self::Maglev(maglev) => maglev.look_up(key),
         };
         member as usize
     }
 
-    /// Everybody from `place` on, once around.
-    fn lap(&self, place: usize) -> impl Iterator<Item = usize> {
-        let places = match self {
-            Self::Ring(ring) => ring.len(),
-            Self::Maglev(maglev) => maglev.len(),
+    /// Everybody from there on, once around; some more than once.
+    fn lap(&self, key: u64) -> impl Iterator<Item = usize> {
+        let (ring, maglev) = match self {
+            Self::Ring(ring) => (Some(ring.lap(key)), None),
+            Self::Maglev(maglev) => (None, Some(maglev.lap(key))),
         };
-        (place..places).chain(0..place).map(|place| self.member(place))
+        ring.into_iter().flatten().chain(maglev.into_iter().flatten()).map(|member| member as usize)
     }
 }
 

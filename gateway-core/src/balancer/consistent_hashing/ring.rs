@@ -3,8 +3,10 @@
 //! key moves between two that stay.
 //!
 //! How many points a member has are Kong's shares: floor(weight / mean weight x 160), at least 1. Kong puts them into `slots`
-//! cells, of which there are too few from about 61 members on. Here `slots` sizes the index into the points instead: at least
-//! 1000 cells, and never so few that they hold more than four points on average, so that a look-up is two loads.
+//! cells, of which there are too few from about 61 members on. Here a cell has room for fifteen points, there are at least as many
+//! as give room to `slots`, and never so few that they hold more than eight on average. A cell is one cache line with
+//! its points in order and after them whoever comes next, so that a look-up is one load; the few cells that hold more are
+//! found elsewhere.
 //!
 //! Positions count to 36 bits. Two points that agree in all of them, ten among the 1.6 million of 10,000 members, stand in the order
 //! of the members.
@@ -14,10 +16,10 @@ use crate::balancer::hash::hash_with;
 
 /// Points of a member of mean weight, as Kong's.
 const POINTS: u64 = 160;
-/// The least size of the index, as Kong's of its ring.
-const CELLS_MIN: u64 = 1000;
+/// The least of `slots`, as Kong's.
+const SLOTS_MIN: u32 = 1000;
 /// Points of a cell, at most, on average.
-const CROWD: u64 = 4;
+const CROWD: u64 = 8;
 /// Cells for each member, at least: what a cell does not say of a position must leave room for the member in a point.
 const CELLS_EACH: u64 = 16;
 
@@ -25,85 +27,128 @@ const CELLS_EACH: u64 = 16;
 const POSITION: u32 = 36;
 /// First bits of a position that points are sorted by at first; fewer than a cell's.
 const COARSE: u32 = 8;
-/// Points that are compared at once.
-const WINDOW: usize = 8;
+/// What a cell has room for: its points, and one more for whoever comes after them.
+const ROOM: usize = 16;
+/// Says in the last place of a cell that there are more points than it has room for. No point looks like it.
+const MORE: u32 = u32::MAX;
 
 /// Points by position, in cells by its first bits.
 #[derive(Debug)]
 pub(super) struct Ring {
-    /// See [`Layout::point`]; after the last one there is a window of nothing.
-    points: Box<[u32]>,
-    /// How many points there are in the cells before each, and in all.
-    index: Box<[u32]>,
+    cells: Box<[Cell]>,
+    /// Cells with more points than there is room for, in order: which, and all of its points as they would stand in it.
+    crowded: Vec<(usize, Vec<u32>)>,
     layout: Layout,
 }
+
+/// Points in order, see [`Layout::point`]; in the places that are left over the one after them, as if at the cell's end.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Cell([u32; ROOM]);
 
 /// Where the bits of a position and of a member are.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     /// Bits of a position that say its cell.
     cell: u32,
-    /// Bits that a member's number needs.
+    /// Bits that a member's number needs, and one number more.
     member: u32,
 }
 
 impl Ring {
     /// The ring of those of `shares` that are in, each as far as its share of the weight of all goes. Takes time in
-    /// proportion to the points: they are counted into their cells, which then hold a few each.
+    /// proportion to the points: they are put into their cells, which then hold a few each.
     pub(super) fn new(shares: &[Share], slots: u32) -> Self {
         let counts = counts(shares);
         let layout = Layout::of(&counts, slots);
-        let sorted = coarsely_sorted(shares, &counts, layout);
-        let count: usize = sorted.iter().map(Vec::len).sum();
-        let mut index = vec![0_u32; (1 << layout.cell) + 1];
-        for &long in sorted.iter().flatten() {
-            index[layout.cell(long) + 1] += 1;
-        }
-        for cell in 1..index.len() {
-            index[cell] += index[cell - 1];
-        }
-        let mut points = vec![0; count + WINDOW];
-        for &long in sorted.iter().flatten() {
-            // Counts from a cell's start up to its end, which is the start of the next.
-            let place = &mut index[layout.cell(long)];
-            points[*place as usize] = layout.point(long, long as u32 & layout.members());
-            *place += 1;
-        }
-        index.rotate_right(1);
-        index[0] = 0;
-        for ends in index.windows(2) {
-            points[ends[0] as usize..ends[1] as usize].sort_unstable();
-        }
-        Self { points: points.into(), index: index.into(), layout }
-    }
-
-    /// Where a key belongs.
-    pub(super) fn place(&self, key: u64) -> usize {
-        let cell = self.layout.cell(key);
-        let (start, end) = (self.index[cell] as usize, self.index[cell + 1] as usize);
-        let (points, least) = (&self.points[start..], self.layout.point(key, 0));
-        // All of a window whatever there is in the cell: how many these are is chance, and would be guessed wrong.
-        let before = match points.first_chunk::<WINDOW>() {
-            Some(window) if end - start <= WINDOW => {
-                let before = |(place, &point): (usize, &u32)| {
-                    u32::from(point < least) & u32::from(place < end - start)
-                };
-                window.iter().enumerate().map(before).sum::<u32>() as usize
+        let mut cells = vec![Cell([MORE; ROOM]); 1 << layout.cell].into_boxed_slice();
+        let mut crowded: Vec<(usize, Vec<u32>)> = Vec::new();
+        let (mut lengths, mut spilled) = (vec![0; cells.len()], Vec::new());
+        for long in coarsely_sorted(shares, &counts, layout).into_iter().flatten() {
+            let (cell, point) = (layout.cell(long), layout.point(long, long as u32 & layout.members()));
+            let length: &mut u8 = &mut lengths[cell];
+            if usize::from(*length) < ROOM - 1 {
+                cells[cell].0[usize::from(*length)] = point;
+                *length += 1;
+            } else {
+                spilled.push((cell, point));
             }
-            _ => points[..end - start].partition_point(|&point| point < least),
-        };
-        let at = start + before;
-        if at == self.len() { 0 } else { at }
+        }
+        spilled.sort_unstable();
+        for spilled in spilled.chunk_by(|one, other| one.0 == other.0) {
+            let cell = spilled[0].0;
+            let (points, more) = cells[cell].0.split_at_mut(ROOM - 1);
+            let mut all: Vec<_> =
+                points.iter().copied().chain(spilled.iter().map(|&(_, point)| point)).collect();
+            all.sort_unstable();
+            points.copy_from_slice(&all[..ROOM - 1]);
+            more.fill(MORE);
+            crowded.push((cell, all));
+        }
+        let mut ring = Self { cells, crowded, layout };
+        ring.close(&lengths);
+        ring
     }
 
-    /// The index of the member that stands there.
-    pub(super) fn member(&self, place: usize) -> u32 {
-        self.points[place] & self.layout.members()
+    /// Puts the points of each cell, of so many, in order, and after them whoever comes next.
+    fn close(&mut self, lengths: &[u8]) {
+        let members = self.layout.members();
+        let mut crowded = self.crowded.iter_mut().rev().peekable();
+        let of_cell =
+            |cell: &Cell, length: u8| cell.0[..length.into()].iter().min().map(|first| first & members);
+        // After the last comes the first of all.
+        let first = self.cells.iter().zip(lengths).find_map(|(cell, &length)| of_cell(cell, length));
+        let mut next = first.expect("there is somebody");
+        for (at, (cell, &length)) in self.cells.iter_mut().zip(lengths).enumerate().rev() {
+            let beyond = self.layout.beyond(next);
+            let (points, room) = cell.0.split_at_mut(length.into());
+            points.sort_unstable();
+            match crowded.next_if(|(crowded, _)| *crowded == at) {
+                Some((_, all)) => all.push(beyond),
+                None => room.fill(beyond),
+            }
+            next = points.first().map_or(next, |first| first & members);
+        }
     }
 
-    /// How many places there are.
-    pub(super) fn len(&self) -> usize {
-        self.points.len() - WINDOW
+    /// The member that a key belongs to.
+    #[inline]
+    pub(super) fn look_up(&self, key: u64) -> u32 {
+        let (cell, least) = (self.layout.cell(key), self.layout.point(key, 0));
+        let points = &self.cells[cell].0;
+        // All of them whatever there is in the cell: how many these are is chance, and would be guessed wrong.
+        let reaches = |places, place: usize| places | u32::from(points[place] >= least) << place;
+        let reached: u32 = (0..ROOM).fold(0, reaches);
+        // The last one always does.
+        let point = points[reached.trailing_zeros() as usize % ROOM];
+        if point == MORE { self.look_up_crowded(cell, least) } else { point & self.layout.members() }
+    }
+
+    #[cold]
+    fn look_up_crowded(&self, cell: usize, least: u32) -> u32 {
+        let points = self.points(cell);
+        points[points.partition_point(|&point| point < least)] & self.layout.members()
+    }
+
+    /// The members of all points from where a key belongs on, once around; whoever comes next after a cell's last point may
+    /// be told more than once.
+    pub(super) fn lap(&self, key: u64) -> impl Iterator<Item = u32> {
+        let (cell, least) = (self.layout.cell(key), self.layout.point(key, 0));
+        let here = self.points(cell);
+        let (earlier, later) = here.split_at(here.partition_point(|&point| point < least));
+        let cells = self.cells.len();
+        let others = (1..cells).flat_map(move |step| self.points((cell + step) % cells));
+        later.iter().chain(others).chain(earlier).map(|point| point & self.layout.members())
+    }
+
+    /// The points of a cell in order, and the one after them.
+    fn points(&self, cell: usize) -> &[u32] {
+        let points = &self.cells[cell].0;
+        if points[ROOM - 1] != MORE {
+            return points;
+        }
+        let crowded = self.crowded.binary_search_by_key(&cell, |&(cell, _)| cell);
+        crowded.map_or(points, |at| &self.crowded[at].1)
     }
 }
 
@@ -112,10 +157,11 @@ impl Layout {
     fn of(counts: &[u64], slots: u32) -> Self {
         let members = counts.iter().filter(|&&count| count > 0).count() as u64;
         let points: u64 = counts.iter().sum();
-        let cells = (points / CROWD).max(CELLS_EACH * members).max(slots.into()).max(CELLS_MIN);
+        let slots = u64::from(slots.max(SLOTS_MIN)) / (ROOM as u64 - 1);
+        let cells = (points / CROWD).max(CELLS_EACH * (members + 1)).max(slots);
         Self {
             cell: cells.next_power_of_two().trailing_zeros(),
-            member: members.next_power_of_two().trailing_zeros(),
+            member: (members + 1).next_power_of_two().trailing_zeros(),
         }
     }
 
@@ -128,6 +174,11 @@ impl Layout {
     fn point(self, position: u64, member: u32) -> u32 {
         let rest = (position << self.cell) >> (u64::BITS - POSITION + self.cell);
         (rest as u32) << self.member | member
+    }
+
+    /// As if a member's point were at a cell's end: no position is after it.
+    fn beyond(self, member: u32) -> u32 {
+        self.point(u64::MAX, member)
     }
 
     /// The bits that a member's number may have.
@@ -173,17 +224,43 @@ mod tests {
 
     #[test]
     fn a_look_up_finds_what_a_search_finds() {
-        let shares = shares(&[3, 1, 2, 200, 1]);
+        for (weights, is_crowded) in [(vec![3, 1, 2, 200, 1], false), (vec![1; 3000], true)] {
+            let shares = shares(&weights);
+            let ring = Ring::new(&shares, 10);
+            assert_eq!(!ring.crowded.is_empty(), is_crowded);
+            let counted = |position| position >> (u64::BITS - POSITION);
+            let mut sorted: Vec<(u64, u32)> = positions(&shares, &counts(&shares)).collect();
+            let beside = 1 << 30;
+            let borders: Vec<_> = sorted
+                .iter()
+                .flat_map(|&(at, _)| [at, at.wrapping_add(beside), at.wrapping_sub(beside)])
+                .collect();
+            for (at, _) in &mut sorted {
+                *at = counted(*at);
+            }
+            sorted.sort_unstable();
+            for key in borders.into_iter().chain([0, u64::MAX]) {
+                let searched =
+                    sorted.partition_point(|&(position, _)| position < counted(key)) % sorted.len();
+                assert_eq!(ring.look_up(key), sorted[searched].1, "{key:x}");
+                assert_eq!(ring.lap(key).next(), Some(sorted[searched].1), "{key:x}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lap_comes_by_all_points_in_order() {
+        let shares = shares(&[1; 40]);
         let ring = Ring::new(&shares, 10);
-        let mut sorted: Vec<_> = positions(&shares, &counts(&shares)).collect();
+        let mut sorted: Vec<(u64, u32)> = positions(&shares, &counts(&shares)).collect();
         sorted.sort_unstable();
-        // A key within one point's last bits may be taken for the point itself; these are not that close.
-        let beside = 1 << 30;
-        let borders =
-            sorted.iter().flat_map(|&(at, _)| [at, at.wrapping_add(beside), at.wrapping_sub(beside)]);
-        for key in borders.chain([0, u64::MAX]) {
-            let searched = sorted.partition_point(|&(position, _)| position < key) % ring.len();
-            assert_eq!(ring.member(ring.place(key)), sorted[searched].1, "{key:x}");
+        for start in [0, 17, sorted.len() - 1] {
+            let mut expected: Vec<_> =
+                (0..sorted.len()).map(|i| sorted[(start + i) % sorted.len()].1).collect();
+            let mut seen: Vec<_> = ring.lap(sorted[start].0).collect();
+            expected.dedup();
+            seen.dedup();
+            assert_eq!(seen[..expected.len()], expected);
         }
     }
 
@@ -198,11 +275,10 @@ mod tests {
     #[test]
     fn ten_thousand_members_take_as_many_steps_as_they_have_points() {
         // Aim: nothing in it grows faster than the points. Method: count the longest stretch that a look-up or a sort of one
-        // cell may walk; with four points to a cell at most it is the largest of that many Poisson counts.
+        // cell may walk; with eight points to a cell at most it is the largest of that many Poisson counts. Few cells are so full.
         let ring = Ring::new(&shares(&vec![1; 10_000]), 10_000);
-        assert_eq!(ring.len(), 1_600_000);
-        assert_eq!(ring.index.len(), (1 << 19) + 1);
-        let longest = ring.index.windows(2).map(|ends| ends[1] - ends[0]).max();
-        assert!(longest < Some(20), "{longest:?}");
+        assert_eq!(ring.cells.len(), 1 << 18);
+        let longest = ring.crowded.iter().map(|(_, points)| points.len()).max();
+        assert!(longest < Some(30) && ring.crowded.len() < 500, "{longest:?} in {}", ring.crowded.len());
     }
 }

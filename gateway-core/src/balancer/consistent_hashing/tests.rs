@@ -132,7 +132,7 @@ fn a_full_target_passes_its_keys_on_and_a_bound_that_is_wide_changes_nothing() {
         let balancer = balancer(members(&[1, 1, 1]), &recipe);
         let key = Some(hash(b"hot"));
         let first = target(&balancer, key, &[]);
-        balancer.loads[first.index()].enter();
+        balancer.crew.seat(first.index()).load.enter();
         balancer.bound.as_ref().unwrap().all.enter();
         // 125 % of a third of two is less than one: who has one is full.
         assert_ne!(target(&balancer, key, &[]), first);
@@ -162,11 +162,14 @@ proptest! {
                 let key = (number > 0).then(|| hash(&number.to_le_bytes()));
                 let member = balancer.pick(&mut Ask { key, ..ask(&mut rng) }).unwrap().member;
                 let limit = u32::from(factor) * (all.in_flight() + 1) * weights[member];
-                balancer.loads[member].enter();
+                let load = &balancer.crew.seat(member).load;
+                load.enter();
                 all.enter();
-                prop_assert!(balancer.loads[member].in_flight() <= limit.div_ceil(100 * total));
-            } else if let Some(load) = balancer.loads.get(number as usize).filter(|load| load.in_flight() > 0) {
-                load.leave();
+                prop_assert!(load.in_flight() <= limit.div_ceil(100 * total));
+            } else if let Some(seat) = balancer.crew.seats().nth(number as usize)
+                && seat.load.in_flight() > 0
+            {
+                seat.load.leave();
                 all.leave();
             }
         }
