@@ -3,8 +3,12 @@
 
 use super::quota::ONE;
 
-/// A member's next turn.
+/// Bits of the parts of a slot, at most: two of them still add up to 63.
+const PARTS_BITS: u32 = 61;
+
+/// A member's next turn: one cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Job {
     /// When its member's lag, unserved, is 1/D.
     from: Moment,
@@ -13,28 +17,32 @@ pub(super) struct Job {
     /// From `from` on until the lag is 1 - 1/D.
     grace: Moment,
     /// Parts of a slot in which these are counted: D ONE w.
-    whole: u128,
+    whole: u64,
 }
 
 /// So many slots and parts of one, never rounded.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     slots: i64,
-    parts: u128,
+    parts: u64,
 }
 
 impl Job {
     /// The first turn of one with this weight among `members`, two at least, with weights of `total` together.
     pub(super) fn first(members: usize, weight: u64, total: u64, owed: i64) -> Self {
-        let (one, twice) = (i128::from(ONE), 2 * members as i128 - 2);
+        let twice = 2 * members as i128 - 2;
+        // What is owed counts to 1/ONE, or where members and weights are so many that parts would not fit, to fewer digits.
+        let room = PARTS_BITS.saturating_sub((twice * i128::from(weight)).ilog2());
+        let coarser = ONE.ilog2().saturating_sub(room);
+        let (one, owed) = (i128::from(ONE >> coarser), i128::from(owed >> coarser));
         let whole = twice * one * i128::from(weight);
         // How long it takes for the lag to grow by `level` / (D ONE).
         let after = |level: i128| Moment::of(level * i128::from(total), whole);
         Self {
-            from: after(one - twice * i128::from(owed)),
+            from: after(one - twice * owed),
             step: after(twice * one),
             grace: after((twice - 2) * one),
-            whole: whole.unsigned_abs(),
+            whole: whole as u64,
         }
     }
 
@@ -56,15 +64,15 @@ impl Job {
 
 impl Moment {
     fn of(parts: i128, whole: i128) -> Self {
-        Self { slots: parts.div_euclid(whole) as i64, parts: parts.rem_euclid(whole).unsigned_abs() }
+        Self { slots: parts.div_euclid(whole) as i64, parts: parts.rem_euclid(whole) as u64 }
     }
 
     /// So much later, where a slot has `whole` parts.
-    fn plus(self, other: Self, whole: u128) -> Self {
+    fn plus(self, other: Self, whole: u64) -> Self {
         let parts = self.parts + other.parts;
-        let carry = parts >= whole;
-        let slots = self.slots + other.slots + i64::from(carry);
-        Self { slots, parts: if carry { parts - whole } else { parts } }
+        let over = parts.wrapping_sub(whole);
+        let slots = self.slots + other.slots + i64::from(parts >= whole);
+        Self { slots, parts: if parts >= whole { over } else { parts } }
     }
 }
 

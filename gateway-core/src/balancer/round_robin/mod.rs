@@ -6,6 +6,7 @@
 
 mod job;
 mod quota;
+mod timing_wheel;
 
 use self::quota::Quota;
 use super::turns::{Pace, Rota};

@@ -16,6 +16,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::job::Job;
+use super::timing_wheel::Wheel;
 use crate::balancer::Member;
 use crate::balancer::turns::{Sequence, Shares};
 
@@ -35,9 +36,11 @@ pub(super) struct Quota {
     /// The next turn of each; of nobody where one member has all turns.
     jobs: Box<[Job]>,
     /// Members whose next job is not released yet, by its release.
-    waiting: BinaryHeap<Reverse<(i64, u32)>>,
-    /// Members whose next job is released, by its deadline.
-    released: BinaryHeap<Reverse<(i64, u32)>>,
+    waiting: Wheel,
+    /// Members whose next job is released, by its deadline: those that are due by `horizon`, and the others.
+    due: BinaryHeap<Reverse<(i64, u32)>>,
+    due_later: Wheel,
+    horizon: i64,
 }
 
 impl Quota {
@@ -49,14 +52,18 @@ impl Quota {
             picks: vec![0; members.len()].into(),
             slots: 0,
             jobs: Box::default(),
-            waiting: BinaryHeap::with_capacity(members.len()),
-            released: BinaryHeap::with_capacity(members.len()),
+            waiting: Wheel::new(members.len()),
+            due: BinaryHeap::new(),
+            due_later: Wheel::new(members.len()),
+            horizon: 0,
             shares,
         };
         if members.len() > 1 {
             let job = |(&weight, &owed)| Job::first(members.len(), weight, quota.shares.total, owed);
             quota.jobs = quota.shares.weights.iter().zip(owed).map(job).collect();
-            quota.waiting = (0..).zip(&quota.jobs).map(|(i, job)| Reverse((job.release(), i))).collect();
+            for (member, job) in (0..).zip(&quota.jobs) {
+                quota.waiting.put(1, job.release().max(1), member);
+            }
         }
         quota
     }
@@ -81,6 +88,41 @@ impl Quota {
     }
 }
 
+impl Quota {
+    /// A job may run from now on.
+    fn release(&mut self, member: u32) {
+        let deadline = self.jobs[member as usize].deadline();
+        if deadline <= self.horizon {
+            self.due.push(Reverse((deadline, member)));
+        } else {
+            self.due_later.put(self.horizon, deadline, member);
+        }
+    }
+
+    /// Takes the released job with the earliest deadline, of equal ones the first member's.
+    fn first_due(&mut self) -> Option<u32> {
+        if self.due.is_empty() {
+            self.horizon = self.due_later.first(self.horizon)?;
+            while let Some(member) = self.due_later.take(self.horizon) {
+                self.due.push(Reverse((self.horizon, member)));
+            }
+        }
+        self.due.pop().map(|Reverse((_, member))| member)
+    }
+
+    /// Releases the first member of those to be released next.
+    fn release_next(&mut self) {
+        let slot = self.slots.cast_signed();
+        let Some(next) = self.waiting.first(slot) else { return };
+        let mut members: Vec<_> = std::iter::from_fn(|| self.waiting.take(next)).collect();
+        members.sort_unstable();
+        self.release(members.remove(0));
+        for member in members {
+            self.waiting.put(slot, next, member);
+        }
+    }
+}
+
 impl Sequence for Quota {
     fn next_member(&mut self) -> u32 {
         self.slots += 1;
@@ -89,19 +131,18 @@ impl Sequence for Quota {
             return 0;
         }
         let slot = self.slots.cast_signed();
-        while let Some(&Reverse((release, member))) = self.waiting.peek() {
-            // With a debt beyond what the proof covers nobody may be released; then whoever comes next is served.
-            if release > slot && !self.released.is_empty() {
-                break;
-            }
-            self.waiting.pop();
-            self.released.push(Reverse((self.jobs[member as usize].deadline(), member)));
+        while let Some(member) = self.waiting.take(slot) {
+            self.release(member);
         }
-        let Reverse((_, member)) = self.released.pop().expect("a member is waiting or released");
+        let member = self.first_due().unwrap_or_else(|| {
+            // With a debt beyond what the proof covers nobody may be released; then whoever comes next is served.
+            self.release_next();
+            self.first_due().expect("a member is waiting or released")
+        });
         self.picks[member as usize] += 1;
         let job = &mut self.jobs[member as usize];
         job.advance();
-        self.waiting.push(Reverse((job.release(), member)));
+        self.waiting.put(slot + 1, job.release().max(slot + 1), member);
         member
     }
 

@@ -89,7 +89,7 @@ pub(super) struct Pace {
     ring: usize,
     /// Entries computed before the first turn.
     at_once: usize,
-    /// Each so-manieth turn computes twice as many more, as long as there is room for them.
+    /// Each so-manieth turn, rounded up to a power of two, computes twice as many more, as long as there is room for them.
     every: u64,
 }
 

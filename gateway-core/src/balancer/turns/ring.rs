@@ -33,6 +33,7 @@ pub(super) struct Turns<S> {
     entries: Box<[AtomicU32]>,
     /// Whether the ring is a whole period that repeats for ever.
     repeats: AtomicBool,
+    /// See [`Pace::every`]; a power of two.
     every: u64,
     source: Mutex<Source<S>>,
 }
@@ -41,8 +42,10 @@ pub(super) struct Turns<S> {
 #[derive(Debug)]
 struct Source<S> {
     sequence: S,
-    /// Slots so far.
+    /// Slots so far: whole laps of the ring, and places of it.
     slots: u64,
+    lap: u64,
+    place: usize,
     /// Picks of each member before the lap that is being computed.
     before: Box<[u64]>,
 }
@@ -55,8 +58,14 @@ impl<S: Sequence> Turns<S> {
             next: CachePadded::new(AtomicU64::new(0)),
             entries: (0..length).map(|_| AtomicU32::new(0)).collect(),
             repeats: AtomicBool::new(false),
-            every: pace.every,
-            source: Mutex::new(Source { before: sequence.picks().into(), sequence, slots: 0 }),
+            every: pace.every.next_power_of_two(),
+            source: Mutex::new(Source {
+                before: sequence.picks().into(),
+                sequence,
+                slots: 0,
+                lap: 0,
+                place: 0,
+            }),
         };
         turns.compute(&mut turns.lock(), pace.at_once.min(length));
         turns
@@ -88,7 +97,7 @@ impl<S: Sequence> Turns<S> {
                     return self.take();
                 }
             } else if self.claim(turn) {
-                if turn.is_multiple_of(self.every) {
+                if turn & (self.every - 1) == 0 {
                     self.compute_ahead();
                 }
                 return Ok((turn, member(entry)));
@@ -115,14 +124,15 @@ impl<S: Sequence> Turns<S> {
         // An entry may be overwritten when its turn has been given.
         let end = (self.next.load(Ordering::Acquire) & !CLOSED) + length;
         for _ in 0..some {
-            let turn = source.slots;
-            if turn >= end || self.repeats.load(Ordering::Relaxed) {
+            if source.slots >= end || self.repeats.load(Ordering::Relaxed) {
                 return;
             }
             let member = source.sequence.next_member();
+            self.entries[source.place].store(entry(member, source.lap), Ordering::Release);
             source.slots += 1;
-            self.entry_of(turn).store(entry(member, self.lap(turn)), Ordering::Release);
-            if (turn + 1).is_multiple_of(length) {
+            source.place += 1;
+            if source.place == self.entries.len() {
+                (source.place, source.lap) = (0, source.lap + 1);
                 self.repeats.store(source.repeats(length), Ordering::Release);
                 source.before.copy_from_slice(source.sequence.picks());
             }

@@ -1,0 +1,128 @@
+//! A timing wheel (Varghese and Lauck 1987): members, each by a slot in which it is to be seen to. Putting one in and finding
+//! the next takes a few steps however many there are: slots near by have a place each, in which members stand in a list; what is
+//! further off than the wheel reaches waits in a heap, whose turn comes seldom.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Nobody: the end of a list.
+const NOBODY: u32 = u32::MAX;
+/// Slots that one word says of whether there is anybody.
+const WORD: usize = u64::BITS as usize;
+
+/// Members by slot; each is in it at most once.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    /// The first of the list of each place.
+    heads: Box<[u32]>,
+    /// Who comes after each member.
+    next: Box<[u32]>,
+    /// A bit for each place where there is anybody.
+    taken: Box<[u64]>,
+    far: BinaryHeap<Reverse<(i64, u32)>>,
+}
+
+impl Wheel {
+    /// An empty wheel for so many members. It reaches as far as they come round when they weigh about the same, so that of those that
+    /// are further off no more than every other slot sees one.
+    pub(super) fn new(members: usize) -> Self {
+        let places = (2 * members).next_power_of_two().max(WORD);
+        Self {
+            heads: vec![NOBODY; places].into(),
+            next: vec![NOBODY; members].into(),
+            taken: vec![0; places / WORD].into(),
+            far: BinaryHeap::new(),
+        }
+    }
+
+    /// Puts a member in that was not, at a slot that is not before `now`. All slots before `now` must have been emptied.
+    pub(super) fn put(&mut self, now: i64, slot: i64, member: u32) {
+        if (slot - now).cast_unsigned() as usize >= self.heads.len() {
+            self.far.push(Reverse((slot, member)));
+            return;
+        }
+        let place = self.place(slot);
+        self.next[member as usize] = self.heads[place];
+        self.heads[place] = member;
+        self.taken[place / WORD] |= 1 << (place % WORD);
+    }
+
+    /// Takes out somebody of this slot, the last that has not been emptied.
+    pub(super) fn take(&mut self, slot: i64) -> Option<u32> {
+        let place = self.place(slot);
+        let member = self.heads[place];
+        if member == NOBODY {
+            let is_due = self.far.peek().is_some_and(|&Reverse((due, _))| due <= slot);
+            return if is_due { self.far.pop().map(|Reverse((_, member))| member) } else { None };
+        }
+        self.heads[place] = self.next[member as usize];
+        if self.heads[place] == NOBODY {
+            self.taken[place / WORD] &= !(1 << (place % WORD));
+        }
+        Some(member)
+    }
+
+    /// The first slot from `now` on at which there is anybody.
+    pub(super) fn first(&self, now: i64) -> Option<i64> {
+        let far = self.far.peek().map(|&Reverse((slot, _))| slot);
+        match self.steps_to_taken(self.place(now)) {
+            Some(steps) => Some((now + (steps as u64).cast_signed()).min(far.unwrap_or(i64::MAX))),
+            None => far,
+        }
+    }
+
+    /// Places from this one to the first where there is anybody, all around.
+    fn steps_to_taken(&self, place: usize) -> Option<usize> {
+        let (word, bit) = (place / WORD, place % WORD);
+        let here = self.taken[word] >> bit;
+        if here != 0 {
+            return Some(here.trailing_zeros() as usize);
+        }
+        let words = self.taken.len();
+        let later = (1..=words).find(|step| self.taken[(word + step) % words] != 0)?;
+        let ahead = self.taken[(word + later) % words].trailing_zeros();
+        Some(later * WORD - bit + ahead as usize)
+    }
+
+    fn place(&self, slot: i64) -> usize {
+        slot.cast_unsigned() as usize & (self.heads.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn everybody_comes_in_its_slot(steps in prop::collection::vec((1_i64..400, 0_i64..3), 1..40)) {
+            // Aim: near and far, across turns of the wheel, nobody is lost or early. Method: 40 members, each put in again so many
+            // slots after it came, beside a sorted list.
+            let mut wheel = Wheel::new(steps.len());
+            let mut expected: Vec<(i64, u32)> = Vec::new();
+            for (member, &(step, _)) in (0..).zip(&steps) {
+                wheel.put(0, step, member);
+                expected.push((step, member));
+            }
+            for now in 1..2000 {
+                expected.sort_unstable();
+                prop_assert_eq!(wheel.first(now), expected.first().map(|&(slot, _)| slot));
+                let mut came: Vec<_> = std::iter::from_fn(|| wheel.take(now)).collect();
+                came.sort_unstable();
+                let due: Vec<_> = expected.iter().take_while(|(slot, _)| *slot == now).map(|&(_, m)| m).collect();
+                prop_assert_eq!(&came, &due);
+                expected.drain(..due.len());
+                for member in came {
+                    let (step, more) = steps[member as usize];
+                    let again = now + step * more + 1;
+                    wheel.put(now + 1, again, member);
+                    expected.push((again, member));
+                }
+            }
+        }
+    }
+}
