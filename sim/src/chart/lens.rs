@@ -1,5 +1,6 @@
 //! One switch under a lens: the requests around it as strands from pick to answer, and one dot for each request farther out.
 //! Times count from the request for the switch. Every request that the report has is shown; what is not there is not guessed.
+//! Where there are too many for a dot each, `bins` counts all of them.
 
 use std::fmt::Write as _;
 
@@ -17,28 +18,39 @@ const PITCH: f64 = 6.0;
 const LABEL: f64 = 15.0;
 const DOTS_HEIGHT: u32 = 150;
 
-/// What both charts of a switch share.
-struct View<'a> {
+/// What the charts of a switch share.
+pub(super) struct View<'a> {
     switch: &'a Switch,
-    lens: &'a Lens,
-    old: Look,
-    new: Look,
+    pub(super) lens: &'a Lens,
+    pub(super) old: Look,
+    pub(super) new: Look,
 }
 
-/// Strands and dots of switch `at`, numbered from `id` on; nothing when nobody was near it.
+/// Most charts of one switch.
+pub(crate) const CHARTS: usize = 3;
+
+/// Strands, dots and bins of switch `at`, numbered from `id` on; nothing when nobody was near it.
 pub(crate) fn lens(summary: &Summary, at: usize, id: usize) -> Vec<Figure> {
     let palette = Palette::new(summary);
     let Some(switch) = summary.switches.get(at) else { return Vec::new() };
     let Some(lens) = switch.lens.as_ref().filter(|lens| !lens.t_ms.is_empty()) else { return Vec::new() };
     let (old, new) = (palette.look(&switch.from, 0), palette.look(&switch.to, 0));
     let view = View { switch, lens, old, new };
-    [strands(&view, id), Some(dots(&view, id + 1))].into_iter().flatten().collect()
+    let bins = lens.bins.as_ref().map(|bins| super::bins::bins(&view, bins, id + 2));
+    [strands(&view, id), Some(dots(&view, id + 1)), bins].into_iter().flatten().collect()
 }
 
 impl View<'_> {
-    fn key(&self) -> Vec<(&'static str, bool, String)> {
+    pub(super) fn key(&self) -> Vec<(&'static str, bool, String)> {
         let entry = |look: &Look, name: &str| (look.color, look.dashed, words::cut(name, 22));
         vec![entry(&self.old, &self.switch.from), entry(&self.new, &self.switch.to)]
+    }
+
+    /// The moment of the request, and who serves before and after it.
+    pub(super) fn sides(&self, panel: &mut Panel, at: f64) {
+        panel.moment(at, 0.0);
+        panel.text(0.01, 12.0, "lab halo", &words::cut(&self.switch.from, 24));
+        panel.text(0.99, 12.0, "lab end halo", &words::cut(&self.switch.to, 24));
     }
 
     /// The moments that came, in the order they came, from the request on.
@@ -170,20 +182,14 @@ fn dots(view: &View<'_>, id: usize) -> Figure {
     let reach = lens.t_ms.iter().map(|t| t.abs()).fold(1.0, f64::max);
     let known = || lens.response_ms.iter().flatten().copied().filter(|ms| *ms > 0.0);
     let (low, high) = (known().reduce(f64::min).unwrap_or(1.0), known().reduce(f64::max).unwrap_or(10.0));
-    let ticks = log_ticks(low, high);
-    let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
-    let height = f64::from(DOTS_HEIGHT);
     let mut panel = Panel::new(DOTS_HEIGHT);
-    let y = |ms: f64| height * (high / ms.clamp(low, high)).log10() / (high / low).log10();
-    for tick in thinned(&ticks, 7) {
-        panel.rule(y(tick), &words::short(tick, 2), (tick - low).abs() < 1e-12);
-    }
+    let y = response_axis(&mut panel, low, high);
     let x = |ms: f64| (ms + reach) / (2.0 * reach);
     axis(&mut panel, -reach, reach, x);
     let places = |wanted: &dyn Fn(usize) -> bool| -> Vec<(f64, f64)> {
         (0..lens.t_ms.len())
             .filter(|&at| wanted(at))
-            .map(|at| (x(lens.t_ms[at]), lens.response_ms.get(at).copied().flatten().map_or(0.0, y).round()))
+            .map(|at| (x(lens.t_ms[at]), lens.response_ms.get(at).copied().flatten().map_or(0.0, &y).round()))
             .collect()
     };
     let answered = |at: usize| lens.response_ms.get(at).is_some_and(Option::is_some);
@@ -191,13 +197,16 @@ fn dots(view: &View<'_>, id: usize) -> Figure {
     panel.draw(&points(view.old.point, "dots", &places(&|at| answered(at) && !is_new(at))));
     panel.draw(&points(view.new.point, "dots", &places(&|at| answered(at) && is_new(at))));
     panel.draw(&points(Mark::POINT_FAIL, "tip", &places(&|at| !answered(at))));
-    panel.moment(x(0.0), 0.0);
-    panel.text(0.01, 12.0, "lab halo", &words::cut(&view.switch.from, 24));
-    panel.text(0.99, 12.0, "lab end halo", &words::cut(&view.switch.to, 24));
+    view.sides(&mut panel, x(0.0));
     if let Some(cost) = view.switch.latency_cost_us {
         let interval =
             format!("95 %: {} to {}", words::signed(cost.low / 1e3, 1), words::signed(cost.high / 1e3, 1));
-        panel.label_pair(height / 2.0, "fink", format!("p50 cost {}", words::difference(cost.p50)), interval);
+        panel.label_pair(
+            f64::from(DOTS_HEIGHT) / 2.0,
+            "fink",
+            format!("p50 cost {}", words::difference(cost.p50)),
+            interval,
+        );
     }
     let dropped = lens.response_ms.iter().filter(|ms| ms.is_none()).count() as u64;
     let finding = format!(
@@ -216,9 +225,21 @@ fn dots(view: &View<'_>, id: usize) -> Figure {
     }
 }
 
-// === Both ===
+// === Shared ===
 
-fn axis(panel: &mut Panel, low: f64, high: f64, x: impl Fn(f64) -> f64) {
+/// Response times upwards on a log scale around `low` to `high` ms; how far down a response time lies.
+pub(super) fn response_axis(panel: &mut Panel, low: f64, high: f64) -> impl Fn(f64) -> f64 + use<> {
+    let ticks = log_ticks(low, high);
+    let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
+    let height = panel.height();
+    let y = move |ms: f64| height * (high / ms.clamp(low, high)).log10() / (high / low).log10();
+    for tick in thinned(&ticks, 7) {
+        panel.rule(y(tick), &words::short(tick, 2), (tick - low).abs() < 1e-12);
+    }
+    y
+}
+
+pub(super) fn axis(panel: &mut Panel, low: f64, high: f64, x: impl Fn(f64) -> f64) {
     let (ticks, y) = (signed_ticks(low, high, 6), panel.height() + 18.0);
     let last = ticks.len().saturating_sub(1);
     for (at, tick) in ticks.iter().enumerate() {

@@ -2,6 +2,7 @@
 //! colours by the page's style sheet. Knows nothing of the page around them.
 
 mod alone;
+mod bins;
 mod ledger;
 mod lens;
 mod palette;
@@ -13,7 +14,7 @@ mod timeline;
 
 pub(crate) use alone::alone;
 pub(crate) use ledger::ledger;
-pub(crate) use lens::lens;
+pub(crate) use lens::{CHARTS as LENS_CHARTS, lens};
 pub(crate) use panel::Figure;
 pub(crate) use spectrum::spectrum;
 pub(crate) use timeline::timeline;

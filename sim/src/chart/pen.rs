@@ -70,6 +70,29 @@ pub(super) fn points(mark: Mark, class: &'static str, places: &[(f64, f64)]) -> 
     out
 }
 
+/// Boxes (left, top, width and height; from left to right in shares of the width, downwards in pixels), all in one path.
+pub(super) fn boxes(mark: Mark, places: &[[f64; 4]]) -> Markup {
+    let mut out = Markup::new();
+    let mut d = String::new();
+    for [left, top, width, height] in places {
+        let across = |share: &f64| Tenths((share * f64::from(WIDTH * FINE)) as i32);
+        let down = |pixels: f64| Tenths((pixels * f64::from(FINE)) as i32);
+        let _ = write!(
+            d,
+            "M{} {}h{}v{}h{}z",
+            across(left),
+            down(*top),
+            across(width),
+            down(*height),
+            across(&-width)
+        );
+    }
+    if !d.is_empty() {
+        markup!(out, "<path class=\"" (mark.class) "\" d=\"" (d) "\"/>");
+    }
+    out
+}
+
 impl Pen {
     fn path(&self, color: BackendColor, points: impl Iterator<Item = BackendCoord>, closed: bool) {
         let Some(mark) = Mark::with_key(color.rgb.0) else { return };

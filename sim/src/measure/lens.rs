@@ -1,5 +1,6 @@
 //! The requests nearest to each switch, one by one: what a report shows under its lens. At most so many are kept, the nearest
-//! by intended time, so memory grows with switches and not with requests; how far the lens reaches follows from that.
+//! by intended time, so memory grows with switches and not with requests; how far they reach follows from that. All that are
+//! near are counted in `density` besides.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
 use super::Record;
+use super::density::{Density, Heap};
 
 /// Requests kept for one switch.
 const NEAR_MAX: usize = 3_000;
@@ -25,6 +27,15 @@ pub struct Near {
     pub upstream: Option<UpstreamId>,
 }
 
+/// What was near one switch.
+#[derive(Clone, Debug, Default)]
+pub struct Nearby {
+    /// The nearest requests, in order of intended time.
+    pub requests: Vec<Near>,
+    /// All that were near, by whole columns and in order of time; nothing when the requests are all of them.
+    pub heaps: Vec<Heap>,
+}
+
 /// All lenses of a run.
 #[derive(Debug, Default)]
 pub(super) struct Lenses {
@@ -32,6 +43,7 @@ pub(super) struct Lenses {
     recent: VecDeque<Near>,
     /// For each switch, by number: when it was requested, and who was near.
     switches: BTreeMap<usize, (Instant, Vec<Near>)>,
+    density: Density,
 }
 
 impl Lenses {
@@ -39,10 +51,12 @@ impl Lenses {
     pub(super) fn begin(&mut self, switch: usize, requested: Instant) {
         let near = self.recent.iter().copied().filter(|near| is_near(near, requested)).collect();
         self.switches.insert(switch, (requested, near));
+        self.density.want(requested, REACH);
     }
 
     /// A request has ended.
     pub(super) fn ended(&mut self, near: Near) {
+        self.density.count(&near.record, near.upstream);
         if self.recent.len() == NEAR_MAX {
             self.recent.pop_front();
         }
@@ -57,12 +71,14 @@ impl Lenses {
         }
     }
 
-    /// Who was near each switch, in order of intended time.
-    pub(super) fn finish(self) -> BTreeMap<usize, Vec<Near>> {
-        let finish = |(switch, (requested, mut kept)): (usize, (Instant, Vec<Near>))| {
-            keep_nearest(&mut kept, requested);
-            kept.sort_by_key(|near| (near.record.intended, near.record.index));
-            (switch, kept)
+    /// What was near each switch.
+    pub(super) fn finish(self) -> BTreeMap<usize, Nearby> {
+        let finish = |(switch, (requested, mut requests)): (usize, (Instant, Vec<Near>))| {
+            keep_nearest(&mut requests, requested);
+            requests.sort_by_key(|near| (near.record.intended, near.record.index));
+            let is_all = requests.len() < NEAR_MAX;
+            let heaps = if is_all { Vec::new() } else { self.density.around(requested, REACH) };
+            (switch, Nearby { requests, heaps })
         };
         self.switches.into_iter().map(finish).collect()
     }
@@ -115,7 +131,9 @@ mod tests {
             lenses.ended(at(index, intended));
         }
         assert!(lenses.switches[&0].1.len() < 2 * NEAR_MAX, "bounded on the way");
-        let near = &lenses.finish()[&0];
+        let nearby = &lenses.finish()[&0];
+        assert_eq!(nearby.heaps.iter().map(|heap| heap.n).sum::<u64>(), 30_000);
+        let near = &nearby.requests;
         assert_eq!(near.len(), NEAR_MAX);
         assert_eq!((near[0].record.index, near[NEAR_MAX - 1].record.index), (13_500, 16_499));
     }
@@ -128,7 +146,7 @@ mod tests {
         lenses.begin(0, Instant::from_millis(5_000));
         lenses.ended(at(2, Instant::from_millis(6_500)));
         lenses.ended(at(3, Instant::from_millis(6_501)));
-        let kept: Vec<_> = lenses.finish()[&0].iter().map(|near| near.record.index).collect();
+        let kept: Vec<_> = lenses.finish()[&0].requests.iter().map(|near| near.record.index).collect();
         assert_eq!(kept, [1, 2]);
     }
 }

@@ -9,7 +9,7 @@ use super::cells::{Cell, Part, PartKey};
 use super::copies::Copies;
 use super::histogram::{Intended, Times};
 use super::ledger::Tally;
-use super::lens::Near;
+use super::lens::Nearby;
 use super::phases::PhaseKind;
 use super::recorder::{Ledger, Recorder};
 use super::rollout::MeasuredRollout;
@@ -37,8 +37,8 @@ pub struct Measured {
     pub rollout: MeasuredRollout,
     /// Copies of requests.
     pub copies: Copies,
-    /// The requests near each switch, by its number.
-    pub near: BTreeMap<usize, Vec<Near>>,
+    /// What was near each switch, by its number.
+    pub near: BTreeMap<usize, Nearby>,
     /// Each stretch of each Upstream.
     pub weights: Vec<MeasuredWeights>,
     /// For each Upstream that was picked from, the range of lags in each bin.

@@ -14,6 +14,7 @@ mod by_upstream;
 mod capacity;
 mod cells;
 mod copies;
+mod density;
 mod farm;
 mod lens;
 mod limits;
@@ -36,9 +37,10 @@ pub use answered::Answered;
 pub use capacity::Capacity;
 pub use cells::{Cell, Part, PartKey, Timed};
 pub use copies::{Copies, DifferenceSample};
+pub use density::{COLUMN, Heap, Row};
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
-pub use lens::Near;
+pub use lens::{Near, Nearby};
 pub use limits::Outranked;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,

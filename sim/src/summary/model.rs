@@ -546,7 +546,7 @@ pub struct NodeSwitch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lens {
-    /// How many requests were intended within 1.5 s on either side, up to 3,000; the nearest of them are here.
+    /// How many requests were intended within 1.5 s on either side, with `bins` in the bins that reach so far.
     pub n: u64,
     /// When each was intended.
     pub t_ms: Vec<f64>,
@@ -556,6 +556,27 @@ pub struct Lens {
     pub new: Vec<u8>,
     /// The nearest of these, from pick to answer.
     pub strands: Vec<Strand>,
+    /// All of them counted, when they are more than can be told one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bins: Option<LensBins>,
+}
+
+/// Requests near a switch, counted by intended time and response time. Each list has one entry for each bin that is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LensBins {
+    /// How much intended time a bin holds.
+    pub width_ms: f64,
+    /// Where that begins, after the switch was requested.
+    pub t_ms: Vec<f64>,
+    /// The shortest response time of the bin; `None` for those that were dropped.
+    pub response_ms: Vec<Option<f64>>,
+    /// The shortest response time that is too long for it.
+    pub to_ms: Vec<Option<f64>>,
+    /// 1 when they were picked from the new Upstream.
+    pub new: Vec<u8>,
+    /// How many.
+    pub n: Vec<u64>,
 }
 
 /// One request near a switch.

@@ -135,7 +135,7 @@ fn switches(out: &mut Markup, summary: &Summary) {
 
 /// The charts of one switch, and the requests behind them.
 fn lens(out: &mut Markup, summary: &Summary, at: usize) {
-    let figures = chart::lens(summary, at, LENS + 2 * at);
+    let figures = chart::lens(summary, at, LENS + chart::LENS_CHARTS * at);
     if figures.is_empty() {
         return;
     }

@@ -94,6 +94,31 @@ fn a_good_run_shows_verdict_panels_and_tables() {
     assert!(page.len() < 150_000, "{} bytes", page.len());
 }
 
+// Aim: where there are too many requests for a dot each, none is left out. Method: 2,000 requests a second around two switches.
+#[test]
+fn what_is_too_much_for_dots_is_counted() {
+    let plan = how_to(2_000.0, 6, &[(2_000, "green"), (4_000, "blue")]);
+    let busy = summarise(&plan, &measure(&plan, &play(&plan)), Facts::default());
+    for switch in &busy.switches {
+        let lens = switch.lens.as_ref().unwrap();
+        let bins = lens.bins.as_ref().unwrap();
+        assert!(lens.n > 6_000 && lens.n == bins.n.iter().sum::<u64>(), "{}", lens.n);
+        let of = |new: u8| {
+            let bins = bins.t_ms.iter().zip(&bins.new).zip(&bins.n);
+            let times = bins.filter(move |((t, is_new), _)| (**t >= 0.0) == (new == 1) && **is_new == new);
+            times.map(|(_, n)| n).sum::<u64>()
+        };
+        assert!(
+            of(0) + of(1) >= lens.n - 100,
+            "before the switch all are of the old version, after it none is"
+        );
+    }
+    let page = page(&busy);
+    assert_well_formed(&page);
+    assert_eq!(page.matches("Every request, counted").count(), 2);
+    assert!(page.len() < 200_000, "{} bytes", page.len());
+}
+
 #[test]
 fn names_from_outside_stay_text() {
     let mut summary = summary();
