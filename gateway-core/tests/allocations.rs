@@ -11,10 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gateway_core::gateway::Attempt;
-use gateway_core::outcome::Outcome;
+use gateway_core::gateway::{Attempt, Finished};
 use gateway_core::shell::{Hooks, Observer};
-use gateway_core::time::Instant;
 use http::HeaderMap;
 
 /// Allocations of one request in the steady state, at most.
@@ -69,7 +67,7 @@ impl Observer for Reader {
         0
     }
     fn picked(&self, _: u64, _: &Attempt) {}
-    fn finished(&self, _: u64, _: &Attempt, _: Outcome, _: Instant) {}
+    fn finished(&self, _: u64, _: Finished) {}
 }
 
 #[test]

@@ -16,10 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Mirror, Route, Service, Target, Upstream};
-use gateway_core::gateway::{Attempt, Compared, Gateway};
-use gateway_core::outcome::Outcome;
+use gateway_core::gateway::{Attempt, Compared, Finished, Gateway};
 use gateway_core::shell::{Clock, CopyNews, Hooks, Observer, Settings, Shell};
-use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -36,7 +34,7 @@ impl Observer for Told {
         0
     }
     fn picked(&self, _: u64, _: &Attempt) {}
-    fn finished(&self, _: u64, _: &Attempt, _: Outcome, _: Instant) {}
+    fn finished(&self, _: u64, _: Finished) {}
     fn copied(&self, _: u64, news: CopyNews) {
         let _ = self.0.send(news);
     }

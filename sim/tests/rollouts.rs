@@ -134,6 +134,40 @@ fn a_bad_canary_is_rolled_back_on_real_sockets_and_nothing_is_lost() {
 }
 
 #[test]
+fn retries_hide_a_failing_version_from_who_judges_answers_and_not_from_who_judges_attempts() {
+    // Aim: `on` means the same in both engines. Method: the new version resets every connection, so each of its requests is
+    // tried again at the old one; then once more without retries.
+    for engine in ["model", "live"] {
+        for (on, retries, ended) in
+            [("attempts", 5, "rolled-back"), ("answers", 5, "promoted"), ("answers", 0, "rolled-back")]
+        {
+            let sets = [
+                "load.duration=5s".to_owned(),
+                "load.warmup=500ms".to_owned(),
+                format!("services[0].retries={retries}"),
+                "mocks[1].errors=0".to_owned(),
+                "faults=[{at=\"1s\",match=\"v2-*\",reset=true}]".to_owned(),
+                "steps=[{at=\"1500ms\",set_weight=20},{pause=\"2s\"},{promote=true}]".to_owned(),
+                format!("analysis=[{{name=\"errors\",on=\"{on}\"}}]"),
+                "thresholds={}".to_owned(),
+            ];
+            let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set.as_str()]).collect();
+            let arguments = [&["scenarios/canary_bad.toml", "--engine", engine], sets.as_slice()].concat();
+            let report = report(&arguments, "canary-bad");
+            let (rollout, dropped) = (&report["rollout"], report["requests"]["dropped"].as_u64().unwrap());
+            let of = format!("{engine} {on} {retries}");
+            assert_eq!(rollout["ended"], ended, "{of}: {rollout}");
+            let decision = &rollout["decisions"][0];
+            let [n, bad] = [0, 1].map(|at| decision["canary"][at].as_u64().unwrap());
+            assert_eq!((bad == 0, bad == n), (ended == "promoted", ended != "promoted"), "{of}: {decision}");
+            assert_eq!(decision["stable"][1], 0, "{of}: {decision}");
+            // The gateway's own 502 is what the client got.
+            assert_eq!(dropped == 0, retries > 0, "{of}: {}", report["requests"]);
+        }
+    }
+}
+
+#[test]
 fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
     // Aim: both engines agree on what copies are. Method: everything copied, no judge, so that counts are those of the plan.
     let sets = [

@@ -2,6 +2,7 @@
 
 use crate::entity::PathHandling;
 use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId, UpstreamId};
+use crate::outcome::Outcome;
 use crate::router::RowId;
 use crate::time::Instant;
 
@@ -55,6 +56,8 @@ pub struct Attempt {
     pub number: u16,
     /// When it was made.
     pub began: Instant,
+    /// The request's first try: this one, or the one that it follows in the end.
+    pub first: FirstTry,
     /// Whether it is a copy for another host, whose answer no client gets.
     pub is_copy: bool,
     /// What to add to the answer as a `Set-Cookie` field, so that the client comes back to the same target.
@@ -80,6 +83,51 @@ impl Attempt {
     pub fn answered(&mut self, now: Instant) {
         self.head_at = Some(now);
     }
+
+    /// What is told of it once it came to `outcome` at `at`. Whether another try follows is for
+    /// [`finish`](super::Gateway::finish) to say; until then it counts as the last one.
+    pub fn finished(&self, outcome: Outcome, at: Instant) -> Finished {
+        let Self { node, upstream, target, epoch, number, began, first, is_copy, .. } = *self;
+        Finished { node, upstream, target, epoch, number, began, first, is_copy, outcome, at, is_last: true }
+    }
+}
+
+/// The first try of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstTry {
+    /// Its target.
+    pub target: TargetId,
+    /// The balancer's epoch.
+    pub epoch: Epoch,
+    /// When it was made.
+    pub began: Instant,
+}
+
+/// An attempt that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// As the attempt's, like all up to `is_copy`.
+    pub node: u16,
+    /// The Upstream.
+    pub upstream: Option<UpstreamId>,
+    /// The target.
+    pub target: TargetId,
+    /// The balancer's epoch.
+    pub epoch: Epoch,
+    /// 0 for the first try, then 1, 2, ...
+    pub number: u16,
+    /// When it was made.
+    pub began: Instant,
+    /// The request's first try.
+    pub first: FirstTry,
+    /// Whether it was a copy.
+    pub is_copy: bool,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// When it ended.
+    pub at: Instant,
+    /// Whether the request is over with it: what it came to is what the client is told.
+    pub is_last: bool,
 }
 
 /// What follows an attempt.

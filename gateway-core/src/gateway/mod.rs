@@ -23,7 +23,7 @@ mod slots;
 mod slow_start;
 mod snapshot;
 
-pub use attempt::{Attempt, Next, Rejection, RouteMatch};
+pub use attempt::{Attempt, Finished, FirstTry, Next, Rejection, RouteMatch};
 pub use mirror::{Compared, Fingerprint, MIRRORS_MAX, Mirrored, Pair};
 pub use options::{Balancing, Options};
 pub use slots::Slot;

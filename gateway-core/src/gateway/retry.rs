@@ -38,6 +38,7 @@ const fn before_answer(cause: Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::FirstTry;
     use crate::id::{Epoch, Revision, RouteId, ServiceId, TargetId};
     use crate::time::Instant;
 
@@ -59,6 +60,7 @@ mod tests {
             carried: 0.0,
             number: 0,
             began: Instant::ZERO,
+            first: FirstTry { target: TargetId(0), epoch: Epoch(0), began: Instant::ZERO },
             is_copy: false,
             set_cookie: None,
             retries_left,

@@ -11,7 +11,7 @@ use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
 use super::slots::{Slot, Slots};
 use super::slow_start::Starters;
-use super::{Attempt, Rejection, RouteMatch};
+use super::{Attempt, FirstTry, Rejection, RouteMatch};
 use crate::balancer::{Ask, Choice, Ended, NoChoice};
 use crate::config::Config;
 use crate::entity::{Address, Service};
@@ -220,6 +220,7 @@ impl Snapshot {
             head_at: None,
             number: 0,
             began: now,
+            first: FirstTry { target, epoch, began: now },
             retries_left,
             repeatable,
             tried: Vec::new(),

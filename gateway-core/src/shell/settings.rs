@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::gateway::{Applied, Attempt, Compared};
-use crate::outcome::Outcome;
-use crate::time::Instant;
+use crate::gateway::{Applied, Attempt, Compared, Finished};
 
 /// The settings of a gateway that do not change while it runs.
 #[derive(Clone, Debug)]
@@ -135,8 +133,8 @@ pub trait Observer {
     fn request(&self, headers: &HeaderMap) -> u64;
     /// A target was picked.
     fn picked(&self, request: u64, attempt: &Attempt);
-    /// An attempt has ended.
-    fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant);
+    /// An attempt has ended, and it is known whether another one follows.
+    fn finished(&self, request: u64, finished: Finished);
     /// Something became of the copy of a request. Its attempt is told like any other; it says that it is a copy.
     fn copied(&self, _request: u64, _news: CopyNews) {}
 }
@@ -161,7 +159,7 @@ impl Observer for Unobserved {
         0
     }
     fn picked(&self, _: u64, _: &Attempt) {}
-    fn finished(&self, _: u64, _: &Attempt, _: Outcome, _: Instant) {}
+    fn finished(&self, _: u64, _: Finished) {}
 }
 
 /// Who is told what a gateway does.

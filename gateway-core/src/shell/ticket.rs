@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::worker::Worker;
-use crate::gateway::{Attempt, Next};
+use crate::gateway::{Attempt, Finished, Next};
 use crate::outcome::Outcome;
 use crate::time::Instant;
 
@@ -82,8 +82,10 @@ impl Ticket {
     fn finish(&mut self, outcome: Outcome) -> Option<Next> {
         let attempt = self.attempt.take()?;
         let now = self.worker.clock.now();
-        self.worker.observer.finished(self.request, &attempt, outcome, now);
+        let finished = attempt.finished(outcome, now);
         let next = self.worker.gateway.finish(attempt, outcome, now, &mut self.worker.rng.borrow_mut());
+        let is_last = matches!(next, Next::Done);
+        self.worker.observer.finished(self.request, Finished { is_last, ..finished });
         self.worker.tell_news();
         Some(next)
     }

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Route, Service, Target, Upstream};
-use gateway_core::gateway::{Attempt, Gateway, Slot};
+use gateway_core::gateway::{Attempt, Finished, Gateway, Slot};
 use gateway_core::id::{ServiceId, TargetId};
 use gateway_core::outcome::Outcome;
 use gateway_core::shell::{Clock, Drained, Hooks, Observer, Settings, Shell};
-use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -95,8 +94,8 @@ impl Observer for Notes {
         0
     }
     fn picked(&self, _: u64, _: &Attempt) {}
-    fn finished(&self, _: u64, _: &Attempt, outcome: Outcome, _: Instant) {
-        self.0.lock().unwrap().push(outcome);
+    fn finished(&self, _: u64, finished: Finished) {
+        self.0.lock().unwrap().push(finished.outcome);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Compared, NewEpoch};
+use gateway_core::gateway::{Attempt, Compared, Finished, NewEpoch};
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -93,12 +93,13 @@ impl Observation {
     }
 
     /// The gateway was done with an attempt of a request, or with its copy.
-    pub fn finished(request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) -> Self {
+    pub fn finished(request: u64, attempt: Finished) -> Self {
+        let Finished { at, upstream, target, outcome, .. } = attempt;
         if attempt.is_copy {
             let copied = Copied::Ended { outcome, latency: at.since(attempt.began) };
             return Self::Copied { request, at, copied };
         }
-        Self::Finished { at, upstream: attempt.upstream, target: attempt.target, outcome }
+        Self::Finished { at, upstream, target, outcome }
     }
 
     /// A target wrote a request into its book, or its copy.

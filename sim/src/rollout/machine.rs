@@ -2,11 +2,9 @@
 
 mod judging;
 
-pub use self::judging::Attempted;
-
 use std::collections::VecDeque;
 
-use gateway_core::gateway::NewEpoch;
+use gateway_core::gateway::{Finished, NewEpoch};
 use gateway_core::id::TargetId;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
@@ -27,7 +25,7 @@ pub enum Seen {
         target: TargetId,
     },
     /// It was done with an attempt.
-    Finished(Attempted),
+    Finished(Finished),
     /// An epoch began. To be told before the attempts picked in it.
     Began(NewEpoch),
 }
@@ -149,10 +147,10 @@ impl Machine {
         match seen {
             Seen::Began(epoch) => self.judging.began(&epoch, &self.mocks),
             Seen::Picked { target } => self.under_way(target, 1),
-            Seen::Finished(attempted) => {
-                self.under_way(attempted.target, -1);
-                if let Some(&mock) = self.mocks.get(&attempted.target) {
-                    self.judging.finished(&attempted, mock);
+            Seen::Finished(attempt) => {
+                self.under_way(attempt.target, -1);
+                if let Some(&mock) = self.mocks.get(&attempt.first.target) {
+                    self.judging.finished(&attempt, mock);
                 }
             }
         }

@@ -7,8 +7,9 @@ use super::reader::{Section, Shape};
 use super::values::{number, text};
 use crate::plan::parse_duration;
 use crate::rollout::judge::{
-    Analysis, Bad, BadTerm, Kind, MannWhitneyRule, Otherwise, Reference, SequentialRule, ThresholdRule,
+    Analysis, Bad, BadTerm, Kind, MannWhitneyRule, On, Otherwise, Reference, SequentialRule, ThresholdRule,
 };
+use crate::rollout::strategies::Strategy;
 
 pub(super) const SHAPE: Shape = Shape {
     what: "an analysis",
@@ -46,15 +47,23 @@ const POINTS: u32 = 50;
 /// As many as are bearable: all pairs of them are compared.
 const POINTS_MAX: i64 = 2_000;
 
-/// All analyses. Those that a step asks for by name do not watch all along.
-pub(super) fn read(root: &Section<'_>, asked: &[String]) -> Vec<Analysis> {
-    root.sections("analysis", &SHAPE).iter().filter_map(|section| analysis(section, asked)).collect()
+/// All analyses of a rollout by `strategy`. Those that a step asks for by name do not watch all along.
+pub(super) fn read(root: &Section<'_>, asked: &[String], strategy: Option<&Strategy>) -> Vec<Analysis> {
+    let sections = root.sections("analysis", &SHAPE);
+    sections.iter().filter_map(|section| analysis(section, asked, strategy)).collect()
 }
 
-fn analysis(section: &Section<'_>, asked: &[String]) -> Option<Analysis> {
+fn analysis(section: &Section<'_>, asked: &[String], strategy: Option<&Strategy>) -> Option<Analysis> {
     let name = section.required_text("name", "errors")?.to_owned();
     let judge = section.one_of("judge", &JUDGES.map(|(name, _)| name), &[])?;
-    section.one_of("on", &["attempts"], &["answers"]);
+    let on = match section.one_of("on", &["attempts", "answers"], &[])? {
+        "answers" => On::Answers,
+        _ => On::Attempts,
+    };
+    if on == On::Answers && strategy.is_some_and(|strategy| strategy.keys.contains(&"fraction")) {
+        let (message, help) = ("no user gets the answer to a copy", "leave `on` out: copies are attempts");
+        section.mistakes.note(section.place_of("on"), message, "nothing to judge", help);
+    }
     let reference = match section.one_of("reference", &["concurrent", "before"], &["baseline"])? {
         "before" => Reference::Before,
         _ => Reference::Concurrent,
@@ -84,6 +93,7 @@ fn analysis(section: &Section<'_>, asked: &[String]) -> Option<Analysis> {
         in_background: !asked.contains(&name),
         name,
         kind,
+        on,
         bad: bad?,
         reference,
         on_unclear: otherwise("on_unclear")?,

@@ -77,9 +77,9 @@ pub(super) fn plan(
     duration: Option<Duration>,
 ) -> (Vec<Step>, Rollout) {
     let file = input.text.as_str();
-    let analyses = analyses::read(root, &steps::asked(root));
-    let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
     let read = read(root, entities, mocks, input);
+    let analyses = analyses::read(root, &steps::asked(root), read.as_ref().map(|read| &read.strategy));
+    let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
     let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &names, shares };

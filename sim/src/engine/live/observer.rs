@@ -4,16 +4,14 @@ use std::rc::Rc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use gateway_core::gateway::Attempt;
-use gateway_core::outcome::Outcome;
+use gateway_core::gateway::{Attempt, Finished};
 use gateway_core::shell::{Clock, CopyNews, Observer};
-use gateway_core::time::Instant;
 use hyper::HeaderMap;
 
 use super::report::Reporter;
 use crate::load::{RequestIds, ids};
 use crate::measure::{Copied, Observation};
-use crate::rollout::{Attempted, Seen};
+use crate::rollout::Seen;
 
 /// Between two reports of a worker that sees little.
 const FLUSH: Duration = Duration::from_millis(10);
@@ -60,10 +58,10 @@ impl Observer for WorkerObserver {
         }
     }
 
-    fn finished(&self, request: u64, attempt: &Attempt, outcome: Outcome, at: Instant) {
+    fn finished(&self, request: u64, finished: Finished) {
         if request != FOREIGN {
-            let _ = self.seen.send(Seen::Finished(Attempted::of(attempt, outcome, at)));
-            self.reporter.report(Observation::finished(request, attempt, outcome, at));
+            let _ = self.seen.send(Seen::Finished(finished));
+            self.reporter.report(Observation::finished(request, finished));
         }
     }
 

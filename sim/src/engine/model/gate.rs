@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Gateway, Mirrored, Next, Rejection};
+use gateway_core::gateway::{Attempt, Finished, Gateway, Mirrored, Next, Rejection};
 use gateway_core::outcome::{Failure, Outcome};
 use gateway_core::time::Instant;
 
@@ -14,7 +14,7 @@ use super::flight::{Owner, Sent, Stage};
 use crate::measure::{Cause, Ending, Observation};
 use crate::mock::{Ahead, Places};
 use crate::plan::Plan;
-use crate::rollout::{Attempted, Seen};
+use crate::rollout::Seen;
 
 /// Idle connections kept for each target and worker, and for how long: the live gateway's.
 const IDLE_MAX: usize = 512;
@@ -325,12 +325,12 @@ impl World<'_> {
 
     /// Hands an attempt back to the gateway; the next one, if there is one.
     fn finish(&mut self, index: u64, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
-        let attempted = Attempted::of(&attempt, outcome, self.now);
-        let seen = Observation::finished(index, &attempt, outcome, self.now);
+        let finished = attempt.finished(outcome, self.now);
         let next =
             Arc::clone(self.node_of(worker)).finish(attempt, outcome, self.now, &mut self.rngs[worker]);
-        self.see(seen);
-        self.machine.observe(Seen::Finished(attempted));
+        let is_last = matches!(next, Next::Done);
+        self.see(Observation::finished(index, finished));
+        self.machine.observe(Seen::Finished(Finished { is_last, ..finished }));
         self.hear_news();
         match next {
             Next::Done => None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_core::outcome::Outcome;
+use gateway_core::outcome::{Failure, Outcome};
 
 use super::{MannWhitneyRule, Sample, SequentialRule, ThresholdRule};
 
@@ -13,7 +13,9 @@ pub struct Analysis {
     pub name: String,
     /// Who judges.
     pub kind: Kind,
-    /// Which attempts are bad.
+    /// What is judged.
+    pub on: On,
+    /// Which of those are bad.
     pub bad: Bad,
     /// What the new version is held against.
     pub reference: Reference,
@@ -38,6 +40,15 @@ pub enum Kind {
     MannWhitney(MannWhitneyRule),
 }
 
+/// What is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// The first try of each request: what the version itself said.
+    Attempts,
+    /// What the gateway told the client in the end: tries that follow a failure hide it.
+    Answers,
+}
+
 /// What the new version is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
@@ -58,7 +69,7 @@ pub enum Otherwise {
     Hold,
 }
 
-/// Which attempts are bad: those of which one term is true.
+/// Which attempts or answers are bad: those of which one term is true.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bad(pub Vec<BadTerm>);
 
@@ -76,15 +87,28 @@ pub enum BadTerm {
 }
 
 impl Bad {
-    /// Whether an attempt is bad; `None` when its client went away first.
+    /// Whether one is bad; `None` when its client went away first.
     pub fn is(&self, sample: &Sample) -> Option<bool> {
         let is = |term: &BadTerm| match (term, sample.outcome) {
-            (BadTerm::Status(from, to), Outcome::Answered { status }) => (*from..=*to).contains(&status),
+            (BadTerm::Status(from, to), outcome) => {
+                status(outcome, sample.on).is_some_and(|status| (*from..=*to).contains(&status))
+            }
             (BadTerm::Failed, Outcome::Failed { .. }) => true,
             (BadTerm::Timeout, Outcome::Failed { cause, .. }) => cause.is_timeout(),
             (BadTerm::Slower(limit), _) => sample.latency > *limit,
             _ => false,
         };
         (sample.outcome != Outcome::ClientGone).then(|| self.0.iter().any(is))
+    }
+}
+
+/// The status that was seen: the target's, or what the gateway says of a failure.
+fn status(outcome: Outcome, on: On) -> Option<u16> {
+    match outcome {
+        Outcome::Answered { status } => Some(status),
+        Outcome::Failed { cause, .. } if on == On::Answers && cause != Failure::ResetMidBody => {
+            Some(if cause.is_timeout() { 504 } else { 502 })
+        }
+        _ => None,
     }
 }

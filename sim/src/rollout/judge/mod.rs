@@ -8,7 +8,7 @@ mod points;
 mod sequential;
 mod threshold;
 
-pub use analysis::{Analysis, Bad, BadTerm, Kind, Otherwise, Reference};
+pub use analysis::{Analysis, Bad, BadTerm, Kind, On, Otherwise, Reference};
 pub use before::Before;
 pub use mann_whitney::MannWhitneyRule;
 pub use sequential::SequentialRule;
@@ -34,7 +34,8 @@ pub enum Side {
     Canary,
 }
 
-/// One attempt at a target of either version.
+/// One try at a target of either version, or one answer. An answer is its whose the request was first tried at: the dice that
+/// made that pick are what the default judge goes by, and who is tried next depends on who has failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// When it ended.
@@ -43,9 +44,11 @@ pub struct Sample {
     pub side: Side,
     /// The canary's share of picks when it was picked, 0 to 1.
     pub share: f64,
+    /// Which of the two it is.
+    pub on: On,
     /// How it ended.
     pub outcome: Outcome,
-    /// From the pick to the end.
+    /// From the pick of the first try to the end.
     pub latency: Duration,
 }
 

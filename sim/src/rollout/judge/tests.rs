@@ -13,6 +13,7 @@ fn analysis(kind: Kind) -> Analysis {
     Analysis {
         name: "errors".into(),
         kind,
+        on: On::Attempts,
         bad: Bad(vec![BadTerm::Status(500, 599), BadTerm::Timeout]),
         reference: Reference::Concurrent,
         on_unclear: Otherwise::Promote,
@@ -24,7 +25,8 @@ fn analysis(kind: Kind) -> Analysis {
 
 fn sample(side: Side, status: u16) -> Sample {
     let latency = Duration::from_millis(4);
-    Sample { at: Instant::ZERO, side, share: 0.05, outcome: Outcome::Answered { status }, latency }
+    let outcome = Outcome::Answered { status };
+    Sample { at: Instant::ZERO, side, share: 0.05, on: On::Attempts, outcome, latency }
 }
 
 /// One canary request after nineteen of the other, `rounds` times; each n-th canary request is bad.
@@ -106,6 +108,21 @@ fn who_goes_away_says_nothing_and_slowness_can_be_bad() {
     assert_eq!((bad.is(&gone), bad.is(&sample(Side::Canary, 200))), (None, Some(true)));
     let quick = Sample { latency: Duration::from_millis(1), ..sample(Side::Canary, 500) };
     assert_eq!(bad.is(&quick), Some(false));
+}
+
+#[test]
+fn what_the_gateway_says_of_a_failure_is_an_answer_and_no_attempt() {
+    use gateway_core::outcome::Failure;
+    let bad = |from| Bad(vec![BadTerm::Status(from, from)]);
+    let failed = |on, cause| {
+        let outcome = Outcome::Failed { cause, sent: true, replayable: true };
+        Sample { on, outcome, ..sample(Side::Canary, 200) }
+    };
+    let refused = failed(On::Answers, Failure::Refused);
+    assert_eq!([502, 504].map(|status| bad(status).is(&refused)), [Some(true), Some(false)]);
+    assert_eq!(bad(504).is(&failed(On::Answers, Failure::ResponseTimeout)), Some(true));
+    assert_eq!(bad(502).is(&failed(On::Attempts, Failure::Refused)), Some(false));
+    assert_eq!(bad(502).is(&failed(On::Answers, Failure::ResetMidBody)), Some(false), "it had a status");
 }
 
 // === Mann and Whitney ===

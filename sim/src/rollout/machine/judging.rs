@@ -1,52 +1,12 @@
 //! The machine's judges: which of them watch, and what each attempt is to them.
 
-use std::time::Duration;
-
-use gateway_core::gateway::{Attempt, NewEpoch};
+use gateway_core::gateway::{Finished, NewEpoch};
 use gateway_core::id::{Epoch, TargetId, UpstreamId};
-use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use crate::rollout::Rollout;
-use crate::rollout::judge::{Analysis, Before, Evidence, Judge, Sample, Side, Verdict};
-
-/// An attempt that is over, as the gateway saw it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Attempted {
-    /// When it ended.
-    pub at: Instant,
-    /// From the pick to the end.
-    pub latency: Duration,
-    /// The gateway's node.
-    pub node: u16,
-    /// The Upstream it was picked from.
-    pub upstream: Option<UpstreamId>,
-    /// The target.
-    pub target: TargetId,
-    /// The balancer's epoch.
-    pub epoch: Epoch,
-    /// Whether it was a request's first try.
-    pub is_first: bool,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-impl Attempted {
-    /// What `attempt` was, that ended so at `at`.
-    pub fn of(attempt: &Attempt, outcome: Outcome, at: Instant) -> Self {
-        Self {
-            at,
-            latency: at.since(attempt.began),
-            node: attempt.node,
-            upstream: attempt.upstream,
-            target: attempt.target,
-            epoch: attempt.epoch,
-            is_first: attempt.number == 0,
-            outcome,
-        }
-    }
-}
+use crate::rollout::judge::{Analysis, Before, Evidence, Judge, On, Sample, Side, Verdict};
 
 /// All analyses of a rollout.
 #[derive(Debug)]
@@ -126,15 +86,27 @@ impl Judging {
         }
     }
 
-    /// An attempt at `mock` is over.
-    pub(super) fn finished(&mut self, attempted: &Attempted, mock: u32) {
-        let Some(side) = self.side(mock).filter(|_| attempted.is_first) else { return };
-        let share = self.share(attempted);
-        self.tries.0 += 1;
-        self.tries.1 += u64::from(side == Side::Canary);
-        let Attempted { at, latency, outcome, .. } = *attempted;
-        let sample = Sample { at, side, share, outcome, latency };
+    /// An attempt of a request that was first tried at `mock` is over.
+    pub(super) fn finished(&mut self, attempt: &Finished, mock: u32) {
+        let is_first = attempt.number == 0;
+        let Some(side) = self.side(mock).filter(|_| is_first || attempt.is_last) else { return };
+        let share = self.share(attempt);
+        if is_first {
+            self.tries.0 += 1;
+            self.tries.1 += u64::from(side == Side::Canary);
+        }
+        let Finished { at, outcome, .. } = *attempt;
+        let latency = at.since(attempt.first.began);
         for (number, watch) in self.watches.iter_mut().enumerate() {
+            let on = watch.analysis.on;
+            let counts = match on {
+                On::Attempts => is_first,
+                On::Answers => attempt.is_last && !attempt.is_copy,
+            };
+            if !counts {
+                continue;
+            }
+            let sample = Sample { at, side, share, on, outcome, latency };
             let may_begin = watch.analysis.in_background || self.asked == Some(number);
             match &mut watch.judge {
                 Some(judge) => {
@@ -165,18 +137,15 @@ impl Judging {
         self.by_steps.push((now, if is_under_way { share.max(before) } else { share }));
     }
 
-    /// The canary's share of picks when an attempt was picked: by weights, or by the last step that set one. Where neither
+    /// The canary's share of picks when a request was first tried: by weights, or by the last step that set one. Where neither
     /// divides requests it is what it was so far.
-    fn share(&self, attempted: &Attempted) -> f64 {
-        let Attempted { node, epoch, .. } = *attempted;
-        let known = attempted.upstream.and_then(|upstream| self.shares.get(&(node, upstream, epoch)));
-        let picked = attempted.at.as_nanos().saturating_sub(attempted.latency.as_nanos() as u64);
-        let step = self.by_steps.iter().rfind(|(from, _)| from.as_nanos() <= picked);
+    fn share(&self, attempt: &Finished) -> f64 {
+        let Finished { node, upstream, first, .. } = *attempt;
+        let known = upstream.and_then(|upstream| self.shares.get(&(node, upstream, first.epoch)));
+        let step = self.by_steps.iter().rfind(|(from, _)| *from <= first.began);
         match (known, step) {
-            (Some(&share), _) if attempted.upstream == self.shared => share,
-            (None, _) if attempted.upstream.is_some() && attempted.upstream == self.shared => {
-                self.initial_share
-            }
+            (Some(&share), _) if upstream == self.shared => share,
+            (None, _) if upstream.is_some() && upstream == self.shared => self.initial_share,
             (_, Some(&(_, share))) if share > 0.0 => share,
             _ if self.tries.0 == 0 => 0.0,
             _ => self.tries.1 as f64 / self.tries.0 as f64,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway_core::gateway::FirstTry;
 use gateway_core::id::{Epoch, ServiceId, UpstreamId};
 use gateway_core::outcome::Outcome;
 
@@ -31,16 +32,21 @@ fn machine(steps: &[Step], way_back: &[Action]) -> Machine {
     Machine::new(steps, &rollout, [(TargetId(7), 0)].into_iter().collect(), 1)
 }
 
-fn attempted(target: TargetId, status: u16, at: u64) -> Attempted {
-    Attempted {
+/// A request's only try, in epoch 1.
+fn finished(target: TargetId, status: u16, at: u64) -> Finished {
+    let (epoch, began) = (Epoch(1), ms(at - 1));
+    Finished {
         node: 0,
-        at: ms(at),
-        latency: Duration::from_millis(1),
         upstream: Some(UpstreamId(0)),
         target,
-        epoch: Epoch(1),
-        is_first: true,
+        epoch,
+        number: 0,
+        began,
+        first: FirstTry { target, epoch, began },
+        is_copy: false,
         outcome: Outcome::Answered { status },
+        at: ms(at),
+        is_last: true,
     }
 }
 
@@ -131,7 +137,7 @@ fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
         let mocks = [(TargetId(7), 0)].into_iter().collect();
         let mut machine = Machine::new(&[at(0, wait)], &rollout, mocks, 1);
         assert_eq!(told(&mut machine, ms(0), true), ["0 Began"]);
-        (0..tries).for_each(|_| machine.observe(Seen::Finished(attempted(TargetId(7), 200, 1))));
+        (0..tries).for_each(|_| machine.observe(Seen::Finished(finished(TargetId(7), 200, 1))));
         let next = machine.next_time();
         (next, told(&mut machine, next.max(ms(1)), true))
     };
@@ -149,7 +155,7 @@ fn a_drain_is_over_when_nothing_is_under_way_or_its_time_is() {
     let mut empties = machine(&[at(5, drain())], &[]);
     empties.observe(Seen::Picked { target: TargetId(7) });
     assert_eq!(told(&mut empties, ms(5), true), ["0 Began", "0 ordered"]);
-    empties.observe(Seen::Finished(attempted(TargetId(7), 200, 5)));
+    empties.observe(Seen::Finished(finished(TargetId(7), 200, 5)));
     assert_eq!(told(&mut empties, ms(6), true), ["0 Over"]);
     let mut stays = machine(&[at(5, drain())], &[]);
     stays.observe(Seen::Picked { target: TargetId(7) });
