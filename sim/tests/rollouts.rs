@@ -185,6 +185,7 @@ fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
     for engine in ["model", "live"] {
         let arguments = [&["scenarios/shadow.toml", "--engine", engine], sets.as_slice()].concat();
         let report = report(&arguments, "shadow");
+        assert_eq!(report["rollout"]["ended"], "complete", "{engine}");
         let (requests, mirror) = (&report["requests"], &report["mirror"]);
         for count in ["dropped", "target_5xx", "duplicates"] {
             assert_eq!(requests[count], 0, "{engine} {count}");
@@ -279,7 +280,7 @@ fn who_has_the_header_gets_the_new_version_and_nobody_else() {
     // Aim: ab and dark by header routes. Method: three of a thousand users have the header's values.
     let text = std::fs::read_to_string(support::root().join("scenarios/blue_green_rollback.toml")).unwrap();
     let text = &text[..text.find("[rollout]").unwrap()];
-    for (strategy, ended) in [("ab", "promoted"), ("dark", "unfinished")] {
+    for (strategy, ended) in [("ab", "promoted"), ("dark", "complete")] {
         let rollout = format!(
             "[rollout]\nstrategy = \"{strategy}\"\nservice = \"shop\"\nstable = \"blue\"\ncanary = \"green\"\nat = \"5s\"\n\
              every = \"4s\"\ndrain = \"2s\"\nheader = \"x-user\"\nvalues = [\"007\", \"008\", \"009\"]\n"

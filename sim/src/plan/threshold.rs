@@ -80,12 +80,14 @@ pub enum End {
     RolledBack,
     /// It stopped where it was.
     Held,
+    /// All steps are done and none of them was to promote, as of a shadow that nobody objected to.
+    Complete,
     /// The load ended first.
     Unfinished,
 }
 
 impl End {
-    const ALL: [Self; 4] = [Self::Promoted, Self::RolledBack, Self::Held, Self::Unfinished];
+    const ALL: [Self; 5] = [Self::Promoted, Self::RolledBack, Self::Held, Self::Complete, Self::Unfinished];
 
     /// As thresholds and reports say it.
     pub const fn as_str(self) -> &'static str {
@@ -93,6 +95,7 @@ impl End {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled-back",
             Self::Held => "held",
+            Self::Complete => "complete",
             Self::Unfinished => "unfinished",
         }
     }

@@ -155,6 +155,15 @@ impl Action {
         }
     }
 
+    /// Whether nobody is sent to the new version by this way any more: the last moment for those who watched it.
+    pub fn ends_a_trial(&self) -> bool {
+        matches!(
+            self,
+            Self::SetMirrorRoute(MirrorRoute { to: None, .. })
+                | Self::SetHeaderRoute(HeaderRoute { to: None, .. })
+        )
+    }
+
     /// In a few words, for people; scenarios' own text in it is not escaped.
     pub fn in_words(&self) -> String {
         match self {

@@ -288,6 +288,7 @@ impl Machine {
                 self.end_step(now);
                 self.go_back("the steps say so".to_owned(), now);
             }
+            _ if action.ends_a_trial() && !self.ask_the_watching(now) => {}
             _ => {
                 self.share_is(true, now);
                 self.order(Task::Admin(calls), Instant::MAX);

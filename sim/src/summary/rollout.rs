@@ -20,7 +20,7 @@ use crate::rollout::{Action, Mark, MarkKind, TargetWeight};
 pub struct RolloutSummary {
     /// Its strategy.
     pub strategy: String,
-    /// `promoted`, `rolled-back`, `held` or `unfinished`.
+    /// `promoted`, `rolled-back`, `held`, `complete` (all steps are done, none was to promote) or `unfinished`.
     pub ended: String,
     /// Why it was given up or held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,7 +183,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
     let last_asked = last_pick.max(copies.map(|(_, last)| last));
     Some(RolloutSummary {
         strategy: plan.rollout.strategy.clone(),
-        ended: ended(rollout).as_str().to_owned(),
+        ended: ended(plan, rollout).as_str().to_owned(),
         why: rollout.marks.iter().find_map(|mark| match &mark.kind {
             MarkKind::Aborted(why) | MarkKind::Held(why) => Some(why.clone()),
             _ => None,
@@ -215,14 +215,19 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
     })
 }
 
-fn ended(rollout: &MeasuredRollout) -> End {
+fn ended(plan: &Plan, rollout: &MeasuredRollout) -> End {
     let end = |mark: &Mark| match mark.kind {
         MarkKind::Promoted => Some(End::Promoted),
         MarkKind::RolledBack => Some(End::RolledBack),
         MarkKind::Held(_) => Some(End::Held),
         _ => None,
     };
-    rollout.marks.iter().rev().find_map(end).unwrap_or(End::Unfinished)
+    let last = plan.steps.len().checked_sub(1);
+    let is_complete = || {
+        rollout.marks.iter().any(|mark| mark.kind == MarkKind::Over && mark.step == last && last.is_some())
+    };
+    let otherwise = if is_complete() { End::Complete } else { End::Unfinished };
+    rollout.marks.iter().rev().find_map(end).unwrap_or(otherwise)
 }
 
 /// Since when there was something to find: the new version was asked, and something was wrong with it.

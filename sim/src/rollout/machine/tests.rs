@@ -7,7 +7,7 @@ use gateway_core::id::{Epoch, ServiceId, UpstreamId};
 use gateway_core::outcome::Outcome;
 
 use super::*;
-use crate::rollout::{TargetWeight, When};
+use crate::rollout::{MirrorRoute, TargetWeight, When, judge};
 
 fn ms(ms: u64) -> Instant {
     Instant::from_millis(ms)
@@ -133,7 +133,7 @@ fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
     // Aim: two first tries at the new version are waited for. Method: mock 0 is the new one.
     let run = |tries: u64| {
         let wait = Action::WaitUntil { requests: 2, at_most: Duration::from_millis(10) };
-        let rollout = Rollout { sides: vec![Some(super::super::judge::Side::Canary)], ..Rollout::default() };
+        let rollout = Rollout { sides: vec![Some(judge::Side::Canary)], ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
         let mut machine = Machine::new(&[at(0, wait)], &rollout, mocks, 1);
         assert_eq!(told(&mut machine, ms(0), true), ["0 Began"]);
@@ -143,6 +143,42 @@ fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
     };
     assert_eq!(run(2), (Instant::ZERO, vec!["0 Over".to_owned()]));
     assert_eq!(run(1), (ms(10), vec!["0 Failed(\"it took too long\")".to_owned()]));
+}
+
+#[test]
+fn those_who_watched_copies_speak_when_the_mirror_goes() {
+    // Aim: a shadow that nobody objected to is over with a verdict. Method: one judge, and copies that are all well, or none.
+    let route = |to| Action::SetMirrorRoute(MirrorRoute { service_name: "shop".into(), to });
+    let analysis = Analysis {
+        name: "errors".into(),
+        kind: judge::Kind::Sequential(judge::SequentialRule {
+            tolerated: 1.5,
+            excluded: 2.0,
+            alpha: 0.01,
+            beta: 0.05,
+            bad_min: 5,
+            effect_min: 0.001,
+        }),
+        on: judge::On::Attempts,
+        bad: judge::Bad(vec![judge::BadTerm::Failed]),
+        reference: judge::Reference::Concurrent,
+        on_unclear: Otherwise::Promote,
+        on_no_data: Otherwise::Hold,
+        dry_run: false,
+        in_background: true,
+    };
+    let run = |copies: u64| {
+        let (sides, analyses) = (vec![Some(judge::Side::Canary)], vec![analysis.clone()]);
+        let rollout = Rollout { strategy: "shadow".into(), sides, analyses, ..Rollout::default() };
+        let mocks = [(TargetId(7), 0)].into_iter().collect();
+        let mut machine = Machine::new(&[at(1, route(None))], &rollout, mocks, 1);
+        (0..copies).for_each(|_| machine.observe(Seen::Finished(finished(TargetId(7), 200, 1))));
+        told(&mut machine, ms(1), true)
+    };
+    let told = run(3);
+    assert!(told[1].contains("Unclear") && told[2..] == ["0 ordered", "0 Over"], "{told:?}");
+    let told = run(0);
+    assert!(told[1].contains("NoData") && told[2].starts_with("0 Held") && told.len() == 3, "{told:?}");
 }
 
 #[test]
