@@ -24,9 +24,9 @@ use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::rng;
 use rustc_hash::FxHashMap;
 
-use crate::load::Load;
+use crate::load::{Load, Numbering};
 use crate::mock::{Behaviour, Fault, Faults};
-use crate::rollout::{Action, Machine, Registry, Rollout, Step};
+use crate::rollout::{Action, Machine, Registry, Rollout, Step, Users};
 
 /// One run, ready to go.
 #[derive(Clone, Debug)]
@@ -86,7 +86,9 @@ impl Plan {
 
     /// What leads through the steps.
     pub fn machine(&self) -> Machine {
-        Machine::new(&self.steps, &self.rollout, self.mocks_of_targets(), self.mocks.len())
+        let numbering = Numbering::new(&self.load, self.seed);
+        let users = Users::new(move |request| (numbering.stream(request), numbering.user(request)));
+        Machine::new(&self.steps, &self.rollout, (self.mocks_of_targets(), self.mocks.len()), users)
     }
 
     /// The action of a step: those of the way back follow the plan's.

@@ -9,6 +9,8 @@ use gateway_core::id::TargetId;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
+pub use self::judging::Users;
+
 use self::judging::Judging;
 use super::action::{Action, Step};
 use super::admin;
@@ -24,8 +26,8 @@ pub enum Seen {
         /// The target.
         target: TargetId,
     },
-    /// It was done with an attempt.
-    Finished(Finished),
+    /// It was done with an attempt of this request.
+    Finished(u64, Finished),
     /// An epoch began. To be told before the attempts picked in it.
     Began(NewEpoch),
 }
@@ -72,19 +74,19 @@ enum State {
 }
 
 impl Machine {
-    /// At the beginning of a run. `mocks` says which of so many mocks each target is.
+    /// At the beginning of a run. `mocks` says which of so many mocks each target is, `users` whose each request is.
     pub fn new(
         steps: &[Step],
         rollout: &Rollout,
-        mocks: FxHashMap<TargetId, u32>,
-        mocks_count: usize,
+        (mocks, mocks_count): (FxHashMap<TargetId, u32>, usize),
+        users: Users,
     ) -> Self {
         Self {
             steps: steps.to_vec(),
             rollout: rollout.clone(),
             mocks,
             in_flight: vec![0; mocks_count],
-            judging: Judging::new(rollout),
+            judging: Judging::new(rollout, users),
             step: 0,
             state: State::Next,
             is_going_back: false,
@@ -147,10 +149,10 @@ impl Machine {
         match seen {
             Seen::Began(epoch) => self.judging.began(&epoch, &self.mocks),
             Seen::Picked { target } => self.under_way(target, 1),
-            Seen::Finished(attempt) => {
+            Seen::Finished(request, attempt) => {
                 self.under_way(attempt.target, -1);
                 if let Some(&mock) = self.mocks.get(&attempt.first.target) {
-                    self.judging.finished(&attempt, mock);
+                    self.judging.finished(request, &attempt, mock);
                 }
             }
         }

@@ -28,7 +28,7 @@ pub use action::{
     When,
 };
 pub use admin::{AdminCall, calls};
-pub use machine::{Machine, Seen};
+pub use machine::{Machine, Seen, Users};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
 pub use plan::{Limits, Rollout};
 pub use registry::{Move, Registry};

@@ -8,6 +8,7 @@ use super::values::{number, text};
 use crate::plan::parse_duration;
 use crate::rollout::judge::{
     Analysis, Bad, BadTerm, Kind, MannWhitneyRule, On, Otherwise, Reference, SequentialRule, ThresholdRule,
+    Unit,
 };
 use crate::rollout::strategies::Strategy;
 
@@ -32,13 +33,14 @@ pub(super) const SHAPE: Shape = Shape {
         "confidence",
         "initial_delay",
         "failure_limit",
+        "unit",
         "dry_run",
     ],
-    later: &["unit"],
+    later: &[],
 };
 /// Each judge, and the keys that mean something to it and not to every other.
 const JUDGES: [(&str, &[&str]); 3] = [
-    ("sequential", &["fail_if", "pass_if", "alpha", "beta", "min_bad", "min_effect", "reference"]),
+    ("sequential", &["fail_if", "pass_if", "alpha", "beta", "min_bad", "min_effect", "reference", "unit"]),
     ("threshold", &["fail_if", "interval", "count", "initial_delay", "failure_limit", "reference"]),
     ("mann-whitney", &["interval", "count", "confidence", "min_effect", "reference"]),
 ];
@@ -47,23 +49,26 @@ const POINTS: u32 = 50;
 /// As many as are bearable: all pairs of them are compared.
 const POINTS_MAX: i64 = 2_000;
 
-/// All analyses of a rollout by `strategy`. Those that a step asks for by name do not watch all along.
-pub(super) fn read(root: &Section<'_>, asked: &[String], strategy: Option<&Strategy>) -> Vec<Analysis> {
-    let sections = root.sections("analysis", &SHAPE);
-    sections.iter().filter_map(|section| analysis(section, asked, strategy)).collect()
+/// What analyses need to know of the rollout they judge.
+pub(super) struct Judged<'a> {
+    /// Those that a step asks for by name do not watch all along.
+    pub(super) asked: &'a [String],
+    pub(super) strategy: Option<&'a Strategy>,
+    /// Whether users are divided, and not requests.
+    pub(super) is_by_key: bool,
+    /// How many users the load has.
+    pub(super) users: u64,
 }
 
-fn analysis(section: &Section<'_>, asked: &[String], strategy: Option<&Strategy>) -> Option<Analysis> {
+/// All analyses of a rollout.
+pub(super) fn read(root: &Section<'_>, judged: &Judged<'_>) -> Vec<Analysis> {
+    root.sections("analysis", &SHAPE).iter().filter_map(|section| analysis(section, judged)).collect()
+}
+
+fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
     let name = section.required_text("name", "errors")?.to_owned();
     let judge = section.one_of("judge", &JUDGES.map(|(name, _)| name), &[])?;
-    let on = match section.one_of("on", &["attempts", "answers"], &[])? {
-        "answers" => On::Answers,
-        _ => On::Attempts,
-    };
-    if on == On::Answers && strategy.is_some_and(|strategy| strategy.keys.contains(&"fraction")) {
-        let (message, help) = ("no user gets the answer to a copy", "leave `on` out: copies are attempts");
-        section.mistakes.note(section.place_of("on"), message, "nothing to judge", help);
-    }
+    let on = on(section, judged)?;
     let reference = match section.one_of("reference", &["concurrent", "before"], &["baseline"])? {
         "before" => Reference::Before,
         _ => Reference::Concurrent,
@@ -75,6 +80,7 @@ fn analysis(section: &Section<'_>, asked: &[String], strategy: Option<&Strategy>
         let message = format!("`{}` means nothing to the judge `{judge}`", key.name);
         section.mistakes.note(&key.place, message, "another judge's", "leave it out");
     }
+    let unit = unit(section, judged, judge, reference)?;
     let kind = match judge {
         "sequential" => sequential(section)?,
         "threshold" => threshold(section)?,
@@ -90,16 +96,50 @@ fn analysis(section: &Section<'_>, asked: &[String], strategy: Option<&Strategy>
     let dry_run =
         section.node("dry_run").and_then(|node| super::values::boolean(node, "dry_run", section.mistakes));
     Some(Analysis {
-        in_background: !asked.contains(&name),
+        in_background: !judged.asked.contains(&name),
         name,
         kind,
         on,
         bad: bad?,
+        unit,
         reference,
         on_unclear: otherwise("on_unclear")?,
         on_no_data: otherwise("on_no_data")?,
         dry_run: dry_run?,
     })
+}
+
+fn on(section: &Section<'_>, judged: &Judged<'_>) -> Option<On> {
+    let on = match section.one_of("on", &["attempts", "answers"], &[])? {
+        "answers" => On::Answers,
+        _ => On::Attempts,
+    };
+    if on == On::Answers && judged.strategy.is_some_and(|strategy| strategy.keys.contains(&"fraction")) {
+        let (message, help) = ("no user gets the answer to a copy", "leave `on` out: copies are attempts");
+        section.mistakes.note(section.place_of("on"), message, "nothing to judge", help);
+    }
+    Some(on)
+}
+
+/// Users where they are divided, unless the file says otherwise: what happens to one of them is no accident the second time.
+fn unit(section: &Section<'_>, judged: &Judged<'_>, judge: &str, reference: Reference) -> Option<Unit> {
+    let can_be_keys = judge == "sequential" && reference != Reference::Before;
+    let Some(node) = section.own("unit") else {
+        let is_keys = judged.is_by_key && judged.users > 1 && can_be_keys;
+        return Some(if is_keys { Unit::Keys } else { Unit::Requests });
+    };
+    let unit = match section.one_of("unit", &["requests", "keys"], &[])? {
+        "keys" => Unit::Keys,
+        _ => Unit::Requests,
+    };
+    if unit == Unit::Keys && judged.users <= 1 {
+        let help = "write [load.keys] with users = 1000, or leave `unit` out";
+        section.mistakes.note(&node.place, "users cannot count one by one", "the load has one user", help);
+    } else if unit == Unit::Keys && judge == "sequential" && !can_be_keys {
+        let (message, label) = ("users count against the old version at the same time", "not before");
+        section.mistakes.note(&node.place, message, label, "leave `unit` or `reference` out");
+    }
+    Some(unit)
 }
 
 fn sequential(section: &Section<'_>) -> Option<Kind> {

@@ -196,7 +196,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     rollout::prepare(&section, &mut entities);
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
-    let (steps, rollout) = rollout::plan(&section, &entities, &mocks, input, duration);
+    let (steps, rollout) = rollout::plan(&section, &entities, &mocks, input, load.as_ref());
     if let Some(load) = &load {
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
         patience::warn(&section, &steps, &rollout, rate);

@@ -8,12 +8,14 @@ use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::schema::Entity as _;
 use gateway_core::weight::Weight;
 
+use super::analyses::{self, Judged};
 use super::gateway::{Entities, Named};
 use super::node::Node;
 use super::reader::{Section, Shape};
 use super::values::number;
 use super::verbs::Known;
-use super::{Input, analyses, services, steps};
+use super::{Input, services, steps};
+use crate::load::Load;
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::{self, Ring, Settings, Strategy};
@@ -74,16 +76,22 @@ pub(super) fn plan(
     entities: &Entities<'_>,
     mocks: &[MockPlan],
     input: &Input,
-    duration: Option<Duration>,
+    load: Option<&Load>,
 ) -> (Vec<Step>, Rollout) {
     let file = input.text.as_str();
     let read = read(root, entities, mocks, input);
-    let analyses = analyses::read(root, &steps::asked(root), read.as_ref().map(|read| &read.strategy));
+    let judged = Judged {
+        asked: &steps::asked(root),
+        strategy: read.as_ref().map(|read| &read.strategy),
+        is_by_key: read.as_ref().is_some_and(|read| read.versions.by_key.is_some()),
+        users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
+    };
+    let analyses = analyses::read(root, &judged);
     let names: Vec<_> = analyses.iter().map(|analysis| analysis.name.clone()).collect();
     let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &names, shares };
-    let written = steps::read(root, &mut known, file, duration);
+    let written = steps::read(root, &mut known, file, load.map(Load::duration));
     let Some(Read { strategy, versions, settings, at, goes_back, line }) = read else {
         if root.has("analysis") && !root.has("rollout") {
             let help = "write [rollout] with strategy, service, stable and canary";

@@ -60,7 +60,7 @@ impl Observer for WorkerObserver {
 
     fn finished(&self, request: u64, finished: Finished) {
         if request != FOREIGN {
-            let _ = self.seen.send(Seen::Finished(finished));
+            let _ = self.seen.send(Seen::Finished(request, finished));
             self.reporter.report(Observation::finished(request, finished));
         }
     }

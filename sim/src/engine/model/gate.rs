@@ -330,7 +330,7 @@ impl World<'_> {
             Arc::clone(self.node_of(worker)).finish(attempt, outcome, self.now, &mut self.rngs[worker]);
         let is_last = matches!(next, Next::Done);
         self.see(Observation::finished(index, finished));
-        self.machine.observe(Seen::Finished(Finished { is_last, ..finished }));
+        self.machine.observe(Seen::Finished(index, Finished { is_last, ..finished }));
         self.hear_news();
         match next {
             Next::Done => None,

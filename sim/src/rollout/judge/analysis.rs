@@ -17,6 +17,8 @@ pub struct Analysis {
     pub on: On,
     /// Which of those are bad.
     pub bad: Bad,
+    /// What counts as one.
+    pub unit: Unit,
     /// What the new version is held against.
     pub reference: Reference,
     /// What follows when it cannot be told.
@@ -47,6 +49,16 @@ pub enum On {
     Attempts,
     /// What the gateway told the client in the end: tries that follow a failure hide it.
     Answers,
+}
+
+/// What counts as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Each request.
+    Requests,
+    /// Each user, whose first bad one is the only one that counts: where users are divided, what happens to one of them over
+    /// and over is one piece of evidence.
+    Keys,
 }
 
 /// What the new version is held against.

@@ -8,7 +8,7 @@ mod points;
 mod sequential;
 mod threshold;
 
-pub use analysis::{Analysis, Bad, BadTerm, Kind, On, Otherwise, Reference};
+pub use analysis::{Analysis, Bad, BadTerm, Kind, On, Otherwise, Reference, Unit};
 pub use before::Before;
 pub use mann_whitney::MannWhitneyRule;
 pub use sequential::SequentialRule;
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
+use rustc_hash::FxHashSet;
 
 use self::mann_whitney::MannWhitney;
 use self::points::Points;
@@ -26,13 +27,16 @@ use self::threshold::Threshold;
 use crate::words;
 
 /// Old or new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The version that is to be replaced.
     Stable,
     /// The version that is to replace it.
     Canary,
 }
+
+/// A user: of which stream, and who there.
+pub type User = (usize, u64);
 
 /// One try at a target of either version, or one answer. An answer is its whose the request was first tried at: the dice that
 /// made that pick are what the default judge goes by, and who is tried next depends on who has failed.
@@ -50,6 +54,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// From the pick of the first try to the end.
     pub latency: Duration,
+    /// Whose request it was, where a judge counts users.
+    pub user: Option<User>,
 }
 
 /// What a judge says.
@@ -117,10 +123,25 @@ impl Evidence {
     }
 }
 
+/// Users who were seen, where they count and not their requests.
+#[derive(Clone, Debug, Default)]
+struct Keys {
+    seen: FxHashSet<(Side, User)>,
+    hit: FxHashSet<User>,
+}
+
+impl Keys {
+    /// Whether the user is new to this version, and whether this is what hits him first.
+    fn see(&mut self, side: Side, user: User, is_bad: bool) -> (bool, bool) {
+        (self.seen.insert((side, user)), is_bad && self.hit.insert(user))
+    }
+}
+
 /// One analysis under way.
 #[derive(Clone, Debug)]
 pub struct Judge {
     bad: Bad,
+    keys: Option<Keys>,
     canary: Count,
     stable: Count,
     running: Running,
@@ -146,17 +167,24 @@ impl Judge {
             }
         };
         let (canary, stable) = (Count::default(), Count::default());
-        Self { bad: analysis.bad.clone(), canary, stable, running }
+        let keys = (analysis.unit == Unit::Keys).then(Keys::default);
+        Self { bad: analysis.bad.clone(), keys, canary, stable, running }
     }
 
     /// An attempt has ended.
     pub fn see(&mut self, sample: &Sample) {
         // Who went away first has said nothing about the target.
         let Some(is_bad) = self.bad.is(sample) else { return };
-        match sample.side {
-            Side::Stable => self.stable.add(is_bad),
-            Side::Canary => self.canary.add(is_bad),
-        }
+        let (is_new, is_bad) = match (&mut self.keys, sample.user) {
+            (Some(keys), Some(user)) => keys.see(sample.side, user, is_bad),
+            _ => (true, is_bad),
+        };
+        let count = match sample.side {
+            Side::Stable => &mut self.stable,
+            Side::Canary => &mut self.canary,
+        };
+        count.n += u64::from(is_new);
+        count.bad += u64::from(is_bad);
         match &mut self.running {
             Running::Sequential(judge) => judge.see(sample.side, sample.share, is_bad),
             Running::Threshold(judge) => judge.see(sample.side, is_bad),
@@ -190,11 +218,14 @@ impl Judge {
 
     /// What a verdict rests on.
     pub fn evidence(&self) -> Evidence {
-        let text = match &self.running {
+        let mut text = match &self.running {
             Running::Sequential(judge) => judge.in_words(),
             Running::Threshold(judge) => judge.in_words(),
             Running::MannWhitney(judge) => judge.in_words(),
         };
+        if self.keys.is_some() {
+            text.push_str("; each user counts once");
+        }
         Evidence { stable: self.stable, canary: self.canary, text }
     }
 }

@@ -15,6 +15,7 @@ fn analysis(kind: Kind) -> Analysis {
         kind,
         on: On::Attempts,
         bad: Bad(vec![BadTerm::Status(500, 599), BadTerm::Timeout]),
+        unit: Unit::Requests,
         reference: Reference::Concurrent,
         on_unclear: Otherwise::Promote,
         on_no_data: Otherwise::Abort,
@@ -26,7 +27,7 @@ fn analysis(kind: Kind) -> Analysis {
 fn sample(side: Side, status: u16) -> Sample {
     let latency = Duration::from_millis(4);
     let outcome = Outcome::Answered { status };
-    Sample { at: Instant::ZERO, side, share: 0.05, on: On::Attempts, outcome, latency }
+    Sample { at: Instant::ZERO, side, share: 0.05, on: On::Attempts, outcome, latency, user: None }
 }
 
 /// One canary request after nineteen of the other, `rounds` times; each n-th canary request is bad.
@@ -49,6 +50,48 @@ fn the_sequential_judge_waits_for_enough_bad_answers() {
     let Evidence { canary, stable, text } = judge.evidence();
     assert_eq!((canary.bad, stable.bad), (5, 0));
     assert!(text.ends_with("needed 100"), "{text}");
+}
+
+#[test]
+fn a_user_who_is_hit_again_and_again_is_one_piece_of_evidence() {
+    // Aim: where users are divided, one with a broken basket convinces nobody. Method: one user of the new version is hit a
+    // hundred times, then five others once each; at a share of 5 % five events that are all the new version's are enough.
+    let by_keys = Analysis { unit: Unit::Keys, ..analysis(Kind::Sequential(rule())) };
+    let mut judge = Judge::new(&by_keys, &Before::default(), Instant::ZERO);
+    let mut hit = |user, times: usize| {
+        let sample = Sample { user: Some((0, user)), ..sample(Side::Canary, 500) };
+        (0..times).for_each(|_| judge.see(&sample));
+        judge.verdict(Instant::ZERO)
+    };
+    assert_eq!(hit(7, 100), None);
+    assert_eq!([1, 2, 3, 4].map(|user| hit(user, 1)), [None, None, None, Some(Verdict::Fail)]);
+    let Evidence { canary, text, .. } = judge.evidence();
+    assert_eq!((canary, text.ends_with("each user counts once")), (Count { n: 5, bad: 5 }, true));
+}
+
+#[test]
+fn equal_versions_are_not_told_apart_by_users_who_are_hit_in_bursts() {
+    // Aim: what `unit` is for. Method: both versions fail every third request of one user in a hundred; a tenth of the users
+    // has the new version. 300 runs with a look after each request: by users no more false alarms than alpha, by requests many.
+    let alarms = |unit: Unit| {
+        let one = |seed: u64| {
+            let analysis =
+                Analysis { unit, ..analysis(Kind::Sequential(SequentialRule { tolerated: 1.0, ..rule() })) };
+            let mut judge = Judge::new(&analysis, &Before::default(), Instant::ZERO);
+            let draw = |name: &str, number: u64| rng::draw(seed, rng::fnv1a(name), number);
+            (0..4000).any(|request| {
+                let user = draw("user", request) % 200;
+                let side = if draw("side", user) % 10 == 0 { Side::Canary } else { Side::Stable };
+                let is_bad = draw("broken", user) % 100 == 0 && draw("bad", request) % 3 == 0;
+                let status = if is_bad { 500 } else { 200 };
+                judge.see(&Sample { share: 0.1, user: Some((0, user)), ..sample(side, status) });
+                judge.verdict(Instant::ZERO) == Some(Verdict::Fail)
+            })
+        };
+        (0..300_u64).filter(|&seed| one(seed)).count()
+    };
+    let (by_users, by_requests) = (alarms(Unit::Keys), alarms(Unit::Requests));
+    assert!(by_users <= 3 && by_requests > 30, "{by_users} {by_requests}");
 }
 
 #[test]

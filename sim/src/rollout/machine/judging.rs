@@ -6,12 +6,29 @@ use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use crate::rollout::Rollout;
-use crate::rollout::judge::{Analysis, Before, Evidence, Judge, On, Sample, Side, Verdict};
+use crate::rollout::judge::{Analysis, Before, Evidence, Judge, On, Sample, Side, Unit, User, Verdict};
+
+/// Whose each request is, by its number.
+pub struct Users(Box<dyn Fn(u64) -> User + Send>);
+
+impl Users {
+    /// As this function says.
+    pub fn new(user: impl Fn(u64) -> User + Send + 'static) -> Self {
+        Self(Box::new(user))
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Users")
+    }
+}
 
 /// All analyses of a rollout.
 #[derive(Debug)]
 pub(super) struct Judging {
     watches: Vec<Watch>,
+    users: Users,
     sides: Vec<Option<Side>>,
     /// The Upstream whose weights divide requests.
     shared: Option<UpstreamId>,
@@ -40,7 +57,7 @@ struct Watch {
 }
 
 impl Judging {
-    pub(super) fn new(rollout: &Rollout) -> Self {
+    pub(super) fn new(rollout: &Rollout, users: Users) -> Self {
         let watch = |analysis: &Analysis| Watch {
             analysis: analysis.clone(),
             before: Before::of(analysis),
@@ -49,6 +66,7 @@ impl Judging {
         };
         Self {
             watches: rollout.analyses.iter().map(watch).collect(),
+            users,
             sides: rollout.sides.clone(),
             shared: rollout.shared,
             initial_share: rollout.initial_share,
@@ -87,7 +105,7 @@ impl Judging {
     }
 
     /// An attempt of a request that was first tried at `mock` is over.
-    pub(super) fn finished(&mut self, attempt: &Finished, mock: u32) {
+    pub(super) fn finished(&mut self, request: u64, attempt: &Finished, mock: u32) {
         let is_first = attempt.number == 0;
         let Some(side) = self.side(mock).filter(|_| is_first || attempt.is_last) else { return };
         let share = self.share(attempt);
@@ -106,7 +124,8 @@ impl Judging {
             if !counts {
                 continue;
             }
-            let sample = Sample { at, side, share, on, outcome, latency };
+            let user = (watch.analysis.unit == Unit::Keys).then(|| (self.users.0)(request));
+            let sample = Sample { at, side, share, on, outcome, latency, user };
             let may_begin = watch.analysis.in_background || self.asked == Some(number);
             match &mut watch.judge {
                 Some(judge) => {

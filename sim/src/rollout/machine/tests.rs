@@ -25,11 +25,16 @@ fn at(ms: u64, action: Action) -> Step {
     step(When::At(Duration::from_millis(ms)), action)
 }
 
+/// One user for all requests.
+fn nobody() -> Users {
+    Users::new(|_| (0, 0))
+}
+
 fn machine(steps: &[Step], way_back: &[Action]) -> Machine {
     let strategy = if way_back.is_empty() { "" } else { "canary" };
     let way_back = Some(way_back.to_vec()).filter(|way_back| !way_back.is_empty());
     let rollout = Rollout { strategy: strategy.into(), way_back, ..Rollout::default() };
-    Machine::new(steps, &rollout, [(TargetId(7), 0)].into_iter().collect(), 1)
+    Machine::new(steps, &rollout, ([(TargetId(7), 0)].into_iter().collect(), 1), nobody())
 }
 
 /// A request's only try, in epoch 1.
@@ -135,9 +140,9 @@ fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
         let wait = Action::WaitUntil { requests: 2, at_most: Duration::from_millis(10) };
         let rollout = Rollout { sides: vec![Some(judge::Side::Canary)], ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
-        let mut machine = Machine::new(&[at(0, wait)], &rollout, mocks, 1);
+        let mut machine = Machine::new(&[at(0, wait)], &rollout, (mocks, 1), nobody());
         assert_eq!(told(&mut machine, ms(0), true), ["0 Began"]);
-        (0..tries).for_each(|_| machine.observe(Seen::Finished(finished(TargetId(7), 200, 1))));
+        (0..tries).for_each(|_| machine.observe(Seen::Finished(0, finished(TargetId(7), 200, 1))));
         let next = machine.next_time();
         (next, told(&mut machine, next.max(ms(1)), true))
     };
@@ -161,6 +166,7 @@ fn those_who_watched_copies_speak_when_the_mirror_goes() {
         }),
         on: judge::On::Attempts,
         bad: judge::Bad(vec![judge::BadTerm::Failed]),
+        unit: judge::Unit::Requests,
         reference: judge::Reference::Concurrent,
         on_unclear: Otherwise::Promote,
         on_no_data: Otherwise::Hold,
@@ -171,8 +177,8 @@ fn those_who_watched_copies_speak_when_the_mirror_goes() {
         let (sides, analyses) = (vec![Some(judge::Side::Canary)], vec![analysis.clone()]);
         let rollout = Rollout { strategy: "shadow".into(), sides, analyses, ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
-        let mut machine = Machine::new(&[at(1, route(None))], &rollout, mocks, 1);
-        (0..copies).for_each(|_| machine.observe(Seen::Finished(finished(TargetId(7), 200, 1))));
+        let mut machine = Machine::new(&[at(1, route(None))], &rollout, (mocks, 1), nobody());
+        (0..copies).for_each(|_| machine.observe(Seen::Finished(0, finished(TargetId(7), 200, 1))));
         told(&mut machine, ms(1), true)
     };
     let told = run(3);
@@ -191,7 +197,7 @@ fn a_drain_is_over_when_nothing_is_under_way_or_its_time_is() {
     let mut empties = machine(&[at(5, drain())], &[]);
     empties.observe(Seen::Picked { target: TargetId(7) });
     assert_eq!(told(&mut empties, ms(5), true), ["0 Began", "0 ordered"]);
-    empties.observe(Seen::Finished(finished(TargetId(7), 200, 5)));
+    empties.observe(Seen::Finished(0, finished(TargetId(7), 200, 5)));
     assert_eq!(told(&mut empties, ms(6), true), ["0 Over"]);
     let mut stays = machine(&[at(5, drain())], &[]);
     stays.observe(Seen::Picked { target: TargetId(7) });
