@@ -37,6 +37,7 @@ mod traces;
 mod upstreams;
 mod users;
 mod verbs;
+mod versions;
 
 mod describe;
 mod origins;
@@ -193,7 +194,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     let model = model::read(&section, input, &mut files);
     let load = load::read(&section, engine.unwrap_or_default(), input, &mut files);
     let mut entities = gateway::entities(&section, input);
-    rollout::prepare(&section, &mut entities);
+    versions::prepare(&section, &mut entities);
     let mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
     let (steps, rollout) = rollout::plan(&section, &entities, &mocks, input, load.as_ref());
