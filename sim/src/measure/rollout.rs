@@ -24,6 +24,8 @@ pub struct MeasuredRollout {
     pub stable: SideTally,
     /// The new one.
     pub canary: SideTally,
+    /// Fresh targets of the old one, where there are any.
+    pub baseline: SideTally,
     /// Users, each of a stream, with at least one request that was dropped or answered with an error.
     pub hurt: FxHashSet<(usize, u64)>,
     /// Promises that were not kept.
@@ -87,6 +89,7 @@ impl MeasuredRollout {
         let tally = match side {
             Side::Stable => &mut self.stable,
             Side::Canary => &mut self.canary,
+            Side::Baseline => &mut self.baseline,
         };
         Some((side, tally))
     }

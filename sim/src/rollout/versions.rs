@@ -15,7 +15,7 @@ use super::action::{Action, Scale, SplitRoute, SplitTo, TargetWeight};
 /// Targets and their weights.
 type Weights = Vec<(String, u16)>;
 
-/// Old and new.
+/// Old and new, and what is between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Versions {
     /// The Service that leads to them.
@@ -28,6 +28,9 @@ pub struct Versions {
     pub stable: Version,
     /// The new one.
     pub canary: Version,
+    /// Fresh targets of the old version, as many as the new one has: they start with those and get as much, as long as that is
+    /// no more than half.
+    pub baseline: Option<Version>,
     /// What users are divided by; requests are when there is nothing.
     pub by_key: Option<ByKey>,
 }
@@ -79,31 +82,30 @@ impl Version {
 }
 
 impl Versions {
-    /// The weight of each target at which the new version has this share, 0 to 1: old ones first.
+    /// The weight of each target at which the new version has this share, 0 to 1: old ones first. A baseline gets as much as the
+    /// new version, or what is left.
     fn weights(&self, share: f64) -> (Weights, Weights) {
-        const MOST: u64 = 65_535;
         // Whole percents make weights that people recognise.
         let percent = share * 100.0;
         let whole = if (percent - percent.round()).abs() < 1e-9 { 100 } else { 10_000 };
         let new = (share * whole as f64).round() as u64;
-        let (stable_units, canary_units) = (self.stable.units(), self.canary.units());
-        let (stable, canary): (u64, u64) = (stable_units.iter().sum(), canary_units.iter().sum());
-        let common = gcd(stable, canary).max(1);
-        let (of_stable, of_canary) = ((whole - new) * (canary / common), new * (stable / common));
-        let reduced = if whole == 100 { 1 } else { gcd(of_stable, of_canary).max(1) };
-        let (of_stable, of_canary) = (of_stable / reduced, of_canary / reduced);
-        let largest = |units: &[u64], times| units.iter().map(|unit| unit * times).max();
-        let most = largest(&stable_units, of_stable).max(largest(&canary_units, of_canary)).unwrap_or(0);
-        let fit = |version: &Version, units: &[u64], times: u64| {
-            let weight = |(member, unit): (&Member, &u64)| {
-                let exact = unit * times;
-                let fitted =
-                    if most > MOST { (exact * MOST / most).max(u64::from(exact > 0)) } else { exact };
-                (member.target.clone(), u16::try_from(fitted).unwrap_or(u16::MAX))
-            };
-            version.members.iter().zip(units).map(weight).collect()
-        };
-        (fit(&self.stable, &stable_units, of_stable), fit(&self.canary, &canary_units, of_canary))
+        let fresh = if self.baseline.is_some() { new.min(whole - new) } else { 0 };
+        let mut parts = vec![(&self.stable, whole - new - fresh), (&self.canary, new)];
+        parts.extend(self.baseline.as_ref().map(|baseline| (baseline, fresh)));
+        let mut weights = divide(&parts, whole != 100).into_iter();
+        let (mut old, canary) = (weights.next().unwrap_or_default(), weights.next().unwrap_or_default());
+        old.extend(weights.flatten());
+        (old, canary)
+    }
+
+    /// The targets that start with the rollout: those of the new version and of the baseline.
+    pub fn fresh(&self) -> Vec<u32> {
+        self.canary.mocks().into_iter().chain(self.baseline.iter().flat_map(Version::mocks)).collect()
+    }
+
+    /// The targets that go once the new version is the stable one.
+    pub fn old(&self) -> Vec<u32> {
+        self.stable.mocks().into_iter().chain(self.baseline.iter().flat_map(Version::mocks)).collect()
     }
 
     fn weighted(&self, (target, weight): (String, u16)) -> TargetWeight {
@@ -115,10 +117,11 @@ impl Versions {
         if self.by_key.is_some() {
             return self.split(None);
         }
-        let canary = self.canary.members.iter().map(|member| (member.target.clone(), 0));
+        let fresh = self.canary.members.iter().chain(self.baseline.iter().flat_map(|it| &it.members));
+        let fresh = fresh.map(|member| (member.target.clone(), 0));
         let initial = |member: &Member| if member.initial > 0 { member.initial } else { member.weight };
         let stable = self.stable.members.iter().map(|member| (member.target.clone(), initial(member)));
-        Action::SetWeight { share: 0.0, weights: canary.chain(stable).map(|w| self.weighted(w)).collect() }
+        Action::SetWeight { share: 0.0, weights: fresh.chain(stable).map(|w| self.weighted(w)).collect() }
     }
 
     /// This share of users, or none any more, goes to the new version's own Upstream.
@@ -163,6 +166,7 @@ impl Shares {
     /// As they are at the start.
     pub fn new(versions: &Versions) -> Self {
         let members = versions.stable.members.iter().chain(&versions.canary.members);
+        let members = members.chain(versions.baseline.iter().flat_map(|baseline| &baseline.members));
         let now = members.map(|member| (member.target.clone(), member.initial)).collect();
         Self { share: versions.initial_share(), versions: versions.clone(), now, running: None }
     }
@@ -177,15 +181,19 @@ impl Shares {
         self.versions.canary.members.len()
     }
 
-    /// The steps to so many running targets of the new version, which share what it gets: new ones are ready before they get
+    /// The steps to so many running targets of the new version, and of the baseline, which share what it gets: new ones are ready before they get
     /// anything, those that go are drained before they end. With none of them the share is 0.
     pub fn scale(&mut self, targets: usize, ready_at_most: Duration, drain_at_most: Duration) -> Vec<Action> {
-        let members = self.versions.canary.members.clone();
         let before = self.running.unwrap_or(0);
+        let of = |range: std::ops::Range<usize>| {
+            let versions = std::iter::once(&self.versions.canary).chain(&self.versions.baseline);
+            versions.flat_map(|version| version.members[range.clone()].to_vec()).collect::<Vec<_>>()
+        };
+        let (new, gone) = (of(before.min(targets)..targets), of(targets.min(before)..before));
         let mocks = |members: &[Member]| members.iter().map(|member| member.mock).collect::<Vec<_>>();
         let mut steps = Vec::new();
         if targets > before {
-            let mocks = mocks(&members[before..targets]);
+            let mocks = mocks(&new);
             steps.extend([Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: ready_at_most }]);
         }
         self.running = Some(targets);
@@ -194,8 +202,7 @@ impl Shares {
             steps.push(self.set(share));
         }
         if targets < before {
-            let mocks = mocks(&members[targets..before]);
-            let weights = self.versions.out_of_rotation(&members[targets..before]);
+            let (mocks, weights) = (mocks(&gone), self.versions.out_of_rotation(&gone));
             let drain = Action::Drain { mocks: mocks.clone(), weights, at_most: drain_at_most };
             steps.extend([drain, Action::Stop(mocks)]);
         }
@@ -208,7 +215,8 @@ impl Shares {
     fn weights(&self, share: f64) -> (Weights, Weights) {
         let mut versions = self.versions.clone();
         let running = self.running.unwrap_or(usize::MAX).min(self.targets());
-        let idle = versions.canary.members.split_off(running);
+        let mut idle = versions.canary.members.split_off(running);
+        idle.extend(versions.baseline.iter_mut().flat_map(|baseline| baseline.members.split_off(running)));
         let (stable, mut canary) = if versions.canary.members.is_empty() {
             let weight = |member: &Member| (member.target.clone(), member.weight);
             (versions.stable.members.iter().map(weight).collect(), Vec::new())
@@ -242,8 +250,40 @@ impl Shares {
     }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// Weights of the members of each version at which these parts of a whole go to them, as small as `is_reduced` asks for. Numbers
+/// are large where many weights have little in common; what no weight can say is fitted, and nobody who gets something is lost.
+fn divide(parts: &[(&Version, u64)], is_reduced: bool) -> Vec<Weights> {
+    const MOST: u128 = 65_535;
+    let units: Vec<Vec<u64>> = parts.iter().map(|(version, _)| version.units()).collect();
+    let sums: Vec<u128> =
+        units.iter().map(|units| units.iter().map(|&unit| u128::from(unit)).sum()).collect();
+    let common = sums.iter().fold(1, |common, &sum| common / gcd(common, sum) * sum);
+    let times: Vec<u128> =
+        parts.iter().zip(&sums).map(|((_, part), sum)| u128::from(*part) * (common / sum)).collect();
+    let shared =
+        if is_reduced { times.iter().fold(0, |shared, &times| gcd(shared, times)).max(1) } else { 1 };
+    let exact = |units: &[u64], times: u128| {
+        units.iter().map(|&unit| u128::from(unit) * times / shared).collect::<Vec<_>>()
+    };
+    let exact: Vec<_> = units.iter().zip(&times).map(|(units, &times)| exact(units, times)).collect();
+    let most = exact.iter().flatten().copied().max().unwrap_or(0);
+    let fit = |exact: u128| {
+        let fitted = if most > MOST { (exact * MOST / most).max(u128::from(exact > 0)) } else { exact };
+        u16::try_from(fitted).unwrap_or(u16::MAX)
+    };
+    let weights = |(version, exact): (&Version, &Vec<u128>)| {
+        version
+            .members
+            .iter()
+            .zip(exact)
+            .map(|(member, &exact)| (member.target.clone(), fit(exact)))
+            .collect()
+    };
+    parts.iter().map(|(version, _)| *version).zip(&exact).map(weights).collect()
+}
+
+fn gcd<T: Copy + PartialEq + std::ops::Rem<Output = T> + From<u8>>(a: T, b: T) -> T {
+    if b == T::from(0) { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
@@ -262,6 +302,7 @@ mod tests {
             upstream: "shop".into(),
             stable: version("v1", 0, stable, 1, 100),
             canary: version("v2", stable, canary, 1, 0),
+            baseline: None,
             by_key: None,
         }
     }
@@ -296,6 +337,39 @@ mod tests {
                 let (last, most) = (seen[seen.len() - 1], seen.iter().copied().fold(0.0, f64::max));
                 assert!((last - share).abs() < 1e-12, "{stable} {canary} {share}: {seen:?}");
                 assert!(most <= from.max(share) + 1e-12, "{stable} {canary} {share}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_baseline_gets_what_the_new_version_gets_and_never_more_than_is_left() {
+        // Aim: w to each of both and the rest to the old targets, to the request. Method: the weights after each step, and never
+        // more for the new version on the way than before or after.
+        for (stable, canary) in [(3, 1), (10, 2), (7, 3)] {
+            let baseline = Some(version("base", stable + canary, canary, 1, 0));
+            let versions = Versions { baseline, ..versions(stable, canary) };
+            let (mut steps, mut now) = (Shares::new(&versions), Shares::new(&versions).now);
+            for share in [0.05, 0.2, 0.125, 0.5, 0.8, 1.0, 0.3, 0.0] {
+                let from = steps.share();
+                let action = steps.set(share);
+                let Action::SetWeight { weights, .. } = &action else { panic!("{action:?}") };
+                let mut most = 0.0_f64;
+                let of = |now: &BTreeMap<String, u16>, name: &str| {
+                    let weight = |name: &str| -> f64 {
+                        now.iter().filter(|(t, _)| t.starts_with(name)).map(|(_, w)| f64::from(*w)).sum()
+                    };
+                    weight(name) / weight("")
+                };
+                for weight in weights {
+                    now.insert(weight.target.clone(), weight.weight);
+                    most = most.max(of(&now, "v2"));
+                }
+                let expected = [share, share.min(1.0 - share), (1.0 - 2.0 * share).max(0.0)];
+                for (name, expected) in ["v2", "base", "v1"].into_iter().zip(expected) {
+                    let seen = of(&now, name);
+                    assert!((seen - expected).abs() < 1e-12, "{stable} {canary} {share} {name}: {seen}");
+                }
+                assert!(most <= from.max(share) + 1e-12, "{stable} {canary} {share}: {most}");
             }
         }
     }

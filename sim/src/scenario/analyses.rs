@@ -56,6 +56,8 @@ pub(super) struct Judged<'a> {
     pub(super) strategy: Option<&'a Strategy>,
     /// Whether users are divided, and not requests.
     pub(super) is_by_key: bool,
+    /// Whether fresh targets of the old version start with the new one.
+    pub(super) has_baseline: bool,
     /// How many users the load has.
     pub(super) users: u64,
 }
@@ -69,10 +71,7 @@ fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
     let name = section.required_text("name", "errors")?.to_owned();
     let judge = section.one_of("judge", &JUDGES.map(|(name, _)| name), &[])?;
     let on = on(section, judged)?;
-    let reference = match section.one_of("reference", &["concurrent", "before"], &["baseline"])? {
-        "before" => Reference::Before,
-        _ => Reference::Concurrent,
-    };
+    let reference = reference(section, judged)?;
     let bad = section.node("bad").and_then(|node| bad(section, node));
     let own = JUDGES.iter().find(|(name, _)| *name == judge).map_or(&[][..], |(_, keys)| keys);
     let is_others = |key: &str| JUDGES.iter().any(|(_, keys)| keys.contains(&key)) && !own.contains(&key);
@@ -119,6 +118,30 @@ fn on(section: &Section<'_>, judged: &Judged<'_>) -> Option<On> {
         section.mistakes.note(section.place_of("on"), message, "nothing to judge", help);
     }
     Some(on)
+}
+
+fn reference(section: &Section<'_>, judged: &Judged<'_>) -> Option<Reference> {
+    let reference = match section.one_of("reference", &["concurrent", "before", "baseline"], &[])? {
+        "before" => Reference::Before,
+        "baseline" => Reference::Baseline,
+        _ => Reference::Concurrent,
+    };
+    if let Some(strategy) =
+        judged.strategy.filter(|_| reference == Reference::Baseline && !judged.has_baseline)
+    {
+        let message = "there is no baseline to hold the new version against";
+        let (label, help) = if strategy.keys.contains(&"baseline") {
+            let help =
+                "write baseline = \"...\" in [rollout]: an Upstream with fresh targets of the old version";
+            ("[rollout] names none".to_owned(), help)
+        } else {
+            // Nowhere else do three groups serve side by side.
+            let label = format!("{} divides requests in two", strategy.name);
+            (label, "write \"concurrent\" or \"before\", or let it be a canary with a baseline")
+        };
+        section.mistakes.note(section.place_of("reference"), message, label, help);
+    }
+    Some(reference)
 }
 
 /// Users where they are divided, unless the file says otherwise: what happens to one of them is no accident the second time.

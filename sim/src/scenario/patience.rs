@@ -13,7 +13,7 @@ pub(super) fn warn(root: &Section<'_>, steps: &[Step], rollout: &Rollout, rate: 
     for analysis in &rollout.analyses {
         match &analysis.kind {
             _ if !analysis.in_background => {}
-            Kind::Sequential(rule) if analysis.reference == Reference::Concurrent => {
+            Kind::Sequential(rule) if analysis.reference != Reference::Before => {
                 steps.windows(2).for_each(|pair| of_step(root, pair, (analysis, rule), rate));
             }
             Kind::MannWhitney(rule) => of_all(root, steps, (analysis, rule)),
@@ -51,7 +51,13 @@ fn of_step(root: &Section<'_>, pair: &[Step], (analysis, rule): (&Analysis, &Seq
     if share <= 0.0 || share >= 1.0 {
         return;
     }
-    let needed = bad_needed(rule, share);
+    // Against a baseline it is a share of the two.
+    let of_both = if analysis.reference == Reference::Baseline {
+        share / (share + share.min(1.0 - share))
+    } else {
+        share
+    };
+    let needed = bad_needed(rule, of_both);
     let each_second = rate * share * rule.effect_min;
     let time = needed as f64 / each_second;
     if !time.is_finite() || Duration::from_secs_f64(time.min(1e9)) <= *pause {

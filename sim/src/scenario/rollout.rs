@@ -48,6 +48,7 @@ pub(super) const SHAPE: Shape = Shape {
         "percent",
         "rings",
         "scale",
+        "baseline",
     ],
     later: &[],
 };
@@ -82,6 +83,7 @@ pub(super) fn plan(
         asked: &steps::asked(root),
         strategy: read.as_ref().map(|read| &read.strategy),
         is_by_key: read.as_ref().is_some_and(|read| read.versions.by_key.is_some()),
+        has_baseline: read.as_ref().is_some_and(|read| read.versions.baseline.is_some()),
         users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
     };
     let analyses = analyses::read(root, &judged);

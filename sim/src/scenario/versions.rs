@@ -4,6 +4,7 @@ use gateway_core::entity::Target;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::weight::Weight;
 
+use super::diagnostic::Place;
 use super::gateway::{Entities, Named};
 use super::node::Node;
 use super::reader::Section;
@@ -12,22 +13,29 @@ use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::Strategy;
 use crate::rollout::{ByKey, Member, Version, Versions};
+use crate::words;
 
-/// Lists the new version's targets in the Service's Upstream, with weight 0, where weights are to divide requests and the new
-/// version has an Upstream of its own: what `POST /upstreams/{stable}/targets` would do before the rollout.
+/// Lists the targets of the new version and of the baseline in the Service's Upstream, with weight 0, where weights are to divide
+/// requests and they have an Upstream of their own: what `POST /upstreams/{stable}/targets` would do before the rollout.
 pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
     let Some(section) = root.unchecked("rollout", &SHAPE) else { return };
     let name = |key: &str| section.own(key).and_then(Node::as_text);
     let shares = name("strategy").and_then(strategy).is_some_and(|strategy| strategy.shares_upstream);
     let service = entities.config.services().find(|(_, service)| service.name.as_deref() == name("service"));
-    let shared = service.and_then(|(_, service)| is_upstream(entities, &service.host));
-    let canary = name("canary").and_then(|canary| is_upstream(entities, canary));
-    let (Some(shared), Some(canary)) = (shared, canary) else { return };
-    if !shares || section.own("sticky").is_some() || shared == canary {
+    let Some(shared) = service.and_then(|(_, service)| is_upstream(entities, &service.host)) else { return };
+    if !shares || section.own("sticky").is_some() {
         return;
     }
-    let targets: Vec<_> =
-        entities.config.targets_of(canary).map(|(_, target)| target.target.clone()).collect();
+    for own in ["canary", "baseline"].into_iter().filter_map(name) {
+        if let Some(own) = is_upstream(entities, own).filter(|own| *own != shared) {
+            list(entities, own, shared, section.place);
+        }
+    }
+}
+
+/// Lists the targets of one Upstream in another too, with weight 0.
+fn list<'a>(entities: &mut Entities<'a>, own: UpstreamId, shared: UpstreamId, place: &'a Place) {
+    let targets: Vec<_> = entities.config.targets_of(own).map(|(_, target)| target.target.clone()).collect();
     let upstream_name =
         entities.config.upstream(shared).map(|upstream| upstream.name.clone()).unwrap_or_default();
     for address in targets {
@@ -35,13 +43,12 @@ pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
         // One that is listed there already stays as it is.
         if entities.config.add_target(Target::new(shared, address, Weight::new(0))).is_ok() {
             let (upstream, upstream_name) = (shared, upstream_name.clone());
-            let place = section.place;
             entities.targets.push(Named { name, upstream, upstream_name, weight: 0, place });
         }
     }
 }
 
-/// Both versions, by what `[rollout]` calls them.
+/// The versions, by what `[rollout]` calls them.
 pub(super) fn versions(
     section: &Section<'_>,
     strategy: &Strategy,
@@ -54,20 +61,55 @@ pub(super) fn versions(
     let shared = is_upstream(entities, &host)?;
     let version = |key: &str| version(section, key, strategy, shared, entities, mocks);
     let (stable, canary) = (version("stable"), version("canary"));
-    let (mut stable, canary) = (stable?, canary?);
-    // Where the new version's targets are listed in the old one's Upstream, they are still the new one's.
-    let is_new = |member: &Member| canary.members.iter().any(|new| new.mock == member.mock);
-    stable.members.retain(|member| !is_new(member));
-    if stable.members.is_empty() {
-        let (label, help) = ("all targets of `stable` are among its own", "name two versions");
+    let baseline = section.own("baseline").map(|_| version("baseline"));
+    let (mut stable, canary, baseline) = (stable?, canary?, baseline.map_or(Some(None), |of| of.map(Some))?);
+    // Where fresh targets are listed in the old version's Upstream, or say that they are of that version, they are still fresh.
+    let leave = |stable: &mut Version, fresh: &Version| {
+        stable.members.retain(|member| !fresh.members.iter().any(|fresh| fresh.mock == member.mock));
+        !stable.members.is_empty()
+    };
+    let (label, help) = ("all targets of `stable` are among its own", "name two versions");
+    if !leave(&mut stable, &canary) {
         section.mistakes.note(section.place_of("canary"), "old and new are the same", label, help);
+        return None;
+    }
+    if baseline.as_ref().is_some_and(|baseline| !leave(&mut stable, baseline)) {
+        let help = "name an Upstream with fresh targets of the old version";
+        section.mistakes.note(section.place_of("baseline"), "the baseline is the old version", label, help);
         return None;
     }
     let by_key = section.own("sticky").and_then(|_| section.text("sticky")).map(|header| ByKey {
         header: header.to_ascii_lowercase(),
         salt: section.own("salt").and_then(|_| section.text("salt")).unwrap_or(&service_name).to_owned(),
     });
-    Some(Versions { service, service_name, upstream: host, stable, canary, by_key })
+    if let Some(baseline) = &baseline {
+        check_baseline(section, baseline, &canary);
+    }
+    Some(Versions { service, service_name, upstream: host, stable, canary, baseline, by_key })
+}
+
+/// A baseline is worth something where it starts as the new version does and gets as much, on as many targets.
+fn check_baseline(section: &Section<'_>, baseline: &Version, canary: &Version) {
+    let note = |message: &str, label: String, help: &str| {
+        section.mistakes.note(section.place_of("baseline"), message, label, help);
+    };
+    let (own, new) = (baseline.members.len(), canary.members.len());
+    if baseline.members.iter().any(|member| canary.members.iter().any(|new| new.mock == member.mock)) {
+        let help = "name an Upstream with fresh targets of the old version";
+        note("the baseline is the new version", "these targets are the canary's".to_owned(), help);
+    } else if own != new {
+        let targets = |count: usize| words::counted(count as u64, "target");
+        let label = format!("{}, and the new version has {}", targets(own), targets(new));
+        note("a baseline is as large as the new version", label, "give both as many targets");
+    }
+    if section.own("sticky").is_some() {
+        let help = "leave out `baseline` or `sticky`";
+        note("users are divided in two, not in three", "no keys lead here".to_owned(), help);
+    }
+    if section.own("scale").and_then(Node::as_text) == Some("replicas") {
+        let help = "leave out `baseline` or `scale`";
+        note("whole targets divide requests in two, not in three", "no share of its own".to_owned(), help);
+    }
 }
 
 fn version(
@@ -119,6 +161,7 @@ pub(super) fn sides(versions: &Versions, mocks: &[MockPlan]) -> Vec<Option<Side>
     let is_in = |version: &Version, mock| version.members.iter().any(|member| member.mock == mock);
     let side = |mock: u32| match mock {
         mock if is_in(&versions.canary, mock) => Some(Side::Canary),
+        mock if versions.baseline.as_ref().is_some_and(|it| is_in(it, mock)) => Some(Side::Baseline),
         mock if is_in(&versions.stable, mock) => Some(Side::Stable),
         _ => None,
     };

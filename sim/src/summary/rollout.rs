@@ -51,7 +51,7 @@ pub struct RolloutSummary {
     /// What it took in targets.
     #[serde(default)]
     pub capacity: CapacityRow,
-    /// Both versions.
+    /// The old version, the new one, and the baseline if there is one.
     pub versions: Vec<VersionRow>,
     /// Each step that began, those of the way back included.
     pub steps: Vec<StepRow>,
@@ -96,7 +96,7 @@ impl CapacityRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionRow {
-    /// `stable` or `canary`.
+    /// `stable`, `canary` or `baseline`.
     pub role: String,
     /// What its targets say they are.
     pub version: String,
@@ -202,10 +202,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
             rollout.marks.last().map(|mark| mark.at),
         ),
         capacity: CapacityRow::of(&rollout.capacity),
-        versions: vec![
-            version(plan, Side::Stable, &rollout.stable),
-            version(plan, Side::Canary, &rollout.canary),
-        ],
+        versions: versions(plan, rollout),
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares(plan, measured),
@@ -238,10 +235,20 @@ fn bad_from(plan: &Plan, first_pick: Option<Instant>) -> Option<Instant> {
     Some(first_pick?.max(first_fault.unwrap_or(Instant::ZERO)))
 }
 
-fn version(plan: &Plan, side: Side, tally: &SideTally) -> VersionRow {
+fn versions(plan: &Plan, rollout: &MeasuredRollout) -> Vec<VersionRow> {
+    let both = [
+        version(plan, ("stable", Side::Stable), &rollout.stable),
+        version(plan, ("canary", Side::Canary), &rollout.canary),
+    ];
+    let has_baseline = plan.rollout.sides.contains(&Some(Side::Baseline));
+    let baseline = has_baseline.then(|| version(plan, ("baseline", Side::Baseline), &rollout.baseline));
+    both.into_iter().chain(baseline).collect()
+}
+
+fn version(plan: &Plan, (role, side): (&str, Side), tally: &SideTally) -> VersionRow {
     let of_side = plan.rollout.sides.iter().position(|of| *of == Some(side));
     VersionRow {
-        role: if side == Side::Stable { "stable" } else { "canary" }.to_owned(),
+        role: role.to_owned(),
         version: of_side
             .and_then(|mock| plan.mocks.get(mock))
             .map_or_else(String::new, |mock| mock.version.clone()),

@@ -101,7 +101,7 @@ fn targets(most: usize, seconds: f64) -> String {
 
 fn versions(rollout: &RolloutSummary) -> Markup {
     let heads = ["Version", "role", "#requests", "#answered", "#errors", "#dropped", "#first, s", "#last, s"];
-    let mut table = Table::new("Both versions", &heads);
+    let mut table = Table::new("The versions", &heads);
     for row in &rollout.versions {
         table.row([
             Cell::Code(row.version.clone()),

@@ -66,6 +66,8 @@ pub enum Unit {
 pub enum Reference {
     /// The old version at the same time.
     Concurrent,
+    /// Fresh targets of the old version, which started with the new one's and get as much: neither is warmer than the other.
+    Baseline,
     /// The old version before the new one was asked anything. A shared outage fools it.
     Before,
 }

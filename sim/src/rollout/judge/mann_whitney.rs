@@ -56,7 +56,7 @@ impl MannWhitney {
         if at < self.end() {
             match side {
                 Side::Canary => self.canary.add(at, is_bad),
-                Side::Stable => self.stable.add(at, is_bad),
+                Side::Stable | Side::Baseline => self.stable.add(at, is_bad),
             }
         }
     }

@@ -33,6 +33,8 @@ pub enum Side {
     Stable,
     /// The version that is to replace it.
     Canary,
+    /// Fresh targets of the old version, started with the new one's for comparison.
+    Baseline,
 }
 
 /// A user: of which stream, and who there.
@@ -44,9 +46,9 @@ pub type User = (usize, u64);
 pub struct Sample {
     /// When it ended.
     pub at: Instant,
-    /// Whose it was.
+    /// Whose it was; whatever is not the canary's is what it is held against.
     pub side: Side,
-    /// The canary's share of picks when it was picked, 0 to 1.
+    /// The canary's share of picks among the two when it was picked, 0 to 1.
     pub share: f64,
     /// Which of the two it is.
     pub on: On,
@@ -142,6 +144,7 @@ impl Keys {
 pub struct Judge {
     bad: Bad,
     keys: Option<Keys>,
+    reference: Reference,
     canary: Count,
     stable: Count,
     running: Running,
@@ -168,7 +171,7 @@ impl Judge {
         };
         let (canary, stable) = (Count::default(), Count::default());
         let keys = (analysis.unit == Unit::Keys).then(Keys::default);
-        Self { bad: analysis.bad.clone(), keys, canary, stable, running }
+        Self { bad: analysis.bad.clone(), keys, reference: analysis.reference, canary, stable, running }
     }
 
     /// An attempt has ended.
@@ -180,8 +183,8 @@ impl Judge {
             _ => (true, is_bad),
         };
         let count = match sample.side {
-            Side::Stable => &mut self.stable,
             Side::Canary => &mut self.canary,
+            Side::Stable | Side::Baseline => &mut self.stable,
         };
         count.n += u64::from(is_new);
         count.bad += u64::from(is_bad);
@@ -223,6 +226,9 @@ impl Judge {
             Running::Threshold(judge) => judge.in_words(),
             Running::MannWhitney(judge) => judge.in_words(),
         };
+        if self.reference == Reference::Baseline {
+            text.push_str("; against the baseline");
+        }
         if self.keys.is_some() {
             text.push_str("; each user counts once");
         }

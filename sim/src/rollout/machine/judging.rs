@@ -6,7 +6,9 @@ use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use crate::rollout::Rollout;
-use crate::rollout::judge::{Analysis, Before, Evidence, Judge, On, Sample, Side, Unit, User, Verdict};
+use crate::rollout::judge::{
+    Analysis, Before, Evidence, Judge, On, Reference, Sample, Side, Unit, User, Verdict,
+};
 
 /// Whose each request is, by its number.
 pub struct Users(Box<dyn Fn(u64) -> User + Send>);
@@ -35,7 +37,7 @@ pub(super) struct Judging {
     /// The canary's share of its picks before anything has changed.
     initial_share: f64,
     /// The canary's share in each epoch that has begun since at each node.
-    shares: FxHashMap<(u16, UpstreamId, Epoch), f64>,
+    shares: FxHashMap<(u16, UpstreamId, Epoch), Share>,
     /// The canary's share of attempts from each moment on, as steps set it where no weights do; in order.
     by_steps: Vec<(Instant, f64)>,
     /// First tries so far, of both and of the canary.
@@ -44,6 +46,21 @@ pub(super) struct Judging {
     asked: Option<usize>,
     /// Somebody was seen to have a verdict.
     has_word: bool,
+}
+
+/// The canary's share of picks, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
+    of_all: f64,
+    /// Of those of the canary and the baseline alone.
+    of_fresh: f64,
+}
+
+impl Share {
+    /// Where there is no baseline.
+    fn of_two(share: f64) -> Self {
+        Self { of_all: share, of_fresh: 1.0 }
+    }
 }
 
 #[derive(Debug)]
@@ -93,14 +110,21 @@ impl Judging {
 
     /// Who may be picked from now on, and so the share of each version.
     pub(super) fn began(&mut self, epoch: &NewEpoch, mocks: &FxHashMap<TargetId, u32>) {
-        let (mut canary, mut all) = (0_u64, 0_u64);
+        let (mut canary, mut baseline, mut all) = (0_u64, 0_u64, 0_u64);
         for member in epoch.members.iter().filter(|member| member.available) {
             let Some(side) = mocks.get(&member.target).and_then(|&mock| self.side(mock)) else { continue };
-            all += u64::from(member.weight);
-            canary += if side == Side::Canary { u64::from(member.weight) } else { 0 };
+            let weight = u64::from(member.weight);
+            all += weight;
+            match side {
+                Side::Canary => canary += weight,
+                Side::Baseline => baseline += weight,
+                Side::Stable => {}
+            }
         }
         if all > 0 {
-            self.shares.insert((epoch.node, epoch.upstream, epoch.epoch), canary as f64 / all as f64);
+            let of = |all: u64| canary as f64 / all.max(1) as f64;
+            let share = Share { of_all: of(all), of_fresh: of(canary + baseline) };
+            self.shares.insert((epoch.node, epoch.upstream, epoch.epoch), share);
         }
     }
 
@@ -108,7 +132,7 @@ impl Judging {
     pub(super) fn finished(&mut self, request: u64, attempt: &Finished, mock: u32) {
         let is_first = attempt.number == 0;
         let Some(side) = self.side(mock).filter(|_| is_first || attempt.is_last) else { return };
-        let share = self.share(attempt);
+        let shares = self.share(attempt);
         if is_first {
             self.tries.0 += 1;
             self.tries.1 += u64::from(side == Side::Canary);
@@ -121,9 +145,11 @@ impl Judging {
                 On::Attempts => is_first,
                 On::Answers => attempt.is_last && !attempt.is_copy,
             };
-            if !counts {
+            let is_fresh = watch.analysis.reference == Reference::Baseline;
+            if !counts || (is_fresh && side == Side::Stable) {
                 continue;
             }
+            let share = if is_fresh { shares.of_fresh } else { shares.of_all };
             let user = (watch.analysis.unit == Unit::Keys).then(|| (self.users.0)(request));
             let sample = Sample { at, side, share, on, outcome, latency, user };
             let may_begin = watch.analysis.in_background || self.asked == Some(number);
@@ -139,7 +165,7 @@ impl Judging {
                     judge.see(&sample);
                     watch.judge = Some(judge);
                 }
-                None if side == Side::Stable => {
+                None if side != Side::Canary => {
                     if let Some(is_bad) = watch.analysis.bad.is(&sample) {
                         watch.before.add(at, is_bad);
                     }
@@ -158,16 +184,15 @@ impl Judging {
 
     /// The canary's share of picks when a request was first tried: by weights, or by the last step that set one. Where neither
     /// divides requests it is what it was so far.
-    fn share(&self, attempt: &Finished) -> f64 {
+    fn share(&self, attempt: &Finished) -> Share {
         let Finished { node, upstream, first, .. } = *attempt;
         let known = upstream.and_then(|upstream| self.shares.get(&(node, upstream, first.epoch)));
         let step = self.by_steps.iter().rfind(|(from, _)| *from <= first.began);
         match (known, step) {
             (Some(&share), _) if upstream == self.shared => share,
-            (None, _) if upstream.is_some() && upstream == self.shared => self.initial_share,
-            (_, Some(&(_, share))) if share > 0.0 => share,
-            _ if self.tries.0 == 0 => 0.0,
-            _ => self.tries.1 as f64 / self.tries.0 as f64,
+            (None, _) if upstream.is_some() && upstream == self.shared => Share::of_two(self.initial_share),
+            (_, Some(&(_, share))) if share > 0.0 => Share::of_two(share),
+            _ => Share::of_two(self.tries.1 as f64 / self.tries.0.max(1) as f64),
         }
     }
 

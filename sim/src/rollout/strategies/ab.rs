@@ -12,7 +12,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
 };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(&versions.canary).into();
+    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
     steps.extend(set_route(versions, settings));
     steps.extend([
         Action::Pause(settings.every),
@@ -20,7 +20,7 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
         point_at(versions, &versions.canary),
         unset_route(versions),
     ]);
-    steps.extend(leave(&versions.stable, settings));
+    steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 

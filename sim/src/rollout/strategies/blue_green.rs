@@ -13,14 +13,14 @@ pub(super) const STRATEGY: Strategy = Strategy {
 };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(&versions.canary).into();
+    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
     steps.extend([
         point_at(versions, &versions.canary),
         Action::Pause(settings.every),
         Action::Promote,
         Action::Pause(settings.scale_down_delay),
     ]);
-    steps.extend(leave(&versions.stable, settings));
+    steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 

@@ -7,7 +7,17 @@ use crate::rollout::{Action, Shares, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "canary",
     shares_upstream: true,
-    keys: &["steps", "sticky", "salt", "scale", "max_surge", "max_unavailable", "min_ready", "drain"],
+    keys: &[
+        "steps",
+        "sticky",
+        "salt",
+        "scale",
+        "max_surge",
+        "max_unavailable",
+        "min_ready",
+        "drain",
+        "baseline",
+    ],
     steps,
     way_back,
 };
@@ -26,7 +36,7 @@ pub(super) fn by_shares(
         return replicas::steps(versions, settings, shares);
     }
     let mut weights = Shares::new(versions);
-    let mut steps: Vec<_> = start(&versions.canary).into();
+    let mut steps: Vec<_> = start(versions.fresh()).into();
     for &(share, pause) in shares {
         steps.extend([weights.set(share), Action::Pause(pause)]);
     }
@@ -38,7 +48,7 @@ pub(super) fn by_shares(
         // Who has no key follows now, and nobody is divided any more.
         steps.extend([point_at(versions, &versions.canary), versions.all_to_stable()]);
     }
-    steps.extend(leave(&versions.stable, settings));
+    steps.extend(leave(versions.old(), settings));
     steps
 }
 

@@ -12,10 +12,10 @@ pub(super) const STRATEGY: Strategy = Strategy {
 };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(&versions.canary).into();
+    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
     steps.extend(set_route(versions, settings));
     steps.extend([Action::Pause(settings.every), unset_route(versions)]);
-    steps.extend(leave(&versions.canary, settings));
+    steps.extend(leave(versions.canary.mocks(), settings));
     steps
 }
 

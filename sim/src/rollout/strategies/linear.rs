@@ -18,6 +18,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         "max_unavailable",
         "min_ready",
         "drain",
+        "baseline",
     ],
     steps,
     way_back,

@@ -111,8 +111,7 @@ pub fn unfold(
     actions.into_iter().map(step).collect()
 }
 
-fn start(version: &Version) -> [Action; 2] {
-    let mocks = version.mocks();
+fn start(mocks: Vec<u32>) -> [Action; 2] {
     [Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: READY_AT_MOST }]
 }
 
@@ -129,9 +128,8 @@ fn host(versions: &Versions, version: &Version) -> String {
     version.upstream.clone().unwrap_or_else(|| versions.upstream.clone())
 }
 
-/// Waits for the requests under way at a version that nobody is sent to any more, then ends it.
-fn leave(version: &Version, settings: &Settings) -> [Action; 2] {
-    let mocks = version.mocks();
+/// Waits for the requests under way at targets that nobody is sent to any more, then ends them.
+fn leave(mocks: Vec<u32>, settings: &Settings) -> [Action; 2] {
     let drain = Action::Drain { mocks: mocks.clone(), weights: Vec::new(), at_most: settings.drain };
     [drain, Action::Stop(mocks)]
 }

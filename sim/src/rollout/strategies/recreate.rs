@@ -8,7 +8,7 @@ pub(super) const STRATEGY: Strategy =
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let mut steps = vec![Action::Stop(versions.stable.mocks())];
-    steps.extend(start(&versions.canary));
+    steps.extend(start(versions.canary.mocks()));
     steps.extend([point_at(versions, &versions.canary), Action::Pause(settings.every), Action::Promote]);
     steps
 }
@@ -16,7 +16,7 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
 /// A second outage.
 fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
     let mut steps = vec![Action::Stop(versions.canary.mocks())];
-    steps.extend(start(&versions.stable));
+    steps.extend(start(versions.stable.mocks()));
     steps.push(point_at(versions, &versions.stable));
     steps
 }

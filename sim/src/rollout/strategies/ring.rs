@@ -8,7 +8,7 @@ pub(super) const STRATEGY: Strategy =
     Strategy { name: "ring", shares_upstream: false, keys: &["header", "rings", "drain"], steps, way_back };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(&versions.canary).into();
+    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
     let header = settings.header.as_ref().map(|(header, _)| header.as_str()).unwrap_or_default();
     let mut members = Vec::new();
     for Ring { values, soak } in &settings.rings {
@@ -16,7 +16,7 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
         steps.extend([route_for(versions, settings, header, &members), Action::Pause(*soak)]);
     }
     steps.extend([Action::Promote, point_at(versions, &versions.canary), unset_route(versions)]);
-    steps.extend(leave(&versions.stable, settings));
+    steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 

@@ -16,6 +16,7 @@ fn versions(stable: u32, canary: u32) -> Versions {
         upstream: "v1".into(),
         stable: version("v1", 0, stable, 100),
         canary: version("v2", stable, canary, 0),
+        baseline: None,
         by_key: None,
     }
 }

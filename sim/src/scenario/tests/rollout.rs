@@ -1,7 +1,7 @@
 //! Rollouts as people write them: the steps they stand for, and what each mistake is told.
 
 use super::*;
-use crate::rollout::judge::{Kind, MannWhitneyRule, Side};
+use crate::rollout::judge::{Kind, MannWhitneyRule, Side, Unit};
 use crate::rollout::{Action, When};
 
 const CANARY: &str = include_str!("../../../../scenarios/canary_bad.toml");
@@ -69,6 +69,58 @@ fn two_upstreams_share_one_where_weights_divide_requests() {
     assert_eq!(listed, expected.map(|(name, weight)| (name.to_owned(), weight)));
     let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
     assert!(weights.iter().all(|weight| weight.upstream == "v1"), "{weights:?}");
+}
+
+#[test]
+fn a_baseline_starts_with_the_canary_and_is_refused_where_it_makes_no_sense() {
+    let base = "{ target = \"v2-1:80\", weight = 0 },\n    { target = \"base-1:80\", weight = 0 },";
+    let mock = "[[mocks]]\nmatch = \"base-*\"\nversion = \"base\"\n\n[rollout]";
+    let with = CANARY
+        .replace("{ target = \"v2-1:80\", weight = 0 },", base)
+        .replace("[rollout]", mock)
+        .replace("drain    = \"2s\"", "drain = \"2s\"\nbaseline = \"base\"")
+        .replace("name    = \"errors\"", "name = \"errors\"\nreference = \"baseline\"");
+    let plan = read(&input(&with, &[])).unwrap();
+    let (stable, canary, baseline) = (Some(Side::Stable), Some(Side::Canary), Some(Side::Baseline));
+    assert_eq!(plan.rollout.sides, [stable, stable, canary, baseline]);
+    assert_eq!(plan.there_at_start(), [true, true, false, false]);
+    let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
+    let weights: Vec<_> = weights.iter().map(|w| (w.target.as_str(), w.weight)).collect();
+    assert_eq!(weights, [("base-1:80", 10), ("v2-1:80", 10), ("v1-1:80", 90), ("v1-2:80", 90)]);
+    let no_baseline = "there is no baseline to hold the new version against";
+    let blue_green = include_str!("../../../../scenarios/blue_green_rollback.toml");
+    assert_eq!(
+        told(&blue_green.replace("reference = \"before\"", "reference = \"baseline\"")),
+        [no_baseline]
+    );
+    for (text, said) in [
+        (with.replace("baseline = \"base\"", ""), no_baseline),
+        (with.replace("baseline = \"base\"", "baseline = \"v2\""), "the baseline is the new version"),
+        (
+            with.replace("baseline = \"base\"", "baseline = \"base\"\nscale = \"replicas\""),
+            "whole targets divide requests in two, not in three",
+        ),
+        (with.replace("baseline = \"base\"", "baseline = \"v1\""), "the baseline is the old version"),
+    ] {
+        assert!(told(&text).contains(&said.to_owned()), "{said}: {:?}", told(&text));
+    }
+}
+
+#[test]
+fn what_counts_is_a_request_or_a_user() {
+    let unit = |text: &str| read(&input(text, &[])).unwrap().rollout.analyses[0].unit;
+    assert_eq!(unit(CANARY), Unit::Requests);
+    let keys = CANARY.replace("name    = \"errors\"", "name = \"errors\"\nunit = \"keys\"");
+    assert_eq!(unit(&keys), Unit::Keys);
+    let one_user = keys.replace("users  = 1000", "users = 1");
+    assert_eq!(told(&one_user), ["users cannot count one by one"]);
+    let before = keys.replace("unit =", "reference = \"before\"\nunit =");
+    assert_eq!(told(&before), ["users count against the old version at the same time"]);
+    assert_eq!(
+        unit(include_str!("../../../../scenarios/sticky_canary.toml")),
+        Unit::Keys,
+        "users are divided"
+    );
 }
 
 #[test]
