@@ -8,7 +8,7 @@ use gateway_core::schema::Entity as _;
 
 use super::analyses::{self, Judged};
 use super::gateway::Entities;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::reader::{Section, Shape};
 use super::values::number;
 use super::verbs::Known;
@@ -16,7 +16,7 @@ use super::versions::{is_upstream, sides, versions};
 use super::{Input, services, steps};
 use crate::load::Load;
 use crate::plan::MockPlan;
-use crate::rollout::strategies::{self, Ring, Settings, Strategy};
+use crate::rollout::strategies::{self, Ring, Scaling, Settings, Strategy};
 use crate::rollout::{Limits, Rollout, Shares, Step, Versions};
 use crate::words;
 
@@ -102,7 +102,7 @@ pub(super) fn plan(
     };
     // A canary goes by them only where whole targets make its share.
     let goes_by_limits = if strategy.keys.contains(&"scale") {
-        settings.by_replicas
+        settings.scale == Scaling::Replicas
     } else {
         strategy.keys.contains(&"max_surge")
     };
@@ -153,6 +153,7 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], input: 
     let goes_back = section.one_of("on_fail", &["rollback", "hold"], &[]) != Some("hold");
     let settings = settings(&section, service, entities);
     let (versions, settings) = (versions?, settings?);
+    check_scale(&section, settings.scale, &versions);
     let needs = |key: &str, is_there: bool, help: &str| {
         if strategy.keys.contains(&key) && !is_there {
             let (message, label) = (format!("{} needs `{key}`", strategy.name), format!("no `{key}` here"));
@@ -205,7 +206,7 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         max_unavailable: max_unavailable?,
         min_ready: section.duration("min_ready")?,
         header,
-        by_replicas: section.one_of("scale", &["full", "replicas"], &[])? == "replicas",
+        scale: scale(section)?,
         rings: rings(section),
         percent: share("percent")?,
         fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,
@@ -213,6 +214,40 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         compare: compared(section),
         route: service.map(|service| route(entities, service)).unwrap_or_default(),
     })
+}
+
+/// `scale = "match"`, or a number of targets.
+fn scale(section: &Section<'_>) -> Option<Scaling> {
+    let node = section.node("scale")?;
+    if let Value::Integer(_) = node.value {
+        let targets = section.integer("scale", 1, 65_535)?;
+        return usize::try_from(targets).ok().map(Scaling::Fixed);
+    }
+    Some(match section.one_of("scale", &["full", "match", "replicas"], &[])? {
+        "match" => Scaling::Match,
+        "replicas" => Scaling::Replicas,
+        _ => Scaling::Full,
+    })
+}
+
+fn check_scale(section: &Section<'_>, scale: Scaling, versions: &Versions) {
+    let new = versions.canary.members.len();
+    let (message, label, help) = match scale {
+        Scaling::Fixed(targets) if targets > new => {
+            let label = format!("it has {}", words::counted(new as u64, "target"));
+            ("the new version has fewer targets", label, "write \"full\", or a smaller number")
+        }
+        _ if scale != Scaling::Full && versions.by_key.is_some() => {
+            let label = "all of its targets are needed".to_owned();
+            (
+                "who is divided by keys may go to any target of the new version",
+                label,
+                "leave out `scale` or `sticky`",
+            )
+        }
+        _ => return,
+    };
+    section.mistakes.note(section.place_of("scale"), message, label, help);
 }
 
 /// `rings = [{ values = ["001"], soak = "10s" }, ...]`

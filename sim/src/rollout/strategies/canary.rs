@@ -1,7 +1,7 @@
 //! canary: more and more of the requests go to the new version, and each share is watched for a while. Exact: the weights of
 //! the targets divide requests, whatever the number of targets. Sticky: keys divide users, and who has moved stays.
 
-use super::{Settings, Strategy, leave, point_at, replicas, start};
+use super::{READY_AT_MOST, Scaling, Settings, Strategy, leave, point_at, replicas, start};
 use crate::rollout::{Action, Shares, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -32,16 +32,30 @@ pub(super) fn by_shares(
     settings: &Settings,
     shares: &[(f64, std::time::Duration)],
 ) -> Vec<Action> {
-    if settings.by_replicas {
+    if settings.scale == Scaling::Replicas {
         return replicas::steps(versions, settings, shares);
     }
+    let all = versions.canary.members.len();
     let mut weights = Shares::new(versions);
-    let mut steps: Vec<_> = start(versions.fresh()).into();
-    for &(share, pause) in shares {
-        steps.extend([weights.set(share), Action::Pause(pause)]);
+    let mut steps = Vec::new();
+    if settings.scale == Scaling::Full {
+        steps.extend(start(versions.fresh()));
     }
-    if weights.share() < 1.0 {
-        steps.push(weights.set(1.0));
+    let mut running = 0;
+    let mut to = |share: f64, steps: &mut Vec<Action>| {
+        let targets = settings.scale.targets(share, all).filter(|&targets| targets != running);
+        if let Some(targets) = targets {
+            steps.extend(weights.scale(targets, READY_AT_MOST, settings.drain));
+            running = targets;
+        }
+        steps.push(weights.set(share));
+    };
+    for &(share, pause) in shares {
+        to(share, &mut steps);
+        steps.push(Action::Pause(pause));
+    }
+    if shares.last().is_none_or(|&(share, _)| share < 1.0) {
+        to(1.0, &mut steps);
     }
     steps.push(Action::Promote);
     if versions.by_key.is_some() {
@@ -53,7 +67,7 @@ pub(super) fn by_shares(
 }
 
 pub(super) fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    if settings.by_replicas {
+    if settings.scale == Scaling::Replicas {
         return replicas::WAY_BACK(versions, settings);
     }
     vec![versions.all_to_stable()]

@@ -72,8 +72,8 @@ pub struct Settings {
     pub min_ready: Duration,
     /// The header and its values by which requests are told apart.
     pub header: Option<(String, Vec<String>)>,
-    /// Whether shares are those of whole targets, and no router divides requests.
-    pub by_replicas: bool,
+    /// How many targets of the new version run at each share.
+    pub scale: Scaling,
     /// Circles of users, the first one first.
     pub rings: Vec<Ring>,
     /// The share of users for whom a flag is on first, 0 to 1.
@@ -86,6 +86,31 @@ pub struct Settings {
     pub compare: Vec<String>,
     /// The fields of the Route that leads to the Service.
     pub route: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How many targets of the new version run while its share grows; all of them once it has everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scaling {
+    /// All from the start.
+    Full,
+    /// As large a part of them as its share is of the requests, rounded up.
+    Match,
+    /// So many.
+    Fixed(usize),
+    /// Whole targets of both versions make the share, and no router divides requests.
+    Replicas,
+}
+
+impl Scaling {
+    /// How many of `all` run at this share, 0 to 1, where that changes with it.
+    fn targets(self, share: f64, all: usize) -> Option<usize> {
+        match self {
+            // What is too much by rounding alone is no target of its own.
+            Self::Match => Some((share * all as f64 - 1e-9).ceil().max(0.0) as usize),
+            Self::Fixed(targets) => Some(if share < 1.0 { targets.min(all) } else { all }),
+            Self::Full | Self::Replicas => None,
+        }
+    }
 }
 
 /// A circle of users.

@@ -35,7 +35,7 @@ fn settings() -> Settings {
         min_ready: Duration::ZERO,
         header: Some(("x-tester".into(), vec!["yes".into()])),
         rings: ["1", "2"].map(|value| Ring { values: vec![value.into()], soak: second }).into(),
-        by_replicas: false,
+        scale: Scaling::Full,
         percent: 0.1,
         fraction: 0.5,
         methods: vec!["GET".into()],
@@ -107,7 +107,7 @@ fn users_are_divided_by_their_keys_where_a_canary_is_sticky() {
 
 #[test]
 fn a_canary_by_replicas_starts_and_stops_whole_targets_and_says_what_it_reaches() {
-    let settings = Settings { by_replicas: true, ..settings() };
+    let settings = Settings { scale: Scaling::Replicas, ..settings() };
     let ready = "wait_ready, at most 60 s";
     let (new, out) = (|n| format!("set_target v2-{n}:80 = 100"), ["drain, at most 1 s", "stop"]);
     let (first, second) = (new(0), new(1));
@@ -120,6 +120,29 @@ fn a_canary_by_replicas_starts_and_stops_whole_targets_and_says_what_it_reaches(
         &["set_canary_scale 2 of 2 targets, 100.00 % for 100 % asked", "promote"],
     ];
     assert_eq!(told("canary", &versions(2, 2), &settings), of(&expected));
+}
+
+#[test]
+fn a_canary_grows_with_its_share_or_has_so_many_targets_until_it_has_everything() {
+    let scaled = |scale| {
+        let steps = told("canary", &versions(4, 4), &Settings { scale, ..settings() });
+        steps.into_iter().filter(|step| step.contains("scale") || step.contains("weight")).collect::<Vec<_>>()
+    };
+    // Before a share is set its targets are there; those that are new share what the others had.
+    let expected = [
+        "set_canary_scale 1 of 5 targets",
+        "set_weight 5 %",
+        "set_weight 5 %",
+        "set_canary_scale 2 of 6 targets",
+        "set_weight ½",
+        "set_weight ½",
+        "set_canary_scale 4 of 8 targets",
+        "set_weight 100 %",
+    ];
+    assert_eq!(scaled(Scaling::Match), expected);
+    let fixed = scaled(Scaling::Fixed(3));
+    assert_eq!(fixed[0], "set_canary_scale 3 of 7 targets");
+    assert_eq!(fixed[fixed.len() - 2..], ["set_canary_scale 4 of 8 targets", "set_weight 100 %"]);
 }
 
 #[test]

@@ -203,6 +203,8 @@ fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
             CANARY.replace("fail_if", "judge = \"mann-whitney\"\nfail_if"),
             "`fail_if` means nothing to the judge `mann-whitney`",
         ),
+        (CANARY.replace("drain    =", "scale = 2\ndrain    ="), "the new version has fewer targets"),
+        (CANARY.replace("drain    =", "scale = \"half\"\ndrain    ="), "`half` is not a value of `scale`"),
         (steps("set_weight = 101"), "`set_weight` is out of range"),
         (steps("stop = \"v9-*\""), "a step is about nobody"),
         (steps("promote = false"), "a step does nothing"),
