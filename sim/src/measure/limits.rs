@@ -1,6 +1,6 @@
 //! Whether a rolling update kept its limits at every instant, by what its steps were seen to do: processes that began and ended,
 //! targets that became ready, weights that were put in force. A pure function of those; what faults do to a target is none of the
-//! rollout's doing. An abort outranks `max_unavailable`: that is told, and is no broken promise.
+//! rollout's doing. An abort outranks both limits, which is no broken promise; where fewer serve than they should, that is told.
 
 use gateway_core::time::Instant;
 
@@ -32,7 +32,7 @@ pub(super) fn check(plan: &Plan, marks: &[Mark], steps: &[StepMoments]) -> (Vec<
         has_aborted |= matches!(happened, Happened::Aborted);
         farm.happen(&happened);
         let (running, available) = (farm.running(), farm.serving());
-        if running > most {
+        if running > most && !has_aborted {
             broken(&mut breaches, Promise::SurgeIsBounded, at);
         }
         if available < needed && has_aborted {
@@ -123,5 +123,7 @@ mod tests {
             (vec![], Some((0, 1))),
             "an abort outranks it"
         );
+        let all_in = [&bring_in[..1], &bring_in[1..]].concat();
+        assert_eq!(checked(&plan(limits(0, 1), all_in), true), (vec![], None), "and max_surge too");
     }
 }

@@ -1,6 +1,7 @@
 //! The machine: which step is under way, what it waits for, what comes next, and the way back.
 
 mod judging;
+mod presence;
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,7 @@ use rustc_hash::FxHashMap;
 pub use self::judging::Users;
 
 use self::judging::Judging;
+use self::presence::Presence;
 use super::action::{Action, Step};
 use super::admin;
 use super::judge::{Analysis, Otherwise, Verdict};
@@ -41,6 +43,7 @@ pub struct Machine {
     mocks: FxHashMap<TargetId, u32>,
     /// Attempts under way at each mock.
     in_flight: Vec<i64>,
+    presence: Presence,
     judging: Judging,
     /// The step that is under way or comes next; those of the way back follow the plan's.
     step: usize,
@@ -86,6 +89,7 @@ impl Machine {
             rollout: rollout.clone(),
             mocks,
             in_flight: vec![0; mocks_count],
+            presence: Presence::new(mocks_count),
             judging: Judging::new(rollout, users),
             step: 0,
             state: State::Next,
@@ -264,6 +268,13 @@ impl Machine {
     fn begin_step(&mut self, now: Instant) {
         self.mark(now, MarkKind::Began);
         let Some(action) = self.action().cloned() else { return };
+        // Where targets make the share, the new version stays as long as all of the old one are gone.
+        let is_kept = self.is_going_back && self.rollout.limits.is_some();
+        if is_kept && self.presence.leaves_nobody(&action, &self.rollout.sides) {
+            return self.end_step(now);
+        }
+        let action = if self.is_going_back { self.presence.only_missing(action) } else { action };
+        self.presence.follow(&action);
         let calls = admin::calls(&action);
         match action {
             Action::Start(mocks) => self.order(Task::Start(mocks), Instant::MAX),

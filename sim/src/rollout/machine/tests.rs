@@ -7,6 +7,7 @@ use gateway_core::id::{Epoch, ServiceId, UpstreamId};
 use gateway_core::outcome::Outcome;
 
 use super::*;
+use crate::rollout::judge::Side;
 use crate::rollout::{MirrorRoute, TargetWeight, When, judge};
 
 fn ms(ms: u64) -> Instant {
@@ -134,11 +135,41 @@ fn an_abort_interrupts_a_pause_but_never_a_call() {
 }
 
 #[test]
+fn the_new_version_is_left_at_once_as_long_as_an_old_target_is_there() {
+    // Aim: an abort of a rolling update outranks its limits, leaves nobody never, and starts nobody twice. Method: mocks 0 and 1 are
+    // the old version, and one or both of them were ended when the rollout is given up.
+    let back = |ended: Vec<u32>| {
+        let drain = Action::Drain { mocks: vec![2], weights: Vec::new(), at_most: Duration::ZERO };
+        let rollout = Rollout {
+            strategy: "rolling".into(),
+            sides: vec![Some(Side::Stable), Some(Side::Stable), Some(Side::Canary)],
+            limits: Some(crate::rollout::Limits { surge: 0, unavailable: 1 }),
+            way_back: Some(vec![drain, Action::Stop(vec![2]), Action::Start(vec![0, 1])]),
+            ..Rollout::default()
+        };
+        let steps = [at(0, Action::Stop(ended)), step(When::Then, Action::Pause(Duration::from_secs(9)))];
+        let mut machine = Machine::new(&steps, &rollout, (FxHashMap::default(), 3), nobody());
+        told(&mut machine, ms(1), true);
+        machine.abort("bad".into(), ms(2));
+        let mut tasks = Vec::new();
+        while let Some(output) = machine.poll(ms(2)) {
+            if let Output::Order(order) = output {
+                machine.acked(order.id, ms(2), true);
+                tasks.push(order.task);
+            }
+        }
+        tasks
+    };
+    assert_eq!(back(vec![0]), [Task::Stop(vec![2]), Task::Start(vec![0])]);
+    assert_eq!(back(vec![0, 1]), [Task::Start(vec![0, 1])]);
+}
+
+#[test]
 fn a_condition_ends_when_it_is_met_and_fails_when_it_takes_too_long() {
     // Aim: two first tries at the new version are waited for. Method: mock 0 is the new one.
     let run = |tries: u64| {
         let wait = Action::WaitUntil { requests: 2, at_most: Duration::from_millis(10) };
-        let rollout = Rollout { sides: vec![Some(judge::Side::Canary)], ..Rollout::default() };
+        let rollout = Rollout { sides: vec![Some(Side::Canary)], ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
         let mut machine = Machine::new(&[at(0, wait)], &rollout, (mocks, 1), nobody());
         assert_eq!(told(&mut machine, ms(0), true), ["0 Began"]);
@@ -174,7 +205,7 @@ fn those_who_watched_copies_speak_when_the_mirror_goes() {
         in_background: true,
     };
     let run = |copies: u64| {
-        let (sides, analyses) = (vec![Some(judge::Side::Canary)], vec![analysis.clone()]);
+        let (sides, analyses) = (vec![Some(Side::Canary)], vec![analysis.clone()]);
         let rollout = Rollout { strategy: "shadow".into(), sides, analyses, ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
         let mut machine = Machine::new(&[at(1, route(None))], &rollout, (mocks, 1), nobody());

@@ -69,12 +69,16 @@ pub(super) fn take_out(versions: &Versions, members: &[Member], settings: &Setti
     if settings.drain.is_zero() { vec![stop, drain] } else { vec![drain, stop] }
 }
 
-/// The old targets come back first: whoever is still up serves meanwhile. An abort outranks `max_unavailable`.
-fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
-    let mocks = versions.stable.mocks();
+/// The new targets go at once, as long as an old one is there to serve: an abort outranks `max_unavailable`. Then those that are
+/// missing come back.
+fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    let (old, new) = (versions.stable.mocks(), versions.canary.mocks());
+    let weights = versions.out_of_rotation(&versions.canary.members);
     vec![
-        Action::Start(mocks.clone()),
-        Action::WaitReady { mocks, at_most: READY_AT_MOST },
+        Action::Drain { mocks: new.clone(), weights, at_most: settings.drain },
+        Action::Stop(new),
+        Action::Start(old.clone()),
+        Action::WaitReady { mocks: old, at_most: READY_AT_MOST },
         versions.all_to_stable(),
     ]
 }
