@@ -157,7 +157,7 @@ fn a_safe_retry_goes_elsewhere_and_costs_no_turn() {
         panic!("no retry")
     };
     assert_ne!(second.target, failed);
-    assert_eq!(second.number, 1);
+    assert_eq!((second.number, second.first.target), (1, failed));
     assert_eq!(in_flight(&gateway), 1);
     answered(&gateway, second);
     let next = begin(&gateway, &GET).unwrap();

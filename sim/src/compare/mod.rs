@@ -13,7 +13,6 @@ mod junit;
 mod markdown;
 mod text;
 mod track;
-mod worst;
 
 pub use judge::judge;
 pub use model::{Against, Comparison, Condition, Row, Value, Word};

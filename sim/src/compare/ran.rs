@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::track::Track;
-use super::worst;
 use crate::hdr::{self, HdrError};
 use crate::plan::{Figure, Percentile};
-use crate::summary::{LatencyAll, Summary, Trust};
+use crate::summary::{LatencyAll, Summary, Trust, worst_second};
 
 /// One run that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,7 +110,7 @@ fn of(summary: &Summary, figure: Figure) -> Option<f64> {
         Figure::RolloutDuration => of_rollout(rollout?.lasted_ms),
         Figure::ExtraTargets => rollout.map(|rollout| rollout.capacity.extra_max as f64),
         Figure::ExtraCapacity => rollout.map(|rollout| rollout.capacity.extra_seconds),
-        Figure::WorstSecond => worst::second(summary),
+        Figure::WorstSecond => worst_second(summary),
     }
 }
 

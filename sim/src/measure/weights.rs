@@ -41,6 +41,8 @@ struct Upstream {
     rows: Vec<MeasuredWeights>,
     /// Smallest and largest lag of any member in each bin of the series.
     range: Vec<Option<(f64, f64)>>,
+    /// The targets of a rollout's new version, in the order of their ids.
+    new_version: Rc<[TargetId]>,
 }
 
 /// Who may be picked, in the order of their ids.
@@ -65,6 +67,8 @@ struct Epoch {
     /// Picks seen, in all and of each member.
     n: u64,
     picks: Vec<u64>,
+    /// The weights of a rollout's new version together, and the picks of its targets.
+    new_version: (u64, u64),
     /// What each member was owed at the start; not known before its first pick, except in the first epoch.
     carried: Vec<Option<f64>>,
     /// Where the last pick was counted: stretch, row, bin.
@@ -80,8 +84,9 @@ struct Waiting {
 }
 
 impl Weights {
-    /// Nobody was picked yet by any of so many nodes.
-    pub(super) fn new(config: &Config, nodes: u16, grid: Grid) -> Self {
+    /// Nobody was picked yet by any of so many nodes; `new_version` are the targets of a rollout's new version, in
+    /// the order of their ids.
+    pub(super) fn new(config: &Config, nodes: u16, new_version: &Rc<[TargetId]>, grid: Grid) -> Self {
         let of_all = config.upstreams().flat_map(|(id, _)| (0..nodes).map(move |node| (id, node)));
         let upstreams = of_all.map(|(id, node)| {
             let targets = config.targets_of(id).filter(|(_, target)| target.weight.get() > 0);
@@ -94,6 +99,7 @@ impl Weights {
                 epochs: BTreeMap::new(),
                 rows: Vec::new(),
                 range: vec![None; grid.bins()],
+                new_version: Rc::clone(new_version),
             };
             ((id, node), upstream)
         });
@@ -171,9 +177,11 @@ impl Members {
 
 impl Epoch {
     /// Epoch 0 owes nobody anything.
-    fn new(number: u32, members: Rc<Members>) -> Self {
+    fn new(number: u32, members: Rc<Members>, new_version: &[TargetId]) -> Self {
         let k = members.all.len();
+        let new = new_version.iter().filter_map(|target| members.index(*target));
         Self {
+            new_version: (new.map(|member| u64::from(members.all[member].weight)).sum(), 0),
             next: 0,
             waiting: BTreeMap::new(),
             n: 0,
@@ -215,7 +223,7 @@ impl Upstream {
             return;
         };
         let member = members.index(pick.target);
-        let new = || Epoch::new(pick.epoch.0, Rc::clone(members));
+        let new = || Epoch::new(pick.epoch.0, Rc::clone(members), &self.new_version);
         let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(new);
         let ticket = pick.ticket;
         let Some(member) = member.filter(|_| ticket >= epoch.next && !epoch.waiting.contains_key(&ticket))
@@ -273,7 +281,8 @@ impl Upstream {
             _ => self.row(id, number, pick.at),
         };
         let Some(epoch) = self.epochs.get_mut(&number) else { return };
-        let (weight, total) = (epoch.members.all[pick.member].weight, epoch.members.total);
+        let Member { target, weight } = epoch.members.all[pick.member];
+        let (weight, total) = (u64::from(weight), epoch.members.total);
         let is_news = epoch.carried[pick.member].is_none();
         let carried = *epoch.carried[pick.member].get_or_insert(pick.carried);
         let lag = |n: u64, own: u64| carried + lag(n, weight, own, total);
@@ -283,6 +292,10 @@ impl Upstream {
         epoch.picks[pick.member] += 1;
         epoch.next += 1;
         epoch.last = Some((stretch, row, bin));
+        epoch.new_version.1 += u64::from(self.new_version.binary_search(&target).is_ok());
+        let (new_weight, new_picks) = epoch.new_version;
+        let share_off = self::lag(n + 1, new_weight, new_picks, total).abs();
+        self.rows[row].share_off = self.rows[row].share_off.max(share_off);
         self.rows[row].picks += 1;
         self.rows[row].members[pick.member].picks += 1;
         // The lag before belongs to the pick before: to its bin and stretch, where `look_at_all` has seen it.
@@ -317,7 +330,7 @@ impl Upstream {
             .iter()
             .zip(epoch.carried.iter().zip(&epoch.picks))
             .map(|(member, (carried, picks))| {
-                let lag = lag(epoch.n, member.weight, *picks, members.total);
+                let lag = lag(epoch.n, member.weight.into(), *picks, members.total);
                 (carried.unwrap_or(0.0) + lag, carried.is_some())
             })
             .collect();
@@ -355,6 +368,7 @@ impl Upstream {
                 .map(|m| MemberPicks { target: m.target, weight: m.weight, picks: 0, deviation: 0.0 })
                 .collect(),
             deviation_max: 0.0,
+            share_off: 0.0,
             farthest: None,
             missing: 0,
             wrong: 0,
@@ -374,7 +388,7 @@ impl Upstream {
 
 /// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so
 /// that no rounding adds up.
-fn lag(n: u64, weight: u32, own: u64, total: u64) -> f64 {
+fn lag(n: u64, weight: u64, own: u64, total: u64) -> f64 {
     let owed = i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total);
     // Most are small, and the processor knows those.
     i64::try_from(owed).map_or(owed as f64, |owed| owed as f64) / total as f64

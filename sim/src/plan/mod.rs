@@ -26,6 +26,7 @@ use rustc_hash::FxHashMap;
 
 use crate::load::{Load, Numbering};
 use crate::mock::{Behaviour, Fault, Faults};
+use crate::rollout::judge::Side;
 use crate::rollout::{Action, Machine, Registry, Rollout, Step, Users};
 
 /// One run, ready to go.
@@ -119,6 +120,16 @@ impl Plan {
         let mocks: FxHashMap<&str, u32> = numbered.collect();
         let targets = self.gateway.config.targets();
         targets.filter_map(|(id, target)| Some((id, *mocks.get(&*target.target.to_string())?))).collect()
+    }
+
+    /// The targets of one side of the rollout, in the order of their ids.
+    pub fn targets_of(&self, side: Side) -> Vec<TargetId> {
+        let is_one = |mock: u32| self.rollout.sides.get(mock as usize).copied().flatten() == Some(side);
+        let all = self.mocks_of_targets();
+        let mut targets: Vec<_> =
+            all.into_iter().filter(|(_, mock)| is_one(*mock)).map(|(id, _)| id).collect();
+        targets.sort_unstable();
+        targets
     }
 }
 

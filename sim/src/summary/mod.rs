@@ -22,12 +22,16 @@ mod requests;
 pub mod rollout;
 mod scales;
 mod series;
+mod shares;
 mod tables;
 
 mod sentence;
 mod thresholds;
 mod validity;
 mod verdict;
+mod worst;
+
+pub use worst::second as worst_second;
 
 use gateway_core::time::Instant;
 
@@ -67,7 +71,7 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         weights: &weights,
         rollout: rollout.as_ref(),
     };
-    Summary {
+    let mut summary = Summary {
         schema: SCHEMA,
         scenario: tables::scenario(plan),
         verdict: verdict::judge(&evidence, thresholds, facts.strict),
@@ -94,7 +98,12 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         mirror: mirror::mirror(plan, measured),
         faults,
         replications: None,
+    };
+    let worst = worst_second(&summary).filter(|second| second.is_finite());
+    if let Some(rollout) = &mut summary.rollout {
+        rollout.worst_second_us = worst;
     }
+    summary
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::promises::{self, BreachRow, OutrankedRow};
 use super::scales;
 pub use super::scales::ScaleRow;
+use super::shares;
+pub use super::shares::ShareRow;
 use super::tables::ms;
 use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
-use crate::rollout::{Action, Mark, MarkKind, TargetWeight};
+use crate::rollout::{Mark, MarkKind};
 
 /// The rollout of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,14 @@ pub struct RolloutSummary {
     pub decisions: Vec<DecisionRow>,
     /// The new version's share of requests over time, 0 to 1.
     pub shares: Vec<ShareRow>,
+    /// How far the new version, all of its targets together, was from its exact share after any pick since the weights changed, in
+    /// requests; nothing where weights do not divide requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_off_requests: Option<f64>,
+    /// The 99th percentile of whatever second had the highest one, microseconds; nothing where more than a hundredth of a second's
+    /// requests was dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_second_us: Option<f64>,
     /// Where whole targets make the share: what was asked, what is reachable with so many, and what was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scales: Vec<ScaleRow>,
@@ -155,18 +165,6 @@ pub struct DecisionRow {
     pub evidence: String,
 }
 
-/// The new version's share in one bin of the series.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ShareRow {
-    /// Where the bin begins.
-    pub t_ms: f64,
-    /// As the steps so far ask for it.
-    pub planned: f64,
-    /// Of the first tries; `None` without any.
-    pub actual: Option<f64>,
-}
-
 /// The rollout of this run, if it was one.
 pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary> {
     if !plan.rollout.is_some() {
@@ -205,7 +203,9 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         versions: versions(plan, rollout),
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
-        shares: shares(plan, measured),
+        shares: shares::shares(plan, measured),
+        share_off_requests: shares::share_off(plan, measured),
+        worst_second_us: None,
         scales: scales::scales(plan, measured),
         breaches: promises::breaches(plan, measured),
         outranked: rollout.outranked.map(|outranked| OutrankedRow::of(&outranked)),
@@ -313,93 +313,4 @@ fn decision(plan: &Plan, mark: &Mark) -> Option<DecisionRow> {
         stable: [evidence.stable.n, evidence.stable.bad],
         evidence: evidence.text.clone(),
     })
-}
-
-// === Shares ===
-
-/// The weights as steps leave them, by target; or all on one side where hosts are switched.
-struct Planned<'a> {
-    plan: &'a Plan,
-    weights: BTreeMap<String, f64>,
-    /// The share of users, where they are divided.
-    split: Option<f64>,
-}
-
-impl<'a> Planned<'a> {
-    /// At the start.
-    fn new(plan: &'a Plan) -> Self {
-        let config = &plan.gateway.config;
-        let shared = plan.rollout.shared.into_iter().flat_map(|upstream| config.targets_of(upstream));
-        let weights = shared.map(|(_, target)| (target.target.to_string(), target.weight.get().into()));
-        Self { plan, weights: weights.collect(), split: None }
-    }
-
-    fn set(&mut self, weight: &TargetWeight) {
-        if let Some(now) = self.weights.get_mut(&weight.target) {
-            *now = weight.weight.into();
-        }
-    }
-
-    /// An action is in force.
-    fn act(&mut self, action: &Action) {
-        match action {
-            Action::SetWeight { weights, .. } | Action::Drain { weights, .. } => {
-                for weight in weights {
-                    self.set(weight);
-                }
-            }
-            Action::SetSplit(route) => self.split = route.to.as_ref().map(|to| to.percent / 100.0),
-            Action::SetTarget(weight) => self.set(weight),
-            Action::SetHost { host, .. } => {
-                let config = &self.plan.gateway.config;
-                let targets =
-                    config.upstream_named(host).into_iter().flat_map(|(id, _)| config.targets_of(id));
-                let weight = |(_, target): (_, &gateway_core::entity::Target)| {
-                    (target.target.to_string(), f64::from(target.weight.get()))
-                };
-                self.weights = targets.map(weight).collect();
-            }
-            _ => {}
-        }
-    }
-
-    fn share(&self) -> f64 {
-        if let Some(share) = self.split {
-            return share;
-        }
-        let (mut canary, mut all) = (0.0, 0.0);
-        for (mock, side) in self.plan.mocks.iter().zip(&self.plan.rollout.sides) {
-            let weight = self.weights.get(&mock.name).copied().filter(|_| side.is_some()).unwrap_or(0.0);
-            all += weight;
-            canary += if *side == Some(Side::Canary) { weight } else { 0.0 };
-        }
-        if all > 0.0 { canary / all } else { 0.0 }
-    }
-}
-
-fn shares(plan: &Plan, measured: &Measured) -> Vec<ShareRow> {
-    let mut planned = Planned::new(plan);
-    let mut steps = measured.rollout.steps.iter().filter(|step| step.acked.is_some()).peekable();
-    let bins = &measured.bins;
-    let of_side = |bin: usize, is: &dyn Fn(Option<Side>) -> bool| -> u64 {
-        let targets = bins.targets.iter().zip(&plan.rollout.sides).filter(|(_, side)| is(**side));
-        targets.filter_map(|(target, _)| target.get(bin)).map(|target| target.picks).sum()
-    };
-    let row = |bin: usize| {
-        let from = bins.grid.from(bin);
-        while let Some(step) = steps.next_if(|step| step.applied.or(step.acked).is_some_and(|at| at <= from))
-        {
-            if let Some(action) = plan.action(step.step) {
-                planned.act(action);
-            }
-        }
-        let all = of_side(bin, &|side| side.is_some());
-        let canary = of_side(bin, &|side| side == Some(Side::Canary));
-        ShareRow {
-            t_ms: ms(from),
-            planned: planned.share(),
-            actual: (all > 0).then(|| canary as f64 / all as f64),
-        }
-    };
-    (0..bins.bins.len()).map(row).collect()
 }

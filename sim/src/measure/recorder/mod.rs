@@ -30,6 +30,7 @@ use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
 use crate::plan::{Engine, Plan};
+use crate::rollout::judge::Side;
 use crate::rollout::{self, Step};
 
 /// Observations held back while a step is carried out, and records while a switch is open. Beyond that they are counted
@@ -180,7 +181,7 @@ impl Recorder {
             cells: Vec::new(),
             parts: Parts::default(),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
-            weights: Weights::new(config, plan.gateway.nodes, grid),
+            weights: Weights::new(config, plan.gateway.nodes, &plan.targets_of(Side::Canary).into(), grid),
             bins: Bins::new(grid, plan.mocks.len(), late(plan.engine)),
             overall: Times::precise(),
             lag: Times::precise(),

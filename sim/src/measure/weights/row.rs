@@ -22,6 +22,9 @@ pub struct MeasuredWeights {
     pub members: Vec<MemberPicks>,
     /// Largest distance of any member from its exact share after any pick, in requests, what was carried in included.
     pub deviation_max: f64,
+    /// Largest distance of a rollout's new version, all of its targets together, from its exact share after any pick since the
+    /// change, in requests. Nothing is carried in.
+    pub share_off: f64,
     /// When it was that far off, and at whose pick.
     pub farthest: Option<(Instant, u64)>,
     /// Tickets that never came, or came too late.

@@ -9,7 +9,7 @@ use crate::measure::rehearsal::{BLUE, GREEN, how_to};
 fn weights(picks: &[Pick]) -> Vec<MeasuredWeights> {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
-    let mut weights = Weights::new(&plan.gateway.config, 1, grid);
+    let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
     weights.begin(BLUE, Instant::from_millis(5000), 1);
     for pick in picks {
         weights.picked(pick, grid);
@@ -55,6 +55,8 @@ fn the_how_to_is_never_more_than_a_third_of_a_request_off() {
     assert_eq!(rows[0].members.iter().map(|m| m.picks).collect::<Vec<_>>(), [200, 100]);
     assert!((rows[0].deviation_max - 1.0 / 3.0).abs() < 1e-9, "{}", rows[0].deviation_max);
     assert_eq!((rows[0].missing, rows[0].wrong), (0, 0));
+    let apart = (rows[0].share_off - rows[0].deviation_max).abs();
+    assert!(apart < 1e-9, "with one target for each version they are the same: {apart}");
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
     let measure = |told: Option<usize>| {
-        let mut weights = Weights::new(&plan.gateway.config, 1, grid);
+        let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
         for (n, pick) in blue(300).into_iter().chain((0..100).map(alone)).enumerate() {
             if told == Some(n) {
                 weights.began(&began, grid);

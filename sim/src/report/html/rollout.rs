@@ -84,6 +84,19 @@ fn figures(rollout: &RolloutSummary) -> Markup {
             "the most short of those at the start, and times how long",
         ),
         (
+            "Share, at most off by",
+            rollout.share_off_requests.map_or_else(
+                || words::NOTHING.to_owned(),
+                |off| format!("{} requests", words::decimal(off, 2)),
+            ),
+            "of the new version after any pick since the weights changed",
+        ),
+        (
+            "Worst second",
+            rollout.worst_second_us.map_or_else(|| words::NOTHING.to_owned(), words::time),
+            "the 99th percentile of the second with the highest one",
+        ),
+        (
             "Whole rollout",
             time(rollout.lasted_ms),
             "from its first step to the last thing that happened to it",

@@ -3,9 +3,9 @@
 
 use hdrhistogram::Histogram;
 
+use super::Summary;
 use crate::hdr;
 use crate::stats;
-use crate::summary::Summary;
 
 /// What is looked at together.
 const SECOND_MS: u64 = 1000;
@@ -14,7 +14,7 @@ const PERCENTILE: f64 = 0.99;
 
 /// Microseconds; infinite where more than a hundredth of a second's requests was dropped, `None` where nothing was asked. A
 /// second begins with each bin of the time series; where bins are longer than a second, it is the worst bin.
-pub(super) fn second(summary: &Summary) -> Option<f64> {
+pub fn second(summary: &Summary) -> Option<f64> {
     let (series, warmup) = (&summary.series, summary.phases.iter().find(|phase| phase.name == "warmup"));
     let from = series.t_ms.partition_point(|&t| t < warmup.map_or(0.0, |warmup| warmup.to_ms));
     let width = (SECOND_MS / series.bin_ms.max(1)).max(1) as usize;
