@@ -255,8 +255,14 @@ fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
             assert_eq!(requests[count], 0, "{engine} {count}");
         }
         let n = |name: &str| mirror[name].as_u64().unwrap();
-        // A quarter of 400 per second for two seconds, and for as long as the calls take.
-        assert!((200..=260).contains(&n("copies")), "{engine} {mirror}");
+        // A quarter of 400 per second from one call to the other, and for as long as these take.
+        let steps = report["rollout"]["steps"].as_array().unwrap();
+        let mut asked =
+            steps.iter().filter(|step| step["action"].as_str().unwrap().starts_with("set_mirror"));
+        let mut asked = || asked.next().unwrap()["requested_ms"].as_f64().unwrap();
+        let (from, to) = (asked(), asked());
+        let expected = 0.25 * 0.4 * (to - from);
+        assert!((n("copies") as f64 - expected).abs() < 30.0, "{engine} {expected} {mirror}");
         assert_eq!(n("copies"), n("alike") + n("different") + n("no_copy") + n("no_own"), "{engine}");
         assert_eq!((n("served"), n("answered"), n("overflow")), (n("copies"), n("copies"), 0), "{engine}");
         assert_eq!(mirror["parts"]["status"].as_u64(), Some(n("target_5xx")), "{engine} {mirror}");
