@@ -14,6 +14,8 @@ use crate::plan::Plan;
 const ENDS: u64 = 4;
 /// Sockets of a target's port: one that holds it, one that listens.
 const PORT: u64 = 2;
+/// Files of a gateway's worker: its listener, and what its runtime waits with.
+const WORKER: u64 = 6;
 /// For everything else: listeners, timers, files.
 const SPARE: u64 = 200;
 /// How long a port is of no use after its connection has ended: `TIME_WAIT` of Linux.
@@ -31,16 +33,20 @@ pub(super) fn check(plan: &Plan) -> Result<(), EngineError> {
 }
 
 fn files(plan: &Plan) -> Result<(), EngineError> {
-    let needed = ENDS * plan.load.connections as u64 + PORT * plan.mocks.len() as u64 + SPARE;
+    let needed = files_needed(plan);
+    // The gateway keeps idle connections to every target besides: as many as there may be. What cannot be raised is found out
+    // below.
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < needed) {
-        // What cannot be raised is found out below.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    }
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < needed => Err(EngineError::Files { needed, allowed }),
         _ => Ok(()),
     }
+}
+
+fn files_needed(plan: &Plan) -> u64 {
+    let workers = plan.gateway.options.workers as u64 * u64::from(plan.gateway.nodes);
+    ENDS * plan.load.connections as u64 + PORT * plan.mocks.len() as u64 + WORKER * workers + SPARE
 }
 
 /// How many ports there are to take.
@@ -69,6 +75,19 @@ fn ports_needed(load: &Load) -> u64 {
 mod tests {
     use super::*;
     use crate::load::{RequestMix, RequestTemplate, Stream};
+    use crate::measure::rehearsal::how_to;
+
+    #[test]
+    fn files_are_needed_for_connections_targets_and_workers() {
+        let mut plan = how_to(600.0, 30, &[]);
+        plan.load.connections = 64;
+        plan.gateway.options.workers = 1;
+        let one = files_needed(&plan);
+        assert_eq!(one, 4 * 64 + 2 * 4 + 6 + SPARE);
+        plan.gateway.options.workers = 4;
+        plan.gateway.nodes = 10;
+        assert_eq!(files_needed(&plan), one + 39 * WORKER);
+    }
 
     fn needed(rate: f64, seconds: u64, most: Option<u64>) -> u64 {
         let mix = RequestMix::new(vec![RequestTemplate::get("/")]).unwrap();
