@@ -27,6 +27,8 @@ pub struct LeastRequest {
     draw: Draw,
     choices: usize,
     bias: f64,
+    /// One by the weight of each: after how long who is idle is due again.
+    steps: Box<[f64]>,
     /// When each is due, in requests per weight; none where all weights are equal.
     deadlines: Option<Lock<MinTree>>,
 }
@@ -38,11 +40,12 @@ impl LeastRequest {
         let (choices, bias) = (tuning.choices.into(), tuning.active_request_bias);
         let crew = Crew::new(setup);
         let draw = Draw::by_weight(crew.members());
+        let steps: Box<[_]> = crew.seats().map(|seat| 1.0 / seat.weight()).collect();
         let deadlines = match draw {
             Draw::Evenly(_) => None,
-            Draw::Alias(_) => Some(Lock::new(MinTree::new(crew.seats().map(|seat| 1.0 / seat.weight())))),
+            Draw::Alias(_) => Some(Lock::new(MinTree::new(steps.iter().copied()))),
         };
-        Self { crew, draw, choices, bias, deadlines }
+        Self { crew, draw, choices, bias, steps, deadlines }
     }
 
     /// The best of some that are drawn evenly, of which one may be drawn twice.
@@ -57,15 +60,22 @@ impl LeastRequest {
         let mut deadlines = deadlines.lock();
         let (member, deadline) = deadlines.min()?;
         let seat = self.crew.seat(member);
-        let active = f64::from(seat.load.in_flight() + 1);
-        // The usual bias, and the one to turn it off, need no power.
-        let burden = match self.bias {
-            1.0 => active,
-            0.0 => 1.0,
-            bias => active.powf(bias),
+        // Nothing waits for a division, or a load, where little is in flight.
+        let step = match seat.load.in_flight() {
+            0 => self.steps[member],
+            in_flight => self.burden(in_flight + 1) / seat.weight(),
         };
-        deadlines.set(member, deadline + burden / seat.weight());
+        deadlines.set(member, deadline + step);
         Some(member)
+    }
+
+    /// What so many requests count where one is one: the usual bias, and the one to turn it off, need no power.
+    fn burden(&self, requests: u32) -> f64 {
+        match self.bias {
+            1.0 => requests.into(),
+            0.0 => 1.0,
+            bias => f64::from(requests).powf(bias),
+        }
     }
 }
 

@@ -53,18 +53,25 @@ impl MinTree {
 
     /// Changes a key, and what is above it as far up as it matters.
     pub(super) fn set(&mut self, leaf: usize, key: f64) {
-        let mut at = leaf / WIDTH;
-        let was = std::mem::replace(&mut self.leaves[at].0[leaf % WIDTH], key.to_bits());
-        if was == key.to_bits() {
+        let key = key.to_bits();
+        let (mut at, place) = (leaf / WIDTH, leaf % WIDTH);
+        let row = &mut self.leaves[at];
+        if row.0[place] == key {
             return;
         }
-        let mut winner = self.leaves[at].winner(at as u32);
+        // On each level the best of the others is known before it is known who comes from below, so that nothing waits for more
+        // than one comparison a level.
+        let (others, other) = row.least_beside(place);
+        row.0[place] = key;
+        let other = Winner { key: others, leaf: (at * WIDTH + other) as u32 };
+        let mut winner = other.or(Winner { key, leaf: leaf as u32 });
         for level in &mut self.above {
-            let row = &mut level[at / WIDTH];
-            if !row.replace(at % WIDTH, winner) {
+            let (row, place) = (&mut level[at / WIDTH], at % WIDTH);
+            let other = row.winner_beside(place);
+            if !row.replace(place, winner) {
                 return;
             }
-            winner = row.winner();
+            winner = other.or(winner);
             at /= WIDTH;
         }
         self.least = winner;
@@ -86,11 +93,15 @@ impl Row {
 
     /// The smallest key and its place.
     fn least(&self) -> (u64, usize) {
+        self.least_beside(WIDTH)
+    }
+
+    /// The smallest key of all places but one, and its place.
+    fn least_beside(&self, place: usize) -> (u64, usize) {
         // In pairs, so that no comparison waits for more than two others, and without a branch: who wins is chance.
-        let key = |at: usize| (self.0[at], at);
+        let key = |at: usize| (select_unpredictable(at == place, u64::MAX, self.0[at]), at);
         let less = |one: (u64, usize), other: (u64, usize)| {
-            let is_other = other.0 < one.0;
-            (one.0.min(other.0), select_unpredictable(is_other, other.1, one.1))
+            (one.0.min(other.0), select_unpredictable(other.0 < one.0, other.1, one.1))
         };
         let pair = |at: usize| less(key(at), key(at + 1));
         less(less(pair(0), pair(2)), less(pair(4), pair(6)))
@@ -100,6 +111,15 @@ impl Row {
     fn winner(&self, row: u32) -> Winner {
         let (key, place) = self.least();
         Winner { key, leaf: row * WIDTH as u32 + place as u32 }
+    }
+}
+
+impl Winner {
+    /// The smaller of two, of equals the first.
+    fn or(self, other: Self) -> Self {
+        let number = |one: Self| u128::from(one.key) << u32::BITS | u128::from(one.leaf);
+        let is_less = number(other) < number(self);
+        Self { key: self.key.min(other.key), leaf: select_unpredictable(is_less, other.leaf, self.leaf) }
     }
 }
 
@@ -120,8 +140,13 @@ impl Winners {
     }
 
     fn winner(&self) -> Winner {
-        let (key, place) = self.keys.least();
-        Winner { key, leaf: self.leaves[place] }
+        self.winner_beside(WIDTH)
+    }
+
+    /// The winner of all places but one.
+    fn winner_beside(&self, place: usize) -> Winner {
+        let (key, at) = self.keys.least_beside(place);
+        Winner { key, leaf: self.leaves[at] }
     }
 }
 
