@@ -103,9 +103,11 @@ impl Quota {
     fn first_due(&mut self) -> Option<u32> {
         if self.due.is_empty() {
             self.horizon = self.due_later.first(self.horizon)?;
-            while let Some(member) = self.due_later.take(self.horizon) {
-                self.due.push(Reverse((self.horizon, member)));
-            }
+            let first = self.due_later.take(self.horizon)?;
+            let Some(second) = self.due_later.take(self.horizon) else { return Some(first) };
+            let others = std::iter::from_fn(|| self.due_later.take(self.horizon));
+            let due = [first, second].into_iter().chain(others);
+            self.due.extend(due.map(|member| Reverse((self.horizon, member))));
         }
         self.due.pop().map(|Reverse((_, member))| member)
     }
