@@ -28,6 +28,10 @@ pub struct Breach {
 /// What a rollout promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
+    /// Nobody is sent to the new version before a step that leads there has begun; copies are not sent by anybody.
+    NewIsAskedFor,
+    /// Once the Service points at the new version, and that is in force everywhere, nobody is sent to the old one.
+    SwitchedIsLeft,
     /// Once the way back is done and in force everywhere, nobody is sent to the new version any more.
     BackIsBack,
     /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
@@ -50,6 +54,8 @@ impl Promise {
     /// In words.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NewIsAskedFor => "nobody is sent to the new version before a step leads there",
+            Self::SwitchedIsLeft => "after the switch nobody is sent to the old version",
             Self::BackIsBack => "after the way back nobody is sent to the new version",
             Self::DrainedIsLeft => "nobody is sent to a target that drains",
             Self::KeysStay => "who has moved to the new version stays there",
@@ -69,6 +75,12 @@ pub(super) struct Promises {
     lags: (Duration, Duration),
     /// Whether the strategy's way back is an outage by itself, as of recreate.
     goes_dark: bool,
+    /// Upstreams of the new version's targets alone.
+    new_hosts: Vec<String>,
+    /// Whether something leads to the new version, or has.
+    is_asked: bool,
+    /// Since when nobody may be sent to the old version.
+    switched: Option<Instant>,
     /// For each mock: nobody is sent there from then on, because a step drained it.
     drained: Vec<Option<Instant>>,
     /// Whether a step has taken it out of rotation, whoever has learnt of that.
@@ -82,11 +94,19 @@ pub(super) struct Promises {
 }
 
 impl Promises {
-    /// Nothing is promised yet of so many mocks.
-    pub(super) fn new(mocks: usize, lags: (Duration, Duration), goes_dark: bool) -> Self {
+    /// Nothing is promised yet of so many mocks; `new_hosts` are the Upstreams of the new version's targets alone, and `is_asked` says
+    /// whether some of their weights are above zero already.
+    pub(super) fn new(
+        mocks: usize,
+        lags: (Duration, Duration),
+        goes_dark: bool,
+        (new_hosts, is_asked): (Vec<String>, bool),
+    ) -> Self {
         Self {
             lags,
             goes_dark,
+            new_hosts,
+            is_asked,
             drained: vec![None; mocks],
             left: vec![false; mocks],
             stopped: vec![None; mocks],
@@ -96,6 +116,10 @@ impl Promises {
 
     /// The calls of a step were made.
     pub(super) fn stepped(&mut self, moments: StepMoments, action: Option<&Action>) {
+        if let Some(Action::SetHost { host, .. }) = action {
+            let is_new = self.new_hosts.contains(host);
+            self.switched = moments.acked.map(|acked| acked + self.lags.0).filter(|_| is_new);
+        }
         if let Some(Action::Drain { mocks, .. }) = action {
             let from = moments.acked.map(|acked| acked + self.lags.1);
             set(&mut self.drained, mocks, from);
@@ -109,7 +133,8 @@ impl Promises {
     /// Something happened to the rollout; `action` is that of the step it is about.
     pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>) {
         match (&mark.kind, action) {
-            (MarkKind::Aborted(_), _) => self.aborted = Some(mark.at),
+            (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), None),
+            (MarkKind::Began, Some(action)) if leads_to_the_new(action) => self.is_asked = true,
             (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
             (MarkKind::Over, Some(Action::Stop(mocks))) => self.ended_or_begun(mocks, Some(mark.at)),
@@ -138,6 +163,12 @@ impl Promises {
         }
         if is_stopped {
             self.broken(Promise::StoppedIsLeft, request, at);
+        }
+        if side == Some(Side::Canary) && !self.is_asked {
+            self.broken(Promise::NewIsAskedFor, request, at);
+        }
+        if side == Some(Side::Stable) && self.switched.is_some_and(|switched| at > switched) {
+            self.broken(Promise::SwitchedIsLeft, request, at);
         }
         if side == Some(Side::Canary) && self.back.is_some_and(|back| at > back) {
             self.broken(Promise::BackIsBack, request, at);
@@ -177,6 +208,17 @@ impl Promises {
     }
 }
 
+/// Whether requests may be sent to the new version by what this does.
+fn leads_to_the_new(action: &Action) -> bool {
+    match action {
+        Action::SetHost { .. } | Action::SetTarget(_) | Action::Patch { .. } => true,
+        Action::SetWeight { share, .. } => *share > 0.0,
+        Action::SetSplit(route) => route.to.is_some(),
+        Action::SetHeaderRoute(route) => route.to.is_some(),
+        _ => false,
+    }
+}
+
 fn set<T: Copy>(all: &mut [T], mocks: &[u32], to: T) {
     for &mock in mocks {
         if let Some(of_mock) = all.get_mut(mock as usize) {
@@ -200,7 +242,7 @@ mod tests {
 
     fn promises(lag: u64) -> Promises {
         let lag = Duration::from_millis(lag);
-        Promises::new(3, (lag, lag), false)
+        Promises::new(3, (lag, lag), false, (vec!["green".into()], true))
     }
 
     fn stepped(promises: &mut Promises, at: u64, action: &Action) {
@@ -234,6 +276,30 @@ mod tests {
         }
         assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
         assert_eq!(promises.breaches[0].at, ms(17));
+    }
+
+    #[test]
+    fn who_is_sent_to_a_version_too_early_or_too_late_is_named() {
+        // Aim: before a blue-green switch nobody meets green, after it nobody blue. Method: a pick of each around it, with a lag of
+        // 5 ms; then the way back, after which blue is right again.
+        let host = |host: &str| Action::SetHost {
+            service: gateway_core::id::ServiceId(0),
+            service_name: "shop".into(),
+            host: host.into(),
+        };
+        let mut promises = Promises { is_asked: false, ..promises(5) };
+        promises.picked(1, side(0), ms(1));
+        promises.picked(2, side(1), ms(2));
+        marked(&mut promises, 10, MarkKind::Began, Some(&host("green")));
+        stepped(&mut promises, 10, &host("green"));
+        promises.picked(3, side(1), ms(12));
+        promises.picked(4, side(0), ms(16));
+        promises.picked(5, side(0), ms(17));
+        marked(&mut promises, 20, MarkKind::Aborted("worse".into()), None);
+        stepped(&mut promises, 20, &host("blue"));
+        promises.picked(6, side(0), ms(30));
+        let expected = [(Promise::NewIsAskedFor, 1, &[2][..]), (Promise::SwitchedIsLeft, 1, &[5][..])];
+        assert_eq!(broken(&promises), expected);
     }
 
     #[test]

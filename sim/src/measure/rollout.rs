@@ -65,7 +65,8 @@ impl MeasuredRollout {
         let lags = (plan.gateway.routing_lag(), plan.gateway.target_lag());
         let ends_some = |action: &Action| matches!(action, Action::Stop(_));
         let goes_dark = plan.rollout.way_back.iter().flatten().any(ends_some);
-        Self { promises: Promises::new(sides.len(), lags, goes_dark), sides, ..Self::default() }
+        let new = (new_hosts(plan), plan.rollout.initial_share > 0.0);
+        Self { promises: Promises::new(sides.len(), lags, goes_dark, new), sides, ..Self::default() }
     }
 
     /// The calls of a step were made.
@@ -146,6 +147,17 @@ impl MeasuredRollout {
             Ending::Dropped(_) => tally.dropped += 1,
         }
     }
+}
+
+/// The Upstreams whose targets are all of the new version.
+fn new_hosts(plan: &Plan) -> Vec<String> {
+    let (config, new) = (&plan.gateway.config, plan.targets_of(Side::Canary));
+    let is_new = |upstream| {
+        let mut targets = config.targets_of(upstream).peekable();
+        targets.peek().is_some() && targets.all(|(target, _)| new.contains(&target))
+    };
+    let hosts = config.upstreams().filter(|(id, _)| is_new(*id));
+    hosts.map(|(_, upstream)| upstream.name.clone()).collect()
 }
 
 #[cfg(test)]
