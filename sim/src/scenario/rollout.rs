@@ -35,6 +35,7 @@ pub(super) const SHAPE: Shape = Shape {
         "until",
         "drain",
         "scale_down_delay",
+        "preview",
         "max_surge",
         "max_unavailable",
         "min_ready",
@@ -151,7 +152,8 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], input: 
     let versions = service.and_then(|service| versions(&section, &strategy, service, entities, mocks));
     let at = section.own("at").and_then(|_| section.duration("at"));
     let goes_back = section.one_of("on_fail", &["rollback", "hold"], &[]) != Some("hold");
-    let settings = settings(&section, service, entities);
+    let old = versions.as_ref().map_or(1, |versions| versions.stable.members.len());
+    let settings = settings(&section, service, entities, old);
     let (versions, settings) = (versions?, settings?);
     check_scale(&section, settings.scale, &versions);
     let needs = |key: &str, is_there: bool, help: &str| {
@@ -160,7 +162,9 @@ fn read(root: &Section<'_>, entities: &Entities<'_>, mocks: &[MockPlan], input: 
             section.mistakes.absent(section.place, message, label, help);
         }
     };
-    needs("header", settings.header.is_some(), "write header = \"x-tester\" and values = [\"yes\"]");
+    // A preview is for those who ask for one.
+    let has_header = settings.header.is_some() || strategy.keys.contains(&"preview");
+    needs("header", has_header, "write header = \"x-tester\" and values = [\"yes\"]");
     needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
     // Who divides requests otherwise need not divide users.
     needs("sticky", is_by_key || found.shares_upstream, "write sticky = \"x-user\"");
@@ -180,21 +184,22 @@ fn check_keys(section: &Section<'_>, strategy: &Strategy) {
     }
 }
 
-fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entities<'_>) -> Option<Settings> {
+/// Everything but the versions, of which the old one has so many targets.
+fn settings(
+    section: &Section<'_>,
+    service: Option<ServiceId>,
+    entities: &Entities<'_>,
+    old: usize,
+) -> Option<Settings> {
     let share = |key: &str| {
         let node = section.node(key)?;
         number(node, key, 0.01, 100.0, section.mistakes).map(|percent| percent / 100.0)
     };
-    let count = |key: &str| section.integer(key, 0, 65_535).map(|count| count as usize);
     let header = section.own("header").and_then(|_| section.text("header")).map(|header| {
         let values = section.texts("values");
         (header.to_owned(), if values.is_empty() { vec!["yes".to_owned()] } else { values })
     });
-    let (max_surge, max_unavailable) = (count("max_surge"), count("max_unavailable"));
-    if max_surge == Some(0) && max_unavailable == Some(0) {
-        let help = "write max_surge = 1 or max_unavailable = 1";
-        section.mistakes.note(section.place, "a rolling update cannot move", "both limits are 0", help);
-    }
+    let limits = limits(section, old);
     Some(Settings {
         steps: shares(section),
         step: share("step")?,
@@ -202,8 +207,9 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         until: share("until")?,
         drain: section.duration("drain")?,
         scale_down_delay: section.duration("scale_down_delay")?,
-        max_surge: max_surge?,
-        max_unavailable: max_unavailable?,
+        preview: section.duration("preview")?,
+        max_surge: limits?.surge,
+        max_unavailable: limits?.unavailable,
         min_ready: section.duration("min_ready")?,
         header,
         scale: scale(section)?,
@@ -214,6 +220,36 @@ fn settings(section: &Section<'_>, service: Option<ServiceId>, entities: &Entiti
         compare: compared(section),
         route: service.map(|service| route(entities, service)).unwrap_or_default(),
     })
+}
+
+/// `max_surge` and `max_unavailable`: numbers of targets, or percents of so many old ones; as Kubernetes has it, the first is rounded
+/// up and the second down, and where both come to nothing one may be missing.
+fn limits(section: &Section<'_>, old: usize) -> Option<Limits> {
+    let limit = |key: &str, round: fn(f64) -> f64| {
+        let node = section.node(key)?;
+        let Some(percent) = node.as_text() else {
+            return section.integer(key, 0, 65_535).map(|count| count as usize);
+        };
+        let number =
+            percent.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
+        let Some(number) = number.filter(|number| (0.0..=100.0).contains(number)) else {
+            let help = format!("write {key} = 1, or {key} = \"25%\"");
+            let message = format!("`{key}` cannot be read");
+            section.mistakes.note(&node.place, message, "neither a number of targets nor a percentage", help);
+            return None;
+        };
+        Some(round(number / 100.0 * old as f64) as usize)
+    };
+    let (surge, unavailable) = (limit("max_surge", f64::ceil)?, limit("max_unavailable", f64::floor)?);
+    let is_text = |key: &str| section.node(key).is_some_and(|node| node.as_text().is_some());
+    if surge > 0 || unavailable > 0 {
+        return Some(Limits { surge, unavailable });
+    }
+    if !is_text("max_unavailable") {
+        let help = "write max_surge = 1 or max_unavailable = 1";
+        section.mistakes.note(section.place, "a rolling update cannot move", "both limits are 0", help);
+    }
+    Some(Limits { surge, unavailable: 1 })
 }
 
 /// `scale = "match"`, or a number of targets.

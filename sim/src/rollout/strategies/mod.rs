@@ -64,6 +64,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long the old version is kept once the new one is promoted.
     pub scale_down_delay: Duration,
+    /// How long the new version is there for those with the header before it is for anybody.
+    pub preview: Duration,
     /// How many targets there may be more than at the start.
     pub max_surge: usize,
     /// How many fewer may serve.

@@ -30,6 +30,7 @@ fn settings() -> Settings {
         until: 1.0,
         drain: second,
         scale_down_delay: second,
+        preview: second,
         max_surge: 1,
         max_unavailable: 0,
         min_ready: Duration::ZERO,
@@ -64,10 +65,13 @@ fn each_strategy_is_a_list_of_steps() {
         told("recreate", &versions, &settings()),
         of(&[&["stop"], &start, &["set_host shop -> v2", pause, "promote"]])
     );
-    assert_eq!(
-        told("blue-green", &versions, &settings()),
-        of(&[&start, &["set_host shop -> v2", pause, "promote", pause], &leave])
-    );
+    let route = "set_header_route shop-v2: x-tester = yes -> v2";
+    let unset = "set_header_route shop-v2: gone";
+    let preview = [route, pause, "set_host shop -> v2", pause, "promote", unset, pause];
+    assert_eq!(told("blue-green", &versions, &settings()), of(&[&start, &preview, &leave]));
+    let no_preview = ["set_host shop -> v2", pause, "promote", pause];
+    let for_all = Settings { header: None, ..settings() };
+    assert_eq!(told("blue-green", &versions, &for_all), of(&[&start, &no_preview, &leave]));
     let share = |percent: &str| format!("set_weight {percent}");
     assert_eq!(
         told("canary", &versions, &settings()),
@@ -75,8 +79,6 @@ fn each_strategy_is_a_list_of_steps() {
     );
     let linear = [&share("¼"), pause, &share("½"), pause, &share("¾"), pause, &share("100 %"), pause];
     assert_eq!(told("linear", &versions, &settings()), of(&[&start, &linear, &["promote"], &leave]));
-    let route = "set_header_route shop-v2: x-tester = yes -> v2";
-    let unset = "set_header_route shop-v2: gone";
     assert_eq!(
         told("ab", &versions, &settings()),
         of(&[&start, &[route, pause, "promote", "set_host shop -> v2", unset], &leave])

@@ -107,6 +107,28 @@ fn a_baseline_starts_with_the_canary_and_is_refused_where_it_makes_no_sense() {
 }
 
 #[test]
+fn limits_are_numbers_or_parts_of_the_old_targets_rounded_as_kubernetes_does() {
+    let rolling = include_str!("../../../../scenarios/rolling.toml");
+    let limits = |surge: &str, unavailable: &str| {
+        let surge = rolling.replace("max_surge       = 1", surge);
+        let text = surge.replace("max_unavailable = 0", unavailable);
+        let limits = read(&input(&text, &[])).map(|plan| plan.rollout.limits.unwrap());
+        limits
+            .map(|limits| (limits.surge, limits.unavailable))
+            .map_err(|mistakes| mistakes[0].message.clone())
+    };
+    let old = read(&input(rolling, &[])).unwrap().targets_of(Side::Stable).len();
+    assert_eq!(limits("", ""), Ok((old.div_ceil(4), old / 4)));
+    assert_eq!(limits("max_surge = \"100%\"", "max_unavailable = \"50%\""), Ok((old, old / 2)));
+    assert_eq!(limits("max_surge = 0", "max_unavailable = \"1%\""), Ok((0, 1)), "something must move");
+    assert_eq!(limits("max_surge = \"a quarter\"", ""), Err("`max_surge` cannot be read".to_owned()));
+    assert_eq!(
+        limits("max_surge = 0", "max_unavailable = 0"),
+        Err("a rolling update cannot move".to_owned())
+    );
+}
+
+#[test]
 fn what_counts_is_a_request_or_a_user() {
     let unit = |text: &str| read(&input(text, &[])).unwrap().rollout.analyses[0].unit;
     assert_eq!(unit(CANARY), Unit::Requests);
