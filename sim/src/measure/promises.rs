@@ -175,6 +175,13 @@ impl Promises {
         }
     }
 
+    /// A copy was sent to the new version, none later.
+    pub(super) fn copied(&mut self, at: Instant) {
+        if self.back.is_some_and(|back| at > back) {
+            self.breach(Promise::BackIsBack, at);
+        }
+    }
+
     /// A first try of somebody who had moved to the new version was picked for the old one.
     pub(super) fn came_back(&mut self, request: u64, at: Instant) {
         if self.aborted.is_none_or(|aborted| at < aborted) {
@@ -194,6 +201,14 @@ impl Promises {
     }
 
     fn broken(&mut self, promise: Promise, request: u64, at: Instant) {
+        let breach = self.breach(promise, at);
+        if breach.requests.len() < NAMED {
+            breach.requests.push(request);
+        }
+    }
+
+    /// Once more, at `at`.
+    fn breach(&mut self, promise: Promise, at: Instant) -> &mut Breach {
         let known = self.breaches.iter().position(|breach| breach.promise == promise);
         let known = known.unwrap_or_else(|| {
             self.breaches.push(Breach { promise, at, count: 0, requests: Vec::new() });
@@ -202,9 +217,7 @@ impl Promises {
         let breach = &mut self.breaches[known];
         breach.count += 1;
         breach.at = breach.at.min(at);
-        if breach.requests.len() < NAMED {
-            breach.requests.push(request);
-        }
+        breach
     }
 }
 
@@ -276,6 +289,9 @@ mod tests {
         }
         assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
         assert_eq!(promises.breaches[0].at, ms(17));
+        promises.copied(ms(15));
+        promises.copied(ms(16));
+        assert_eq!(promises.breaches[0].count, 5, "nor is a copy, and nobody asked for it");
     }
 
     #[test]

@@ -75,8 +75,11 @@ impl MeasuredRollout {
         self.promises.stepped(moments, action);
     }
 
-    /// Everything has been seen.
-    pub(super) fn finish(&mut self, plan: &Plan) {
+    /// Everything has been seen; the last copy was sent at `last_copy`.
+    pub(super) fn finish(&mut self, plan: &Plan, last_copy: Option<Instant>) {
+        if let Some(last_copy) = last_copy {
+            self.promises.copied(last_copy);
+        }
         let end = Instant::ZERO + plan.load.duration();
         self.capacity = capacity::capacity(plan, &self.marks, &self.steps, end);
         let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps);

@@ -236,7 +236,7 @@ impl Recorder {
         }
         self.close_switch();
         self.settle_all();
-        self.rollout.finish(&self.facts.plan);
+        self.rollout.finish(&self.facts.plan, self.copies.picked.map(|(_, last)| last));
         Measured::new(self, conditions)
     }
 
