@@ -134,7 +134,7 @@ impl Promises {
     pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>) {
         match (&mark.kind, action) {
             (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), None),
-            (MarkKind::Began, Some(action)) if leads_to_the_new(action) => self.is_asked = true,
+            (MarkKind::Began, Some(action)) if action.leads_to_the_new() => self.is_asked = true,
             (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
             (MarkKind::Over, Some(Action::Stop(mocks))) => self.ended_or_begun(mocks, Some(mark.at)),
@@ -218,17 +218,6 @@ impl Promises {
         breach.count += 1;
         breach.at = breach.at.min(at);
         breach
-    }
-}
-
-/// Whether requests may be sent to the new version by what this does.
-fn leads_to_the_new(action: &Action) -> bool {
-    match action {
-        Action::SetHost { .. } | Action::SetTarget(_) | Action::Patch { .. } => true,
-        Action::SetWeight { share, .. } => *share > 0.0,
-        Action::SetSplit(route) => route.to.is_some(),
-        Action::SetHeaderRoute(route) => route.to.is_some(),
-        _ => false,
     }
 }
 

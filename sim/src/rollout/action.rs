@@ -155,7 +155,18 @@ impl Action {
         }
     }
 
-    /// Whether nobody is sent to the new version by this way any more: the last moment for those who watched it.
+    /// Whether requests may be sent to the new version by what this does; copies are no requests.
+    pub fn leads_to_the_new(&self) -> bool {
+        match self {
+            Self::SetHost { .. } | Self::SetTarget(_) | Self::Patch { .. } => true,
+            Self::SetWeight { share, .. } => *share > 0.0,
+            Self::SetSplit(route) => route.to.is_some(),
+            Self::SetHeaderRoute(route) => route.to.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether nobody is sent to the new version by this way any more, testers or copies.
     pub fn ends_a_trial(&self) -> bool {
         matches!(
             self,

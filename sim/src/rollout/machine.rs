@@ -301,12 +301,23 @@ impl Machine {
                 self.end_step(now);
                 self.go_back("the steps say so".to_owned(), now);
             }
-            _ if action.ends_a_trial() && !self.ask_the_watching(now) => {}
+            _ if self.ends_the_trial(&action) && !self.ask_the_watching(now) => {}
             _ => {
                 self.share_is(true, now);
                 self.order(Task::Admin(calls), Instant::MAX);
             }
         }
+    }
+
+    /// Whether nothing that comes leads to the new version any more: the last moment for those who watched it.
+    fn ends_the_trial(&self, action: &Action) -> bool {
+        let mut rest = self.steps.iter().skip(self.step + 1).map(|step| &step.action);
+        let goes_on = |action: &Action| {
+            action.leads_to_the_new()
+                || matches!(action, Action::Promote)
+                || matches!(action, Action::SetMirrorRoute(route) if route.to.is_some())
+        };
+        action.ends_a_trial() && !rest.any(goes_on)
     }
 
     /// Tells the judges the share that the step sets, if it sets one.

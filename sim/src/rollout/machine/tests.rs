@@ -204,18 +204,21 @@ fn those_who_watched_copies_speak_when_the_mirror_goes() {
         dry_run: false,
         in_background: true,
     };
-    let run = |copies: u64| {
+    let run = |copies: u64, next: &[Action]| {
         let (sides, analyses) = (vec![Some(Side::Canary)], vec![analysis.clone()]);
         let rollout = Rollout { strategy: "shadow".into(), sides, analyses, ..Rollout::default() };
         let mocks = [(TargetId(7), 0)].into_iter().collect();
-        let mut machine = Machine::new(&[at(1, route(None))], &rollout, (mocks, 1), nobody());
+        let next = next.iter().map(|action| step(When::Then, action.clone()));
+        let steps: Vec<_> = [at(1, route(None))].into_iter().chain(next).collect();
+        let mut machine = Machine::new(&steps, &rollout, (mocks, 1), nobody());
         (0..copies).for_each(|_| machine.observe(Seen::Finished(0, finished(TargetId(7), 200, 1))));
         told(&mut machine, ms(1), true)
     };
-    let told = run(3);
+    let told = run(3, &[]);
     assert!(told[1].contains("Unclear") && told[2..] == ["0 ordered", "0 Over"], "{told:?}");
-    let told = run(0);
+    let told = run(0, &[]);
     assert!(told[1].contains("NoData") && told[2].starts_with("0 Held") && told.len() == 3, "{told:?}");
+    assert_eq!(run(0, &[host("green")])[..3], ["0 Began", "0 ordered", "0 Over"], "there is more to come");
 }
 
 #[test]
