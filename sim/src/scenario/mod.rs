@@ -26,6 +26,7 @@ mod mocks;
 mod model;
 mod patience;
 mod patterns;
+mod readiness;
 mod requests;
 mod retry;
 mod rollout;
@@ -202,6 +203,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
         patience::warn(&section, &steps, &rollout, rate);
     }
+    readiness::warn(&section, &steps, &mocks);
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
     let switches = rollout.switches_max(&steps).max(steps::switches(&section));

@@ -129,6 +129,20 @@ fn limits_are_numbers_or_parts_of_the_old_targets_rounded_as_kubernetes_does() {
 }
 
 #[test]
+fn a_weight_for_targets_that_do_not_run_yet_is_warned_of() {
+    let steps = |order: &[&str]| {
+        let steps = order.join("\n[[steps]]\n");
+        let (_, warnings) = check(&input(&format!("{CANARY}\n[[steps]]\n{steps}\n"), &[])).unwrap();
+        warnings.into_iter().map(|warning| (warning.message, warning.label)).collect::<Vec<_>>()
+    };
+    let (start, ready, weight) = ("start = \"v2-*\"", "wait_ready = \"v2-*\"", "set_weight = 50");
+    assert_eq!(steps(&[start, ready, weight]), []);
+    let [(message, label)] = &steps(&[weight, start, ready])[..] else { panic!() };
+    assert_eq!(message, "`set_weight` is for targets that do not run yet");
+    assert!(label.ends_with("`v2-1:80` start later"), "{label}");
+}
+
+#[test]
 fn what_counts_is_a_request_or_a_user() {
     let unit = |text: &str| read(&input(text, &[])).unwrap().rollout.analyses[0].unit;
     assert_eq!(unit(CANARY), Unit::Requests);
