@@ -25,7 +25,7 @@ const CELLS_EACH: u64 = 16;
 
 /// Bits of a position.
 const POSITION: u32 = 36;
-/// First bits of a position that points are sorted by at first; fewer than a cell's.
+/// First bits of a position that points are sorted by at first; no more than a cell's.
 const COARSE: u32 = 8;
 /// What a cell has room for: its points, and one more for whoever comes after them.
 const ROOM: usize = 16;
@@ -61,54 +61,54 @@ impl Ring {
     pub(super) fn new(shares: &[Share], slots: u32) -> Self {
         let counts = counts(shares);
         let layout = Layout::of(&counts, slots);
-        let mut cells = vec![Cell([MORE; ROOM]); 1 << layout.cell].into_boxed_slice();
-        let mut crowded: Vec<(usize, Vec<u32>)> = Vec::new();
-        let (mut lengths, mut spilled) = (vec![0; cells.len()], Vec::new());
-        for long in coarsely_sorted(shares, &counts, layout).into_iter().flatten() {
-            let (cell, point) = (layout.cell(long), layout.point(long, long as u32 & layout.members()));
-            let length: &mut u8 = &mut lengths[cell];
-            if usize::from(*length) < ROOM - 1 {
-                cells[cell].0[usize::from(*length)] = point;
-                *length += 1;
-            } else {
-                spilled.push((cell, point));
-            }
+        let sorted = coarsely_sorted(shares, &counts, layout);
+        let order = |&&long: &&u64| (long >> (u64::BITS - POSITION), long as u32 & layout.members());
+        let first = sorted.iter().find_map(|some| some.iter().min_by_key(order)).expect("there is somebody");
+        let mut ring =
+            Self { cells: vec![Cell([MORE; ROOM]); 1 << layout.cell].into(), crowded: Vec::new(), layout };
+        // From the last to the first, so that each is told who comes after it: after the last the first of all.
+        let mut next = *first as u32 & layout.members();
+        for (part, longs) in sorted.iter().enumerate().rev() {
+            next = ring.fill(part, longs, next);
         }
-        spilled.sort_unstable();
-        for spilled in spilled.chunk_by(|one, other| one.0 == other.0) {
-            let cell = spilled[0].0;
-            let (points, more) = cells[cell].0.split_at_mut(ROOM - 1);
-            let mut all: Vec<_> =
-                points.iter().copied().chain(spilled.iter().map(|&(_, point)| point)).collect();
-            all.sort_unstable();
-            points.copy_from_slice(&all[..ROOM - 1]);
-            more.fill(MORE);
-            crowded.push((cell, all));
-        }
-        let mut ring = Self { cells, crowded, layout };
-        ring.close(&lengths);
+        ring.crowded.reverse();
         ring
     }
 
-    /// Puts the points of each cell, of so many, in order, and after them whoever comes next.
-    fn close(&mut self, lengths: &[u8]) {
-        let members = self.layout.members();
-        let mut crowded = self.crowded.iter_mut().rev().peekable();
-        let of_cell =
-            |cell: &Cell, length: u8| cell.0[..length.into()].iter().min().map(|first| first & members);
-        // After the last comes the first of all.
-        let first = self.cells.iter().zip(lengths).find_map(|(cell, &length)| of_cell(cell, length));
-        let mut next = first.expect("there is somebody");
-        for (at, (cell, &length)) in self.cells.iter_mut().zip(lengths).enumerate().rev() {
-            let beyond = self.layout.beyond(next);
+    /// Puts points into the cells of one of the parts that they are coarsely sorted by, before which `next` comes; who comes
+    /// first from there on.
+    fn fill(&mut self, part: usize, longs: &[u64], mut next: u32) -> u32 {
+        let Self { layout, crowded, .. } = self;
+        let members = layout.members();
+        let start = part << (layout.cell - COARSE);
+        let cells = &mut self.cells[start..][..1 << (layout.cell - COARSE)];
+        let (mut lengths, mut spilled) = (vec![0_u8; cells.len()], Vec::new());
+        for &long in longs {
+            let (at, point) = (layout.cell(long) - start, layout.point(long, long as u32 & members));
+            if let Some(place) = cells[at].0[..ROOM - 1].get_mut(usize::from(lengths[at])) {
+                *place = point;
+                lengths[at] += 1;
+            } else {
+                spilled.push((at, point));
+            }
+        }
+        for (at, (cell, length)) in cells.iter_mut().zip(lengths).enumerate().rev() {
+            let beyond = layout.beyond(next);
             let (points, room) = cell.0.split_at_mut(length.into());
-            points.sort_unstable();
-            match crowded.next_if(|(crowded, _)| *crowded == at) {
-                Some((_, all)) => all.push(beyond),
-                None => room.fill(beyond),
+            let more = spilled.iter().filter(|&&(spilled, _)| spilled == at).map(|&(_, point)| point);
+            if room.len() == 1 && more.clone().next().is_some() {
+                let mut all: Vec<_> = points.iter().copied().chain(more).collect();
+                all.sort_unstable();
+                points.copy_from_slice(&all[..ROOM - 1]);
+                all.push(beyond);
+                crowded.push((start + at, all));
+            } else {
+                points.sort_unstable();
+                room.fill(beyond);
             }
             next = points.first().map_or(next, |first| first & members);
         }
+        next
     }
 
     /// The member that a key belongs to.
@@ -158,7 +158,7 @@ impl Layout {
         let members = counts.iter().filter(|&&count| count > 0).count() as u64;
         let points: u64 = counts.iter().sum();
         let slots = u64::from(slots.max(SLOTS_MIN)) / (ROOM as u64 - 1);
-        let cells = (points / CROWD).max(CELLS_EACH * (members + 1)).max(slots);
+        let cells = (points / CROWD).max(CELLS_EACH * (members + 1)).max(slots).max(1 << COARSE);
         Self {
             cell: cells.next_power_of_two().trailing_zeros(),
             member: (members + 1).next_power_of_two().trailing_zeros(),
