@@ -34,6 +34,9 @@ struct Stretch {
     /// What lies before it: time, and requests.
     begins: Duration,
     before: f64,
+    /// How many requests it holds, and how fast its rate rises: each moment asks for both.
+    area: f64,
+    slope: f64,
 }
 
 // === Curve ===
@@ -50,7 +53,7 @@ impl Curve {
         let mut from = rate;
         for stage in stages {
             let (begins, before) = (curve.duration(), curve.area());
-            curve.stretches.push(Stretch { from, to: stage.rate, length: stage.length, begins, before });
+            curve.stretches.push(Stretch::new((from, stage.rate), stage.length, begins, before));
             from = stage.rate;
         }
         curve
@@ -91,7 +94,7 @@ impl Curve {
         self.stretches.retain(|stretch| stretch.begins < end);
         if let Some(last) = self.stretches.last_mut() {
             let length = end.saturating_sub(last.begins);
-            (last.to, last.length) = (last.rate_at(length), length);
+            *last = Stretch::new((last.from, last.rate_at(length)), length, last.begins, last.before);
         }
         self
     }
@@ -109,12 +112,12 @@ impl Curve {
     }
 
     fn area(&self) -> f64 {
-        self.stretches.last().map_or(0.0, |last| last.before + last.area())
+        self.stretches.last().map_or(0.0, |last| last.before + last.area)
     }
 
     /// When so many requests have come.
     fn moment(&self, requests: f64) -> u64 {
-        let number = self.stretches.partition_point(|stretch| stretch.before + stretch.area() <= requests);
+        let number = self.stretches.partition_point(|stretch| stretch.before + stretch.area <= requests);
         match self.stretches.get(number) {
             Some(stretch) => {
                 let within = stretch.moment(requests - stretch.before).min(stretch.length.as_nanos() as f64);
@@ -128,8 +131,10 @@ impl Curve {
 // === Stretch ===
 
 impl Stretch {
-    fn area(&self) -> f64 {
-        f64::midpoint(self.from, self.to) * self.length.as_secs_f64()
+    fn new((from, to): (f64, f64), length: Duration, begins: Duration, before: f64) -> Self {
+        let seconds = length.as_secs_f64();
+        let slope = if length.is_zero() { 0.0 } else { (to - from) / seconds };
+        Self { from, to, length, begins, before, area: f64::midpoint(from, to) * seconds, slope }
     }
 
     fn rate_at(&self, after: Duration) -> f64 {
@@ -143,8 +148,10 @@ impl Stretch {
         if requests <= 0.0 {
             return 0.0;
         }
-        let slope = (self.to - self.from) / self.length.as_secs_f64();
-        let rate_then = (self.from * self.from + 2.0 * slope * requests).max(0.0).sqrt();
+        if self.from.total_cmp(&self.to).is_eq() {
+            return requests / self.from * 1e9;
+        }
+        let rate_then = (self.from * self.from + 2.0 * self.slope * requests).max(0.0).sqrt();
         2.0 * requests / (self.from + rate_then) * 1e9
     }
 }

@@ -28,6 +28,9 @@ impl Idle {
 
     /// One to the node whose turn it is; where that has none, to the next that has.
     pub fn pop(&mut self) -> Option<usize> {
+        if let [only] = self.nodes.as_mut_slice() {
+            return only.pop();
+        }
         let nodes = self.nodes.len();
         let number = (0..nodes).find_map(|step| self.nodes[(self.turn + step) % nodes].pop())?;
         self.turn = (self.turn + 1) % nodes;

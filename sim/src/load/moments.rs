@@ -74,7 +74,16 @@ impl Iterator for Moments {
 /// of the uniforms that are left, so the count is exact and memory constant.
 fn order_statistic(at: f64, left: u64, rng: &mut Rng) -> f64 {
     let uniform = ((rng.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-    1.0 - (1.0 - at) * uniform.powf(1.0 / left as f64)
+    at + (1.0 - at) * one_less_exp(-uniform.ln() / left as f64)
+}
+
+/// 1 - e^-x, for x from 0. Mostly many are left and x is small: then a few terms of its series are as exact, the first one
+/// left out being below 2^-59 of the whole, and take a fraction of the time.
+fn one_less_exp(x: f64) -> f64 {
+    if x > 1.0 / 1024.0 {
+        return -(-x).exp_m1();
+    }
+    x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 6.0 - x * (1.0 / 24.0 - x * (1.0 / 120.0)))))
 }
 
 #[cfg(test)]
@@ -131,6 +140,15 @@ mod tests {
             };
             let most = all.iter().map(distance).fold(0.0, f64::max);
             assert!(most * 100.0 < 2.3, "seed {seed}: {most}");
+        }
+    }
+
+    #[test]
+    fn a_few_terms_are_as_good_as_the_function() {
+        for n in 0..=2048 {
+            let x = f64::from(n) / 1024.0 / 1024.0;
+            let exact = -(-x).exp_m1();
+            assert!((one_less_exp(x) - exact).abs() <= exact * 4.0 * f64::EPSILON, "{x}");
         }
     }
 
