@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::slots::Slots;
 use super::slow_start::Starters;
-use super::{Cause, Gateway, TargetHealth, Writer};
+use super::{Cause, Gateway, Snapshot, TargetHealth, Writer};
 use crate::config::Config;
 use crate::health::{Observation, Outliers, Probe, ProbeResult, Prober, Turn, Watch, WatchedTarget};
 use crate::id::{TargetId, UpstreamId};
@@ -72,16 +72,15 @@ impl Gateway {
         self.turned(&mut writer, (upstream, target), turn, now);
     }
 
-    /// Learns from the end of an attempt in the eyes of worker `view`.
+    /// Learns from the end of an attempt in the eyes of the worker whose view this is.
     pub(super) fn learn(
         &self,
-        view: usize,
+        view: &Snapshot,
         (upstream, target): (UpstreamId, TargetId),
         outcome: Outcome,
         is_last_try: bool,
         now: Instant,
     ) {
-        let view = self.view_of(view);
         let Some((lessons, slot)) = view.lessons(upstream).zip(view.slot(target)) else { return };
         let rules = self.options.rules;
         let observation = Observation::of(outcome, is_last_try, rules);

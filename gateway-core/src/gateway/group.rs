@@ -38,6 +38,8 @@ pub(super) struct Group {
     balancer: Box<dyn Balancer>,
     /// In the order of the balancer's members.
     slots: Box<[Arc<Slot>]>,
+    /// What each request needs of those: which target, and its load.
+    seats: Box<[(TargetId, Arc<Load>)]>,
     /// First tries of this epoch, numbered over all workers, where the balancer does not number them.
     tickets: Arc<CachePadded<AtomicU64>>,
     /// Attempts under way that began while loads were bounded, in whichever epoch.
@@ -120,9 +122,11 @@ impl<'a> Maker<'a> {
             _ => balancer::make(setup),
         };
         let peer = peer.filter(|peer| peer.epoch == epoch);
+        let seat = |member: &Member| (member.target, Arc::clone(slot(member).load()));
         Arc::new(Group {
             epoch,
             slots: balancer.members().iter().map(|member| Arc::clone(slot(member))).collect(),
+            seats: balancer.members().iter().map(seat).collect(),
             tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
             all,
             retries: old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
@@ -159,28 +163,39 @@ impl Group {
         self.keys.as_ref().map(|keys| keys.of(known, rng)).unwrap_or_default()
     }
 
-    /// The cookie to set when a request with this key goes to `slot`; `made` is the one that was made with the key.
+    /// The cookie to set when a request with this key goes to `member`; `made` is the one that was made with the key.
     pub(super) fn set_cookie(
         &self,
         key: Option<u64>,
-        slot: &Slot,
+        member: usize,
         made: Option<Box<str>>,
     ) -> Option<Box<str>> {
-        self.keys.as_ref().and_then(|keys| keys.set_cookie(key, slot, made))
+        self.keys.as_ref().and_then(|keys| keys.set_cookie(key, &self.slots[member], made))
+    }
+
+    /// Which target a member is.
+    pub(super) fn target(&self, member: usize) -> TargetId {
+        self.seats[member].0
+    }
+
+    /// The load of `target`, if this is the epoch it was picked in, as this member.
+    pub(super) fn load(&self, (epoch, member): (Epoch, usize), target: TargetId) -> Option<&Load> {
+        let seat = self.seats.get(member).filter(|(id, _)| epoch == self.epoch && *id == target);
+        seat.map(|(_, load)| load.as_ref())
     }
 
     /// Picks for a first try.
-    pub(super) fn pick(&self, balancing: Balancing, ask: &mut Ask<'_>) -> Result<(Choice, &Slot), NoChoice> {
+    pub(super) fn pick(&self, balancing: Balancing, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let mut choice = self.balancer.pick(ask)?;
         if choice.ticket == u64::MAX || balancing == Balancing::PerWorker {
             choice.ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
             choice.carried = 0.0;
         }
-        Ok((choice, &self.slots[choice.member]))
+        Ok(choice)
     }
 
     /// Picks for another try and counts it, when the budget allows one.
-    pub(super) fn pick_again(&self, ask: &mut Ask<'_>) -> Option<(Choice, &Slot)> {
+    pub(super) fn pick_again(&self, ask: &mut Ask<'_>) -> Option<Choice> {
         let under_way = self.retries.fetch_add(1, Ordering::Relaxed);
         let choice = if self.recipe.rules == Rules::Kong {
             // Kong's algorithms exclude what failed, except the one that its wheel stands for.
@@ -194,12 +209,12 @@ impl Group {
         if choice.is_none() {
             self.retried();
         }
-        choice.map(|choice| (Choice { ticket: u64::MAX, ..choice }, self.slots[choice.member].as_ref()))
+        choice.map(|choice| Choice { ticket: u64::MAX, ..choice })
     }
 
-    /// Counts an attempt at `slot` in; whether for the whole Upstream as well, which `leave` must be told.
-    pub(super) fn enter(&self, slot: &Slot) -> bool {
-        slot.load().enter();
+    /// Counts an attempt at `member` in; whether for the whole Upstream as well, which `leave` must be told.
+    pub(super) fn enter(&self, member: usize) -> bool {
+        self.seats[member].1.enter();
         let is_counted = self.recipe.bounds_loads();
         if is_counted {
             self.all.enter();
@@ -217,9 +232,8 @@ impl Group {
         if !self.balancer.listens() {
             return;
         }
-        let is_there = |member: &usize| self.slots.get(*member).is_some_and(|slot| slot.id() == target);
-        let member = Some(member).filter(|member| epoch == self.epoch && is_there(member));
-        if let Some(member) = member.or_else(|| self.slots.iter().position(|slot| slot.id() == target)) {
+        let member = self.load((epoch, member), target).map(|_| member);
+        if let Some(member) = member.or_else(|| self.seats.iter().position(|(id, _)| *id == target)) {
             self.balancer.on_finish(member, ended);
         }
     }

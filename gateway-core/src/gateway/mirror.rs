@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::routing::Destination;
-use super::{Attempt, Gateway, RouteMatch};
+use super::{Attempt, Gateway, RouteMatch, Snapshot};
 use crate::balancer::Ask;
 use crate::entity::{Mirror, Percent};
 use crate::request::Head;
@@ -41,7 +41,19 @@ impl Gateway {
         now: Instant,
         rng: &mut Rng,
     ) -> Mirrored {
-        let Some(routing) = self.view_of(matched.view).mirrors() else { return Mirrored::No };
+        self.mirror_in(&self.view_of(matched.view), (matched, head), own, now, rng)
+    }
+
+    /// The same, in the view of the match.
+    pub(super) fn mirror_in(
+        &self,
+        view: &Snapshot,
+        (matched, head): (&RouteMatch, &Head<'_>),
+        own: &Attempt,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Mirrored {
+        let Some(routing) = view.mirrors() else { return Mirrored::No };
         let mirroring = matched.service.and_then(|service| Some((service, routing.mirrors.get(&service)?)));
         let Some((service, mirroring)) = mirroring.filter(|(_, mirroring)| mirroring.takes(head, own)) else {
             return Mirrored::No;
@@ -51,7 +63,7 @@ impl Gateway {
         }
         let mut ask = Ask { now, rng, key: None, tried: &[] };
         let to = (service, mirroring.to);
-        if let Ok(copy) = self.pick(matched, |view| view.begin_at((matched, head), to, false, &mut ask)) {
+        if let Ok(copy) = self.pick(view, |view| view.begin_at((matched, head), to, false, &mut ask)) {
             return Mirrored::To(Box::new(Attempt { is_copy: true, ..copy }));
         }
         self.copies.leave();

@@ -13,6 +13,7 @@ mod attempt;
 mod care;
 mod cookies;
 mod group;
+mod held;
 mod keys;
 mod looks;
 mod mirror;
@@ -24,6 +25,7 @@ mod slow_start;
 mod snapshot;
 
 pub use attempt::{Attempt, Finished, FirstTry, Next, Rejection, RouteMatch};
+pub use held::Held;
 pub use mirror::{Compared, Fingerprint, MIRRORS_MAX, Mirrored, Pair};
 pub use options::{Balancing, Options};
 pub use slots::Slot;
@@ -61,7 +63,7 @@ const NEWS_MAX: usize = 1024;
 pub struct Gateway {
     options: Options,
     /// What each worker has in force; a single one where all share it.
-    views: Box<[ArcSwap<Snapshot>]>,
+    views: Box<[Arc<ArcSwap<Snapshot>>]>,
     /// The newest configuration, whoever has learnt of it.
     config: ArcSwap<Config>,
     /// Held by whoever changes anything, from the end of the old epochs until the new snapshots are in force.
@@ -171,7 +173,7 @@ impl Gateway {
         let looks = options.sync_interval.map(|interval| Looks::new(interval, count, options.seed));
         Self {
             options,
-            views: snapshots.into_iter().map(ArcSwap::from_pointee).collect(),
+            views: snapshots.into_iter().map(|snapshot| Arc::new(ArcSwap::from_pointee(snapshot))).collect(),
             config: ArcSwap::from_pointee(config),
             has_news: AtomicBool::new(false),
             copies: UnderWay::default(),
@@ -189,7 +191,12 @@ impl Gateway {
 
     /// What worker `worker` has in force right now.
     pub fn view_of(&self, worker: usize) -> View {
-        self.views[if self.views.len() == 1 { 0 } else { worker % self.views.len() }].load()
+        self.cell_of(worker).load()
+    }
+
+    /// Where that is.
+    fn cell_of(&self, worker: usize) -> &Arc<ArcSwap<Snapshot>> {
+        &self.views[if self.views.len() == 1 { 0 } else { worker % self.views.len() }]
     }
 
     /// What is in force right now; where workers differ, for the first of them.
@@ -236,24 +243,37 @@ impl Gateway {
         now: Instant,
         rng: &mut Rng,
     ) -> Result<Attempt, Rejection> {
+        self.begin_in(&self.view_of(matched.view), (matched, head), now, rng)
+    }
+
+    /// The same, in the view of the match.
+    fn begin_in(
+        &self,
+        view: &Snapshot,
+        (matched, head): (&RouteMatch, &Head<'_>),
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Result<Attempt, Rejection> {
         let service = matched.service.ok_or(Rejection::NoService)?;
         let repeatable = retry::is_repeatable(head, self.options.rules);
         let mut ask = Ask { now, rng, key: None, tried: &[] };
-        self.pick(matched, |view| view.begin((matched, head), service, repeatable, &mut ask))
+        self.pick(view, |view| view.begin((matched, head), service, repeatable, &mut ask))
     }
 
-    /// Picks by `begin` in the view of a match, again when its epoch has just ended.
+    /// Picks by `begin` in a view, and in the one after it when its epoch has just ended.
     fn pick(
         &self,
-        matched: &RouteMatch,
+        view: &Snapshot,
         mut begin: impl FnMut(&Snapshot) -> Result<Attempt, PickError>,
     ) -> Result<Attempt, Rejection> {
+        let mut picked = begin(view);
         for _ in 0..EPOCH_CHANGES_MAX {
-            match begin(&self.view_of(matched.view)) {
+            match picked {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
                 Err(PickError::Closed) => drop(self.writer()),
             }
+            picked = begin(&self.view_of(view.view()));
         }
         Err(Rejection::NoTarget)
     }
@@ -261,17 +281,28 @@ impl Gateway {
     /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
     /// new target.
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next {
-        let view = self.view_of(attempt.view);
+        self.finish_in(&self.view_of(attempt.view), attempt, outcome, now, rng)
+    }
+
+    /// The same, in the view of the attempt's worker.
+    fn finish_in(
+        &self,
+        view: &Snapshot,
+        attempt: Attempt,
+        outcome: Outcome,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Next {
         view.release(&attempt, outcome, now);
         if attempt.is_copy {
             self.copies.leave();
         }
-        let (number, target) = (attempt.view, attempt.target);
+        let target = attempt.target;
         let learner = attempt.upstream.filter(|upstream| view.lessons(*upstream).is_some());
         let is_due = retry::is_due(&attempt, outcome);
         let next = if is_due { view.begin_again(attempt, now, rng) } else { None };
         if let Some(upstream) = learner {
-            self.learn(number, (upstream, target), outcome, next.is_none(), now);
+            self.learn(view, (upstream, target), outcome, next.is_none(), now);
         }
         next.map_or(Next::Done, Next::Retry)
     }

@@ -235,15 +235,15 @@ impl Snapshot {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
                 let key = group.key(Known { head, matched, view: self }, ask.rng);
                 ask.key = key.hash;
-                let (choice, slot) = group.pick(self.balancing, ask).map_err(|none| match none {
+                let choice = group.pick(self.balancing, ask).map_err(|none| match none {
                     NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
                     NoChoice::Closed => PickError::Closed,
                 })?;
                 Ok(Attempt {
-                    set_cookie: group.set_cookie(key.hash, slot, key.set_cookie),
+                    set_cookie: group.set_cookie(key.hash, choice.member, key.set_cookie),
                     key: key.hash,
-                    is_counted: group.enter(slot),
-                    ..attempt(Some(upstream), slot.id(), group.epoch, choice, retries)
+                    is_counted: group.enter(choice.member),
+                    ..attempt(Some(upstream), group.target(choice.member), group.epoch, choice, retries)
                 })
             }
         }
@@ -254,23 +254,22 @@ impl Snapshot {
         let mut tried = failed.tried;
         tried.push(failed.target);
         let mut set_cookie = failed.set_cookie;
-        let (slot, member, epoch, is_counted) = match failed.upstream {
+        let (target, member, epoch, is_counted) = match failed.upstream {
             None => {
-                let slot = self.slot(failed.target)?;
-                slot.load().enter();
-                (slot, 0, failed.epoch, false)
+                self.slot(failed.target)?.load().enter();
+                (failed.target, 0, failed.epoch, false)
             }
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
                 let ask = &mut Ask { now, rng, key: failed.key, tried: &tried };
-                let (choice, slot) = group.pick_again(ask)?;
-                set_cookie = group.set_cookie(failed.key, slot, set_cookie);
-                (slot, choice.member, group.epoch, group.enter(slot))
+                let Choice { member, .. } = group.pick_again(ask)?;
+                set_cookie = group.set_cookie(failed.key, member, set_cookie);
+                (group.target(member), member, group.epoch, group.enter(member))
             }
         };
         Some(Attempt {
             revision: self.revision,
-            target: slot.id(),
+            target,
             epoch,
             member,
             ticket: u64::MAX,
@@ -289,13 +288,16 @@ impl Snapshot {
     /// Counts an attempt out. A slot can be gone only when a worker was stopped for two whole revisions between picking
     /// from it and entering it; nobody reads it any more then.
     pub(super) fn release(&self, attempt: &Attempt, outcome: Outcome, now: Instant) {
-        if let Some(slot) = self.slot(attempt.target) {
-            slot.load().leave();
+        let group = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream));
+        let picked_as = (attempt.epoch, attempt.member);
+        let load = group.and_then(|group| group.load(picked_as, attempt.target));
+        if let Some(load) = load.or_else(|| self.slot(attempt.target).map(|slot| slot.load().as_ref())) {
+            load.leave();
         }
-        let Some(group) = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream)) else { return };
+        let Some(group) = group else { return };
         let response_time = attempt.head_at.map(|at| at.since(attempt.began));
         group.on_finish(
-            (attempt.epoch, attempt.member),
+            picked_as,
             attempt.target,
             &Ended { outcome, response_time, now },
         );
