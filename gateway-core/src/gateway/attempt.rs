@@ -29,11 +29,12 @@ pub struct RouteMatch {
 
 /// One try of one request at one target: a ticket that must be handed back to `finish`. It carries ids, not references,
 /// and all that is needed to prove afterwards that the balancer kept its promise.
+// Handed from room to room by value, so that nobody can finish it twice: kept small, with what is rare apart.
 #[must_use = "an attempt counts as in flight until it is finished"]
 #[derive(Debug)]
 pub struct Attempt {
     /// As the match's.
-    pub(super) view: usize,
+    pub(super) view: u32,
     /// Whose: [`Options::node`](super::Options::node).
     pub node: u16,
     /// The configuration it was made under.
@@ -60,10 +61,8 @@ pub struct Attempt {
     pub first: FirstTry,
     /// Whether it is a copy for another host, whose answer no client gets.
     pub is_copy: bool,
-    /// What to add to the answer as a `Set-Cookie` field, so that the client comes back to the same target.
-    pub set_cookie: Option<Box<str>>,
     /// Index of the target among the members of its epoch.
-    pub(super) member: usize,
+    pub(super) member: u32,
     /// What the request is known by.
     pub(super) key: Option<u64>,
     /// Whether it counts for the load of its whole Upstream, and not for its target's alone.
@@ -74,14 +73,34 @@ pub struct Attempt {
     pub(super) retries_left: u16,
     /// Whether the request may be sent again after some of it was sent.
     pub(super) repeatable: bool,
-    /// Targets that failed this request before. Empty, and so without an allocation, on a first try.
+    /// Nothing, and so without an allocation, on most first tries.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few attempts carry.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) set_cookie: Option<Box<str>>,
+    /// Targets that failed this request before.
     pub(super) tried: Vec<TargetId>,
+}
+
+impl Rare {
+    /// One that is carried only when there is a cookie to set.
+    pub(super) fn with(set_cookie: Option<Box<str>>) -> Option<Box<Self>> {
+        set_cookie.map(|cookie| Box::new(Self { set_cookie: Some(cookie), tried: Vec::new() }))
+    }
 }
 
 impl Attempt {
     /// The head of the target's answer came at `now`: what balancers that learn response times go by.
     pub fn answered(&mut self, now: Instant) {
         self.head_at = Some(now);
+    }
+
+    /// What to add to the answer as a `Set-Cookie` field, so that the client comes back to the same target.
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.rare.as_ref()?.set_cookie.as_deref()
     }
 
     /// What is told of it once it came to `outcome` at `at`. Whether another try follows is for

@@ -281,7 +281,7 @@ impl Gateway {
     /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
     /// new target.
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next {
-        self.finish_in(&self.view_of(attempt.view), attempt, outcome, now, rng)
+        self.finish_in(&self.view_of(attempt.view as usize), attempt, outcome, now, rng)
     }
 
     /// The same, in the view of the attempt's worker.

@@ -62,10 +62,9 @@ mod tests {
             began: Instant::ZERO,
             first: FirstTry { target: TargetId(0), epoch: Epoch(0), began: Instant::ZERO },
             is_copy: false,
-            set_cookie: None,
             retries_left,
             repeatable: idempotent,
-            tried: vec![],
+            rare: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::attempt::Rare;
 use super::group::{Group, Maker};
 use super::keys::Known;
 use super::options::{Balancing, Options};
@@ -202,7 +203,7 @@ impl Snapshot {
     ) -> Result<Attempt, PickError> {
         let now = ask.now;
         let attempt = |upstream, target, epoch, choice: Choice, retries_left| Attempt {
-            view: self.view,
+            view: self.view as u32,
             node: self.node,
             revision: self.revision,
             route: matched.route,
@@ -210,11 +211,10 @@ impl Snapshot {
             upstream,
             target,
             epoch,
-            member: choice.member,
+            member: choice.member as u32,
             ticket: choice.ticket,
             carried: choice.carried,
             is_copy: false,
-            set_cookie: None,
             key: None,
             is_counted: false,
             head_at: None,
@@ -223,7 +223,7 @@ impl Snapshot {
             first: FirstTry { target, epoch, began: now },
             retries_left,
             repeatable,
-            tried: Vec::new(),
+            rare: None,
         };
         match to {
             Destination::Direct(target, retries) => {
@@ -240,7 +240,7 @@ impl Snapshot {
                     NoChoice::Closed => PickError::Closed,
                 })?;
                 Ok(Attempt {
-                    set_cookie: group.set_cookie(key.hash, choice.member, key.set_cookie),
+                    rare: Rare::with(group.set_cookie(key.hash, choice.member, key.set_cookie)),
                     key: key.hash,
                     is_counted: group.enter(choice.member),
                     ..attempt(Some(upstream), group.target(choice.member), group.epoch, choice, retries)
@@ -251,9 +251,8 @@ impl Snapshot {
 
     /// Picks for another try within the same Upstream as it is now; `None` when there is nobody to try, or no try left.
     pub(super) fn begin_again(&self, failed: Attempt, now: Instant, rng: &mut Rng) -> Option<Attempt> {
-        let mut tried = failed.tried;
-        tried.push(failed.target);
-        let mut set_cookie = failed.set_cookie;
+        let mut rare = failed.rare.unwrap_or_default();
+        rare.tried.push(failed.target);
         let (target, member, epoch, is_counted) = match failed.upstream {
             None => {
                 self.slot(failed.target)?.load().enter();
@@ -261,9 +260,9 @@ impl Snapshot {
             }
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
-                let ask = &mut Ask { now, rng, key: failed.key, tried: &tried };
+                let ask = &mut Ask { now, rng, key: failed.key, tried: &rare.tried };
                 let Choice { member, .. } = group.pick_again(ask)?;
-                set_cookie = group.set_cookie(failed.key, member, set_cookie);
+                rare.set_cookie = group.set_cookie(failed.key, member, rare.set_cookie.take());
                 (group.target(member), member, group.epoch, group.enter(member))
             }
         };
@@ -271,16 +270,15 @@ impl Snapshot {
             revision: self.revision,
             target,
             epoch,
-            member,
+            member: member as u32,
             ticket: u64::MAX,
             carried: 0.0,
-            set_cookie,
             is_counted,
             head_at: None,
             number: failed.number + 1,
             began: now,
             retries_left: failed.retries_left - 1,
-            tried,
+            rare: Some(rare),
             ..failed
         })
     }
@@ -289,18 +287,14 @@ impl Snapshot {
     /// from it and entering it; nobody reads it any more then.
     pub(super) fn release(&self, attempt: &Attempt, outcome: Outcome, now: Instant) {
         let group = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream));
-        let picked_as = (attempt.epoch, attempt.member);
+        let picked_as = (attempt.epoch, attempt.member as usize);
         let load = group.and_then(|group| group.load(picked_as, attempt.target));
         if let Some(load) = load.or_else(|| self.slot(attempt.target).map(|slot| slot.load().as_ref())) {
             load.leave();
         }
         let Some(group) = group else { return };
         let response_time = attempt.head_at.map(|at| at.since(attempt.began));
-        group.on_finish(
-            picked_as,
-            attempt.target,
-            &Ended { outcome, response_time, now },
-        );
+        group.on_finish(picked_as, attempt.target, &Ended { outcome, response_time, now });
         if attempt.is_counted {
             group.leave();
         }

@@ -63,15 +63,25 @@ impl Numbering {
         Arrival { index: block.first + nth, intended, stream, kind, user, vu }
     }
 
+    /// The stream of a request, which of its stream it is, and its kind.
+    pub fn which(&self, index: u64) -> (usize, u64, usize) {
+        let stream = self.stream(index);
+        let block = &self.blocks[stream];
+        let nth = index - block.first;
+        (stream, nth, block.kinds_before + block.mix.kind(block.seed, nth))
+    }
+
     /// The stream of a request.
     pub fn stream(&self, index: u64) -> usize {
+        if self.blocks.len() == 1 {
+            return 0;
+        }
         self.blocks.partition_point(|block| block.first <= index).saturating_sub(1)
     }
 
     /// The kind of a request: its place among the templates of all streams, in file order.
     pub fn kind(&self, index: u64) -> usize {
-        let block = &self.blocks[self.stream(index)];
-        block.kinds_before + block.mix.kind(block.seed, index - block.first)
+        self.which(index).2
     }
 
     /// The user of its stream whom a request belongs to.

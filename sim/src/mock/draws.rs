@@ -26,11 +26,22 @@ const DEMAND_MAX: f64 = 3600.0;
 impl Draws {
     /// Those of the target called `name` that behaves like this.
     pub fn new(seed: u64, name: &str, behaviour: &Behaviour) -> Self {
-        Self {
-            seed,
-            target: fnv1a("mock/").wrapping_add(fnv1a(name)),
-            sampler: Sampler::new(&behaviour.latency),
-        }
+        Self::with(seed, name, Sampler::new(&behaviour.latency))
+    }
+
+    /// Those of the target called `name` whose service times `sampler` draws.
+    pub(super) fn with(seed: u64, name: &str, sampler: Sampler) -> Self {
+        Self { seed, target: fnv1a("mock/").wrapping_add(fnv1a(name)), sampler }
+    }
+
+    /// The seed.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What service times are drawn from.
+    pub(super) fn sampler(&self) -> &Sampler {
+        &self.sampler
     }
 
     /// The service that `request` demands of a target that has been up for `age`; `is_new` when no target has seen it before.
@@ -41,13 +52,18 @@ impl Draws {
         age: Duration,
         active: &Active<'_>,
     ) -> Duration {
-        let stream = if is_new { const { fnv1a("mock/demand") } } else { self.target };
-        let drawn = self.sampler.at(draw(self.seed, stream, request));
+        let drawn = self.plain_demand((request, is_new));
         let warmup = behaviour.warmup.map_or(1.0, |warmup| warmup.latency_x(age));
         match warmup * active.latency_x() {
             1.0 => drawn,
             times => Duration::from_secs_f64((drawn.as_secs_f64() * times).min(DEMAND_MAX)),
         }
+    }
+
+    /// The service that a request demands of a target that is as fast as ever.
+    pub fn plain_demand(&self, (request, is_new): (u64, bool)) -> Duration {
+        let stream = if is_new { const { fnv1a("mock/demand") } } else { self.target };
+        self.sampler.at(draw(self.seed, stream, request))
     }
 
     /// Whether the body of the answer to `request` is another than it should be.

@@ -153,6 +153,11 @@ impl Faults {
         at
     }
 
+    /// Whether nothing ever happens to `mock`.
+    pub fn spare(&self, mock: usize) -> bool {
+        self.of(mock).next().is_none()
+    }
+
     fn of(&self, mock: usize) -> impl Iterator<Item = &Scheduled> {
         self.scheduled.iter().filter(move |fault| fault.mocks.contains(&mock))
     }

@@ -2,6 +2,7 @@
 //! both engines, so there is one truth. Leaves sockets and waiting to the engines.
 
 mod behaviour;
+mod behind;
 mod latency;
 mod station;
 
@@ -17,6 +18,7 @@ mod answer;
 
 pub use answer::{Answer, Seen, answer};
 pub use behaviour::{Behaviour, Errors, KeepAlive, Respond, Warmup};
+pub use behind::Behind;
 pub use draws::Draws;
 pub use faults::{Active, Fault, FaultKind, Faults, Registration, Scheduled};
 pub use latency::{Latency, LatencyError};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gateway_core::time::Instant;
 
-use super::{Active, Answer, Behaviour, Draws, FaultKind, Faults, Pace, Seen};
+use super::{Active, Answer, Behaviour, Draws, FaultKind, Faults, KeepAlive, Pace, Sampler, Seen};
 
 /// What is behind a body that is another than it should be.
 const OTHER: u8 = b'!';
@@ -60,6 +60,17 @@ impl Target {
         let draws = Draws::new(seed, name, &behaviour);
         let process = Cell::new(Some(Instant::ZERO));
         Self { number, behaviour, draws, faults: Rc::clone(faults), process }
+    }
+
+    /// The one after this, of the same faults and seed. Where both take equally long they draw from one table: those of ten
+    /// thousand targets would fill the processor's caches.
+    #[must_use]
+    pub fn next(&self, name: &str, behaviour: Behaviour) -> Self {
+        let is_alike = behaviour.latency == self.behaviour.latency;
+        let sampler = if is_alike { self.draws.sampler().clone() } else { Sampler::new(&behaviour.latency) };
+        let draws = Draws::with(self.draws.seed(), name, sampler);
+        let process = Cell::new(Some(Instant::ZERO));
+        Self { number: self.number + 1, behaviour, draws, faults: Rc::clone(&self.faults), process }
     }
 
     /// Its process was started at this moment, or was ended and runs no more. From the start of the run it does.
@@ -119,6 +130,17 @@ impl Target {
         Fate::Service { demand, error: self.draws.error(&self.behaviour, request, &active) }
     }
 
+    /// Its dice, where nothing else bears on what becomes of a request or on how its answer goes out: no fault, no slow
+    /// start, no errors of its own, no last answer of a connection. Its process is to be there from the start.
+    pub fn plain(&self) -> Option<Draws> {
+        let Behaviour { warmup: None, errors: None, keepalive: KeepAlive { max_requests: None, .. }, .. } =
+            self.behaviour
+        else {
+            return None;
+        };
+        self.faults.spare(self.number).then(|| self.draws.clone())
+    }
+
     /// What it says to `request`, which it has seen like this.
     pub fn answer(&self, request: u64, seen: &Seen<'_>) -> Answer {
         let mut answer = super::answer(self.behaviour.respond, seen);
@@ -152,7 +174,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::{Errors, Fault, KeepAlive, Latency, Respond, Warmup};
+    use crate::mock::{Errors, Fault, Latency, Respond, Warmup};
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -25,7 +25,7 @@ use gateway_core::rng;
 use rustc_hash::FxHashMap;
 
 use crate::load::{Load, Numbering};
-use crate::mock::{Behaviour, Fault, Faults};
+use crate::mock::{Behaviour, Behind, Fault, Faults};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Machine, Registry, Rollout, Step, Users};
 
@@ -115,7 +115,7 @@ impl Plan {
     }
 
     /// The mock behind each target.
-    pub fn mocks_of_targets(&self) -> FxHashMap<TargetId, u32> {
+    pub fn mocks_of_targets(&self) -> Behind {
         let numbered = (0_u32..).zip(&self.mocks).map(|(number, mock)| (mock.name.as_str(), number));
         let mocks: FxHashMap<&str, u32> = numbered.collect();
         let targets = self.gateway.config.targets();
@@ -125,11 +125,7 @@ impl Plan {
     /// The targets of one side of the rollout, in the order of their ids.
     pub fn targets_of(&self, side: Side) -> Vec<TargetId> {
         let is_one = |mock: u32| self.rollout.sides.get(mock as usize).copied().flatten() == Some(side);
-        let all = self.mocks_of_targets();
-        let mut targets: Vec<_> =
-            all.into_iter().filter(|(_, mock)| is_one(*mock)).map(|(id, _)| id).collect();
-        targets.sort_unstable();
-        targets
+        self.mocks_of_targets().iter().filter(|(_, mock)| is_one(*mock)).map(|(id, _)| id).collect()
     }
 }
 

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use gateway_core::gateway::{Finished, NewEpoch};
 use gateway_core::id::TargetId;
 use gateway_core::time::Instant;
-use rustc_hash::FxHashMap;
 
 pub use self::judging::Users;
 
@@ -19,6 +18,7 @@ use super::admin;
 use super::judge::{Analysis, Otherwise, Verdict};
 use super::output::{Mark, MarkKind, Order, OrderId, Output, Task};
 use super::plan::Rollout;
+use crate::mock::Behind;
 
 /// What the gateway did.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +40,7 @@ pub struct Machine {
     steps: Vec<Step>,
     rollout: Rollout,
     /// The mock behind each target.
-    mocks: FxHashMap<TargetId, u32>,
+    mocks: Behind,
     /// Attempts under way at each mock.
     in_flight: Vec<i64>,
     presence: Presence,
@@ -81,7 +81,7 @@ impl Machine {
     pub fn new(
         steps: &[Step],
         rollout: &Rollout,
-        (mocks, mocks_count): (FxHashMap<TargetId, u32>, usize),
+        (mocks, mocks_count): (Behind, usize),
         users: Users,
     ) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Machine {
             Seen::Picked { target } => self.under_way(target, 1),
             Seen::Finished(request, attempt) => {
                 self.under_way(attempt.target, -1);
-                if let Some(&mock) = self.mocks.get(&attempt.first.target) {
+                if let Some(mock) = self.mocks.get(attempt.first.target) {
                     self.judging.finished(request, &attempt, mock);
                 }
             }
@@ -163,7 +163,7 @@ impl Machine {
     }
 
     fn under_way(&mut self, target: TargetId, change: i64) {
-        if let Some(&mock) = self.mocks.get(&target)
+        if let Some(mock) = self.mocks.get(target)
             && let Some(in_flight) = self.in_flight.get_mut(mock as usize)
         {
             *in_flight += change;

@@ -189,8 +189,8 @@ impl World<'_> {
 
     fn send_probe(&mut self, probe: Probe, node: u16) {
         let over = self.now + probe.plan.checks.timeout;
-        let (mock, kind) = (self.mock_of.get(&probe.target).copied(), probe.plan.checks.kind);
-        let slot = self.flights.begin(Owner::Probe(probe, node));
+        let (mock, kind) = (self.mock_of.get(probe.target), probe.plan.checks.kind);
+        let slot = self.flights.begin(Owner::Probe(probe, node), 0);
         let is_served = matches!(kind, ProbeKind::Http | ProbeKind::Tcp);
         let Some(mock) = mock.filter(|_| is_served) else {
             return self.probed(slot, ProbeResult::Failed(Failure::Refused));
@@ -209,7 +209,7 @@ impl World<'_> {
     pub(super) fn is_tcp_probe(&mut self, slot: u32) -> bool {
         self.flights.get(slot).is_some_and(|flight| match &flight.owner {
             Owner::Probe(probe, _) => probe.plan.checks.kind == ProbeKind::Tcp,
-            Owner::Client(..) | Owner::Copy(_) => false,
+            Owner::Client(..) | Owner::Copy(_) | Owner::Nobody => false,
         })
     }
 
@@ -220,7 +220,7 @@ impl World<'_> {
     /// A probe has ended.
     pub(super) fn probed(&mut self, slot: u32, result: ProbeResult) {
         self.probes.remove(&slot);
-        if let Some(Owner::Probe(probe, node)) = self.flights.end(slot).map(|flight| flight.owner) {
+        if let Some(Owner::Probe(probe, node)) = self.flights.take(slot) {
             self.nodes[usize::from(node)].on_probe(probe, result, self.now);
             self.hear_news();
             self.expect_gateway();

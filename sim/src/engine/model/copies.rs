@@ -31,8 +31,6 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copy {
     pub(super) arrival: Arrival,
-    /// The gateway's worker that carries it.
-    pub(super) worker: usize,
 }
 
 /// A copy that is picked and not yet on its way.
@@ -40,6 +38,8 @@ pub(super) struct Picked {
     attempt: Box<Attempt>,
     pair: u64,
     copy: Copy,
+    /// The gateway's worker that carries it.
+    worker: u32,
 }
 
 impl World<'_> {
@@ -71,25 +71,25 @@ impl World<'_> {
         let worker = self.worker(slot);
         let pair = self.copies.next;
         self.copies.next += 1;
-        let view = self.node_of(worker).view_of(worker);
+        let view = self.held[worker].view();
         let mirror = view.service(attempt.service).and_then(|service| service.mirror.as_ref());
         let headers = mirror.map(|mirror| mirror.compare_headers.clone()).unwrap_or_default();
-        drop(view);
         self.copies.open.insert(pair, Open { pair: Pair::default(), headers, preserve_host });
         if let Some(flight) = self.flights.get(slot) {
             flight.pair = Some(pair);
         }
-        Picked { attempt, pair, copy: Copy { arrival, worker } }
+        Picked { attempt, pair, copy: Copy { arrival }, worker: worker as u32 }
     }
 
     /// Sends a copy on its way.
     pub(super) fn send_copy(&mut self, picked: Picked) {
-        let Picked { attempt, pair, copy } = picked;
-        let slot = self.flights.begin(Owner::Copy(copy));
+        let Picked { attempt, pair, copy, worker } = picked;
+        let slot = self.flights.begin(Owner::Copy(copy), worker);
         if let Some(flight) = self.flights.get(slot) {
             flight.pair = Some(pair);
+            flight.attempt = Some(*attempt);
         }
-        self.dispatch(slot, copy.arrival.index, *attempt);
+        self.dispatch(slot);
     }
 
     pub(super) fn is_copy(&mut self, slot: u32) -> bool {
@@ -103,7 +103,7 @@ impl World<'_> {
         let (arrival, is_copy) = match &flight.owner {
             Owner::Client(job, _) => (job.arrival, false),
             Owner::Copy(copy) => (copy.arrival, true),
-            Owner::Probe(..) => return,
+            Owner::Probe(..) | Owner::Nobody => return,
         };
         let print = match ending {
             Some(Ending::Answered(_)) => self.print(slot, &arrival, pair),

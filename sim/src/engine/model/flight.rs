@@ -51,6 +51,8 @@ pub(super) type Sent = bool;
 /// Who a flight belongs to.
 #[derive(Debug)]
 pub(super) enum Owner {
+    /// Nobody: there is no such flight.
+    Nobody,
     /// The client, on this connection.
     Client(Job, u32),
     /// The gateway, which sends a copy elsewhere.
@@ -77,6 +79,8 @@ pub(super) struct Said {
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) owner: Owner,
+    /// The gateway's worker that carries it: a connection has one for life.
+    pub(super) worker: u32,
     pub(super) stage: Stage,
     /// The number of its next event in the calendar; any other one is stale.
     pub(super) due: u64,
@@ -107,7 +111,7 @@ impl Flight {
         match &self.owner {
             Owner::Client(job, _) => Some((job.arrival.index, false)),
             Owner::Copy(copy) => Some((copy.arrival.index, true)),
-            Owner::Probe(..) => None,
+            Owner::Probe(..) | Owner::Nobody => None,
         }
     }
 
@@ -119,7 +123,7 @@ impl Flight {
             }
             // A copy demands what its request does.
             Owner::Copy(copy) => (copy.arrival.index, true),
-            Owner::Probe(..) => {
+            Owner::Probe(..) | Owner::Nobody => {
                 *strangers -= 1;
                 (*strangers, true)
             }
@@ -130,18 +134,37 @@ impl Flight {
 /// No event.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// All flights; places are used again.
+/// All flights; places are used again, and flights made and ended where they are.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    all: Vec<Option<Flight>>,
+    all: Vec<Flight>,
     free: Vec<u32>,
 }
 
 impl Flights {
     /// A new flight, which has no event yet.
-    pub(super) fn begin(&mut self, owner: Owner) -> u32 {
-        let flight = Flight {
-            owner,
+    pub(super) fn begin(&mut self, owner: Owner, worker: u32) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| self.add());
+        let flight = &mut self.all[slot as usize];
+        flight.owner = owner;
+        flight.worker = worker;
+        flight.stage = Stage::None;
+        flight.due = NEVER;
+        flight.mock = u32::MAX;
+        flight.ticket = NEVER;
+        flight.answers = 0;
+        flight.said = Said::default();
+        flight.tries = 0;
+        flight.pair = None;
+        flight.gone = None;
+        slot
+    }
+
+    #[cold]
+    fn add(&mut self) -> u32 {
+        self.all.push(Flight {
+            owner: Owner::Nobody,
+            worker: 0,
             stage: Stage::None,
             due: NEVER,
             attempt: None,
@@ -152,35 +175,43 @@ impl Flights {
             tries: 0,
             pair: None,
             gone: None,
-        };
-        if let Some(slot) = self.free.pop() {
-            self.all[slot as usize] = Some(flight);
-            return slot;
-        }
-        self.all.push(Some(flight));
+        });
         (self.all.len() - 1) as u32
     }
 
-    /// Takes a flight out.
-    pub(super) fn end(&mut self, slot: u32) -> Option<Flight> {
-        let flight = self.all.get_mut(slot as usize)?.take()?;
-        self.free.push(slot);
-        Some(flight)
+    /// Ends a flight, if it has not ended yet.
+    pub(super) fn end(&mut self, slot: u32) {
+        if let Some(flight) = self.get(slot) {
+            flight.owner = Owner::Nobody;
+            flight.attempt = None;
+            self.free.push(slot);
+        }
     }
 
+    /// The same; whose it was.
+    pub(super) fn take(&mut self, slot: u32) -> Option<Owner> {
+        let owner = self.get(slot).map(|flight| std::mem::replace(&mut flight.owner, Owner::Nobody))?;
+        self.free.push(slot);
+        Some(owner)
+    }
+
+    #[inline]
     pub(super) fn get(&mut self, slot: u32) -> Option<&mut Flight> {
-        self.all.get_mut(slot as usize)?.as_mut()
+        self.all.get_mut(slot as usize).filter(|flight| !matches!(flight.owner, Owner::Nobody))
     }
 
     /// Those that are in the hands of `mock` at some stage.
     pub(super) fn at_mock(&self, mock: u32) -> Vec<u32> {
-        let is_there = |flight: &Flight| flight.mock == mock;
-        let slots = (0_u32..).zip(&self.all);
-        slots.filter(|(_, flight)| flight.as_ref().is_some_and(is_there)).map(|(slot, _)| slot).collect()
+        self.those(|flight| flight.mock == mock)
     }
 
     /// All places that are taken.
     pub(super) fn slots(&self) -> Vec<u32> {
-        (0_u32..).zip(&self.all).filter(|(_, flight)| flight.is_some()).map(|(slot, _)| slot).collect()
+        self.those(|_| true)
+    }
+
+    fn those(&self, wanted: impl Fn(&Flight) -> bool) -> Vec<u32> {
+        let is_one = |flight: &Flight| !matches!(flight.owner, Owner::Nobody) && wanted(flight);
+        (0_u32..).zip(&self.all).filter(|(_, flight)| is_one(flight)).map(|(slot, _)| slot).collect()
     }
 }

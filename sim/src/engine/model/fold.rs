@@ -14,7 +14,7 @@ use gateway_core::time::Instant;
 use super::flight::Stage;
 use super::{Network, World};
 use crate::measure::Observation;
-use crate::mock::{Ahead, Fate, FaultKind, Faults, Manner};
+use crate::mock::{Ahead, Draws, Fate, FaultKind, Faults, Manner, Target};
 use crate::plan::Plan;
 use crate::rollout::Action;
 
@@ -44,16 +44,25 @@ impl<'a> Folding<'a> {
         Self { plan, faults, handled: handled.flatten().copied().collect(), is_steady: wanted && is_steady }
     }
 
-    /// The station of mock `number`, if it folds.
-    pub(super) fn station(&self, number: u32) -> Option<Ahead> {
+    /// The way through mock `number`, if it folds.
+    pub(super) fn way(&self, number: u32, target: &Target) -> Option<Way> {
         let is_harmless = |kind: &FaultKind| {
             matches!(kind, FaultKind::Errors(_) | FaultKind::LatencyX(_) | FaultKind::Deregister)
         };
         let is_hit = |fault: &&crate::mock::Scheduled| fault.mocks.contains(&(number as usize));
         let is_calm = self.faults.all().iter().filter(is_hit).all(|fault| is_harmless(&fault.kind));
         let folds = self.is_steady && is_calm && !self.handled.contains(&number);
-        Ahead::new(self.plan.mocks[number as usize].behaviour.places).filter(|_| folds)
+        let station = Ahead::new(self.plan.mocks[number as usize].behaviour.places).filter(|_| folds)?;
+        Some(Way { station, plain: target.plain() })
     }
+}
+
+/// The way through a target that folds: all that most requests need of it, side by side.
+#[derive(Debug)]
+pub(super) struct Way {
+    station: Ahead,
+    /// Its dice, where they alone decide.
+    plain: Option<Draws>,
 }
 
 /// What is known of the way through a target: when the head of the answer is at the gateway.
@@ -95,12 +104,21 @@ impl World<'_> {
 
     /// Serves a request that will have arrived then.
     fn foresee(&mut self, slot: u32, arrives: Instant) -> Option<Known> {
-        let (flight, site) = self.site(slot)?;
-        let (station, target) = (site.ahead.as_mut()?, &site.target);
+        let flight = self.flights.get(slot)?;
+        let way = self.ways.get_mut(flight.mock as usize)?.as_mut()?;
+        let site = self.sites.get_mut(flight.mock as usize)?;
         let (request, is_new) = flight.asks(&mut site.strangers);
+        if let Some(draws) = &way.plain {
+            let answers = way.station.arrive(arrives, draws.plain_demand((request, is_new)));
+            flight.said.status = if answers.is_ok() { 200 } else { 503 };
+            flight.said.is_bare = answers.is_err();
+            flight.said.closes = false;
+            return Some(Known { arrives, answers: answers.unwrap_or(arrives) });
+        }
         // It has no fault that would be another fate.
+        let target = &site.target;
         let Fate::Service { demand, error } = target.fate(request, is_new, arrives) else { return None };
-        let answers = station.arrive(arrives, demand);
+        let answers = way.station.arrive(arrives, demand);
         let error = if answers.is_err() { Some(503) } else { error };
         let answers = answers.unwrap_or(arrives);
         let Manner { closes, .. } = target.manner(flight.answers + 1, answers);

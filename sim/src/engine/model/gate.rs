@@ -1,19 +1,19 @@
 //! The gateway of a modelled run: the same `Gateway` as ever, with workers that take their time and connections to targets that
 //! are kept. What it decides it decides itself; this file carries requests to it and away.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Finished, Gateway, Mirrored, Next, Rejection};
+use gateway_core::gateway::{Attempt, Finished, Mirrored, Next, Rejection};
 use gateway_core::outcome::{Failure, Outcome};
 use gateway_core::time::Instant;
 
 use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Sent, Stage};
+use super::job::Job;
 use crate::measure::{Cause, Ending, Observation};
 use crate::mock::{Ahead, Places};
-use crate::plan::Plan;
+use crate::plan::{MockPlan, Plan};
 use crate::rollout::Seen;
 
 /// Idle connections kept for each target and worker, and for how long: the live gateway's.
@@ -30,12 +30,23 @@ pub(super) struct Gate {
     /// Instead, one for each node, where all its workers serve one queue.
     stations: Vec<Ahead>,
     /// Idle connections of each worker to each mock, the last one used on top.
-    pools: Vec<Vec<Idle>>,
+    pools: Vec<Pool>,
     mocks: usize,
     /// The ends of patience with targets, by how long that is.
     timeouts: Vec<Deadlines>,
     /// Which of those each flight is in.
     timeout_of: Vec<Option<usize>>,
+}
+
+/// The idle connections of a worker to a mock.
+#[derive(Clone, Debug)]
+struct Pool {
+    /// The one used last, unless it was taken again.
+    last: Option<Idle>,
+    /// The others, used longer and longer ago from the top down.
+    others: Vec<Idle>,
+    /// Until one is closed, by whoever does so first.
+    patience: Duration,
 }
 
 /// A connection to a target that nobody uses.
@@ -45,17 +56,42 @@ struct Idle {
     answers: u64,
 }
 
+impl Pool {
+    fn take(&mut self) -> Option<Idle> {
+        self.last.take().or_else(|| self.others.pop())
+    }
+
+    fn put(&mut self, idle: Idle) {
+        if let Some(before) = self.last.replace(idle) {
+            if self.others.len() + 1 >= IDLE_MAX {
+                self.others.remove(0);
+            }
+            self.others.push(before);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.last = None;
+        self.others.clear();
+    }
+}
+
 impl Gate {
     /// That of `plan`, with so many workers in all.
     pub(super) fn new(workers: usize, plan: &Plan) -> Self {
         let mocks = plan.mocks.len();
+        let patience = |mock: &MockPlan| {
+            mock.behaviour.keepalive.idle.map_or(IDLE_TIMEOUT, |idle| idle.min(IDLE_TIMEOUT))
+        };
+        let pool = |mock: &MockPlan| Pool { last: None, others: Vec::new(), patience: patience(mock) };
+        let pools = (0..workers).flat_map(|_| plan.mocks.iter().map(pool));
         let places =
             plan.model.workers.map(|at_once| Places { capacity: Some(at_once), ..Places::default() });
         let stations = (0..plan.gateway.nodes).filter_map(|_| Ahead::new(places?));
         Self {
             free_at: vec![Instant::ZERO; workers],
             stations: stations.collect(),
-            pools: vec![Vec::new(); workers * mocks],
+            pools: pools.collect(),
             mocks,
             timeouts: Vec::new(),
             timeout_of: Vec::new(),
@@ -106,29 +142,25 @@ impl Gate {
     /// All connections to a mock are gone.
     pub(super) fn forget(&mut self, mock: u32) {
         let mocks = self.mocks;
-        self.pools.iter_mut().skip(mock as usize).step_by(mocks).for_each(Vec::clear);
+        self.pools.iter_mut().skip(mock as usize).step_by(mocks).for_each(Pool::clear);
     }
 }
 
 impl World<'_> {
-    /// The worker that serves a flight: a connection has one for life.
+    /// The worker that serves a flight.
     pub(super) fn worker(&mut self, slot: u32) -> usize {
-        let (workers, nodes) = (self.gate.workers(), self.nodes.len());
-        match self.flights.get(slot).map(|flight| &flight.owner) {
-            // Connections go to all nodes by turns, and there to all workers.
-            Some(Owner::Client(_, connection)) => {
-                let (node, turn) = (*connection as usize % nodes, *connection as usize / nodes);
-                let per_node = workers / nodes;
-                node * per_node + turn % per_node
-            }
-            Some(Owner::Copy(copy)) => copy.worker,
-            _ => 0,
-        }
+        self.flights.get(slot).map_or(0, |flight| flight.worker as usize)
     }
 
-    /// The node that a worker belongs to.
-    pub(super) fn node_of(&self, worker: usize) -> &Arc<Gateway> {
-        &self.nodes[worker / (self.gate.workers() / self.nodes.len())]
+    /// The worker that serves a client's connection: they go to all nodes by turns, and there to all workers.
+    pub(super) fn worker_of(&self, connection: u32) -> u32 {
+        let (workers, nodes) = (self.gate.workers() as u32, self.nodes.len() as u32);
+        if workers == 1 {
+            return 0;
+        }
+        let (node, turn) = (connection % nodes, connection / nodes);
+        let per_node = workers / nodes;
+        node * per_node + turn % per_node
     }
 
     /// A request has come: it waits until its worker has done everything before it, and then for its own work.
@@ -145,23 +177,24 @@ impl World<'_> {
     /// Asks the gateway where it goes.
     pub(super) fn begin(&mut self, slot: u32) {
         let worker = self.worker(slot);
-        let Some(&mut job) = self.job(slot) else { return };
-        let gateway = Arc::clone(self.node_of(worker));
-        let (matched, head) = self.heads.route(&gateway, &job.arrival, worker);
+        let Some(flight) = self.flights.get(slot) else { return };
+        let Owner::Client(Job { arrival, .. }, _) = flight.owner else { return };
+        let held = &mut self.held[worker];
+        let (matched, head) = self.heads.route(held, &arrival, worker);
         let (rng, now) = (&mut self.rngs[worker], self.now);
         let may_be_copied = !head.has_body();
         let begun = matched.and_then(|matched| {
             head.with(|head| {
-                let own = gateway.begin(&matched, head, now, rng)?;
+                let own = flight.attempt.insert(held.begin(&matched, head, now, rng)?);
                 let copy =
-                    if may_be_copied { gateway.mirror(&matched, head, &own, now, rng) } else { Mirrored::No };
-                Ok((own, copy, matched.preserve_host))
+                    if may_be_copied { held.mirror(&matched, head, own, now, rng) } else { Mirrored::No };
+                Ok((copy, matched.preserve_host))
             })
         });
         match begun {
-            Ok((attempt, copy, preserve_host)) => {
-                let copy = self.pair(slot, job.arrival, copy, preserve_host);
-                self.dispatch(slot, job.arrival.index, attempt);
+            Ok((copy, preserve_host)) => {
+                let copy = self.pair(slot, arrival, copy, preserve_host);
+                self.dispatch(slot);
                 if let Some(copy) = copy {
                     self.send_copy(copy);
                 }
@@ -170,15 +203,16 @@ impl World<'_> {
         }
     }
 
-    /// Sends an attempt to its target.
-    pub(super) fn dispatch(&mut self, slot: u32, index: u64, attempt: Attempt) {
-        self.see(Observation::picked(index, &attempt));
-        self.machine.observe(Seen::Picked { target: attempt.target });
-        let mock = self.mock_of.get(&attempt.target).copied();
-        let worker = self.worker(slot);
+    /// Sends the attempt of a flight to its target.
+    pub(super) fn dispatch(&mut self, slot: u32) {
+        let (index, worker) = (self.request(slot), self.worker(slot));
+        let Some(attempt) = self.flights.get(slot).and_then(|flight| flight.attempt.as_ref()) else { return };
+        let (seen, target) = (Observation::picked(index, attempt), attempt.target);
+        self.see(seen);
+        self.machine.observe(Seen::Picked { target });
+        let mock = self.mock_of.get(target);
         let Some(flight) = self.flights.get(slot) else { return };
         flight.tries += 1;
-        flight.attempt = Some(attempt);
         let Some(mock) = mock else { return self.fail(slot, Failure::Refused, false) };
         flight.mock = mock;
         if let Some(answers) = self.take_idle(worker, mock) {
@@ -192,11 +226,9 @@ impl World<'_> {
     }
 
     fn take_idle(&mut self, worker: usize, mock: u32) -> Option<u64> {
-        let closes_after = self.sites[mock as usize].target.behaviour().keepalive.idle;
-        let patience = closes_after.map_or(IDLE_TIMEOUT, |idle| idle.min(IDLE_TIMEOUT));
         let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
-        let idle = pool.pop()?;
-        if self.now.since(idle.since) >= patience {
+        let idle = pool.take()?;
+        if self.now.since(idle.since) >= pool.patience {
             // The others have been idle for even longer.
             pool.clear();
             return None;
@@ -211,7 +243,7 @@ impl World<'_> {
         // A probe has a patience of its own.
         let service = flight.attempt.as_ref().map(|attempt| attempt.service);
         let patience = service.map(|service| {
-            let view = self.node_of(worker).view_of(worker);
+            let view = self.held[worker].view();
             view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout)
         });
         if self.fold(slot, patience) {
@@ -255,7 +287,7 @@ impl World<'_> {
         let Some(flight) = self.flights.get(slot) else { return };
         let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
         let Some(attempt) = flight.attempt.take() else { return };
-        if let (Some(cookie), Owner::Client(job, _)) = (attempt.set_cookie.as_deref(), &flight.owner) {
+        if let (Some(cookie), Owner::Client(job, _)) = (attempt.set_cookie(), &flight.owner) {
             self.heads.learn(&job.arrival, cookie);
         }
         let outcome = if said.truncated {
@@ -267,10 +299,7 @@ impl World<'_> {
         drop(self.finish(index, worker, attempt, outcome));
         if !said.closes && !said.truncated {
             let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
-            if pool.len() >= IDLE_MAX {
-                pool.remove(0);
-            }
-            pool.push(Idle { since: self.now, answers: answers + 1 });
+            pool.put(Idle { since: self.now, answers: answers + 1 });
         }
         if said.truncated {
             return self.reply(slot, Ending::Dropped(Cause::Truncated));
@@ -294,8 +323,11 @@ impl World<'_> {
         let outcome = Outcome::Failed { cause, sent, replayable: !has_begun };
         match self.finish(index, worker, attempt, outcome) {
             Some(next) => {
-                if let Some(&mut job) = self.job(slot) {
-                    self.dispatch(slot, job.arrival.index, next);
+                if let Some(flight) =
+                    self.flights.get(slot).filter(|flight| matches!(flight.owner, Owner::Client(..)))
+                {
+                    flight.attempt = Some(next);
+                    self.dispatch(slot);
                 }
             }
             None if has_begun => self.reply(slot, Ending::Dropped(Cause::Truncated)),
@@ -326,8 +358,7 @@ impl World<'_> {
     /// Hands an attempt back to the gateway; the next one, if there is one.
     fn finish(&mut self, index: u64, worker: usize, attempt: Attempt, outcome: Outcome) -> Option<Attempt> {
         let finished = attempt.finished(outcome, self.now);
-        let next =
-            Arc::clone(self.node_of(worker)).finish(attempt, outcome, self.now, &mut self.rngs[worker]);
+        let next = self.held[worker].finish(attempt, outcome, self.now, &mut self.rngs[worker]);
         let is_last = matches!(next, Next::Done);
         self.see(Observation::finished(index, finished));
         self.machine.observe(Seen::Finished(index, Finished { is_last, ..finished }));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use gateway_core::config::Config;
 use gateway_core::entity::normalise;
-use gateway_core::gateway::{Gateway, Rejection, RouteMatch};
+use gateway_core::gateway::{Gateway, Held, Rejection, RouteMatch};
 use gateway_core::id::Revision;
 use gateway_core::request::{Head, HeaderLookup, Headers};
 use gateway_core::rng;
@@ -39,6 +39,8 @@ struct Kind {
     method: String,
     /// The path, or what makes it.
     path: Text,
+    /// The path in its normal form and the query, where they are the same for all.
+    normal: Option<(String, Option<String>)>,
     fields: Vec<(String, Text)>,
     cookie: String,
     /// Bytes of its body.
@@ -108,9 +110,15 @@ impl Heads {
             let user = users.header.as_deref().filter(|name| !says(name));
             let user = user.map(|name| (name.to_ascii_lowercase(), Pattern::from(Value::User)));
             let fields = own.chain(user).map(|(name, value)| (name, Text::new(&value, users, &values)));
+            let path = Text::new(&template.path, users, &values);
+            let normal = path.is_fixed.then(|| {
+                let (path, query) = split(&path.now);
+                (normalise(path).into_owned(), query.map(str::to_owned))
+            });
             Kind {
                 method: template.method.clone(),
-                path: Text::new(&template.path, users, &values),
+                path,
+                normal,
                 fields: fields.collect(),
                 cookie: String::new(),
                 body: Text::new(&template.body, users, &values).now.len(),
@@ -130,20 +138,20 @@ impl Heads {
     /// The Route of a request as `worker` sees it, and its head.
     pub(super) fn route(
         &mut self,
-        gateway: &Gateway,
+        held: &mut Held,
         arrival: &Arrival,
         worker: usize,
     ) -> (Result<RouteMatch, Rejection>, RequestHead<'_>) {
         self.fill(arrival);
-        let revision = gateway.view_of(worker).revision();
+        let revision = held.view().revision();
         if self.by_fields.0 != Some(revision) {
-            self.by_fields = (Some(revision), looks_at_fields(&gateway.config()));
+            self.by_fields = (Some(revision), looks_at_fields(&held.gateway().config()));
         }
         let entry = &mut self.kinds[arrival.kind];
         let is_fixed = entry.path.is_fixed && !self.by_fields.1;
         let known = entry.routes[worker].filter(|_| is_fixed && entry.revisions[worker] == revision);
-        let matched =
-            known.unwrap_or_else(|| RequestHead { kind: entry, id: &self.values }.ask(gateway, worker));
+        let matched = known
+            .unwrap_or_else(|| RequestHead { kind: entry, id: &self.values }.ask(held.gateway(), worker));
         entry.routes[worker] = Some(matched);
         entry.revisions[worker] = revision;
         (matched, RequestHead { kind: entry, id: &self.values })
@@ -192,8 +200,7 @@ impl Heads {
             Some(host) => own.filter(|(name, _)| *name != "host").chain([("host", host)]).collect(),
             None => own.collect(),
         };
-        let text = kind.path.now.as_str();
-        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        let (path, query) = split(&kind.path.now);
         say(&Seen { method: &kind.method, path, query, headers: &fields, body: &[] })
     }
 
@@ -203,6 +210,11 @@ impl Heads {
             cookies.set(arrival.user, cookie.as_bytes());
         }
     }
+}
+
+/// A path and the query after it.
+fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)))
 }
 
 fn looks_at_fields(config: &Config) -> bool {
@@ -227,10 +239,12 @@ impl RequestHead<'_> {
 
     /// Calls `then` with the head.
     pub(super) fn with<T>(&self, then: impl FnOnce(&Head<'_>) -> T) -> T {
-        let text = &self.kind.path.now;
-        let (path, query) =
-            text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
-        let path: Cow<'_, str> = normalise(path);
+        let (path, query) = if let Some((path, query)) = &self.kind.normal {
+            (Cow::Borrowed(path.as_str()), query.as_deref())
+        } else {
+            let (path, query) = split(&self.kind.path.now);
+            (normalise(path), query)
+        };
         let fields = Fields { of: self, id: std::cell::OnceCell::new() };
         let host = fields.header("host").unwrap_or("localhost");
         let (host, port) =

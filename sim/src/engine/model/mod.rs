@@ -28,9 +28,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gateway_core::gateway::Gateway;
+use gateway_core::gateway::{Gateway, Held};
 use gateway_core::health::ProbeResult;
-use gateway_core::id::TargetId;
 use gateway_core::rng::{self, Rng};
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
@@ -39,12 +38,12 @@ use self::calendar::{Calendar, Entry, Event};
 use self::client::Client;
 use self::copies::Copies;
 use self::flight::{Flights, NEVER, Owner, Stage};
-use self::fold::Folding;
+use self::fold::{Folding, Way};
 use self::gate::Gate;
 use self::heads::Heads;
 use self::site::Site;
 use crate::measure::{Conditions, Observation};
-use crate::mock::{Latency, Sampler};
+use crate::mock::{Behind, Latency, Sampler};
 use crate::plan::Plan;
 use crate::rollout::{Machine, OrderId};
 
@@ -66,7 +65,7 @@ pub fn walk(plan: &Plan, stop: &AtomicBool, see: &mut dyn FnMut(&[Observation]))
 
 /// How many of the plan's targets fold: a request's whole way through them is one event.
 pub fn folded(plan: &Plan) -> usize {
-    World::new(plan, &mut |_| {}, true).sites.iter().filter(|site| site.ahead.is_some()).count()
+    World::new(plan, &mut |_| {}, true).ways.iter().flatten().count()
 }
 
 /// Everything there is in a modelled run.
@@ -83,12 +82,16 @@ struct World<'a> {
     client: Client,
     /// The gateway's nodes.
     nodes: Vec<Arc<Gateway>>,
+    /// The gateway as each worker has it.
+    held: Vec<Held>,
     gate: Gate,
     heads: Heads,
     copies: Copies,
     sites: Vec<Site>,
+    /// The ways through those that fold: apart, so that they lie close together.
+    ways: Vec<Option<Way>>,
     /// The mock behind each target.
-    mock_of: FxHashMap<TargetId, u32>,
+    mock_of: Behind,
     machine: Machine,
     /// The mocks that the machine waits for, and the order to acknowledge once they accept connections.
     awaited: Option<(OrderId, Vec<u32>)>,
@@ -118,8 +121,9 @@ impl<'a> World<'a> {
         let seed = plan.seed;
         let workers = plan.gateway.options.workers.max(1) * usize::from(plan.gateway.nodes);
         let faults = Rc::new(plan.picked_faults());
-        let sites = plan.mocks.iter().zip(plan.there_at_start()).enumerate();
         let count = plan.load.total();
+        let nodes = plan.gateway.start();
+        let per_node = workers / nodes.len();
         let mut world = Self {
             plan,
             seed,
@@ -129,13 +133,15 @@ impl<'a> World<'a> {
             calendar: Calendar::default(),
             flights: Flights::default(),
             client: Client::new(&plan.load, plan.gateway.nodes.into(), seed),
-            nodes: plan.gateway.start(),
+            held: (0..workers)
+                .map(|worker| Held::new(Arc::clone(&nodes[worker / per_node]), worker))
+                .collect(),
+            nodes,
             gate: Gate::new(workers, plan),
             heads: Heads::new(&plan.load, seed, count, workers),
             copies: Copies::default(),
-            sites: sites
-                .map(|(number, (mock, is_there))| Site::new(number, mock, is_there, &faults, seed))
-                .collect(),
+            sites: Site::all(plan, &faults),
+            ways: Vec::new(),
             mock_of: plan.mocks_of_targets(),
             machine: plan.machine(),
             awaited: None,
@@ -152,9 +158,8 @@ impl<'a> World<'a> {
             out,
         };
         let folding = Folding::new(plan, &world.network, &faults, folds);
-        for (number, site) in (0_u32..).zip(&mut world.sites) {
-            site.ahead = folding.station(number);
-        }
+        let sites = (0_u32..).zip(&world.sites);
+        world.ways = sites.map(|(number, site)| folding.way(number, &site.target)).collect();
         for (number, site) in (0_u32..).zip(&world.sites) {
             for &at in site.changes() {
                 world.calendar.push(at, Event::Change(number));
@@ -344,6 +349,7 @@ impl<'a> World<'a> {
             Owner::Client(job, _) => (const { rng::fnv1a("model/hop") }, job.arrival.index, job.attempt),
             Owner::Copy(copy) => (const { rng::fnv1a("model/copy") }, copy.arrival.index, 0),
             Owner::Probe(probe, node) => (const { rng::fnv1a("model/probe") }, probe.id, u32::from(*node)),
+            Owner::Nobody => return Duration::ZERO,
         };
         let try_of = u64::from(attempt) << 40 | u64::from(flight.tries) << 8 | leg;
         sampler.at(rng::draw(self.seed ^ name, try_of, number))

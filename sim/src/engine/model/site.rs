@@ -11,16 +11,14 @@ use super::World;
 use super::calendar::Event;
 use super::flight::{Flight, Owner, Stage};
 use crate::measure::Observation;
-use crate::mock::{Ahead, Fate, Faults, Manner, Pace, Station, Target};
-use crate::plan::MockPlan;
+use crate::mock::{Fate, Faults, Manner, Pace, Station, Target};
+use crate::plan::{MockPlan, Plan};
 
 /// One target.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) target: Target,
     station: Station,
-    /// Instead of that, where the way through it is known beforehand.
-    pub(super) ahead: Option<Ahead>,
     /// When somebody departs next, as the calendar has it.
     departs: Option<Instant>,
     /// Whoever reaches its station gets a number.
@@ -34,21 +32,26 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Number `number` of the plan; unless it `is_there` from the start, a step starts it.
-    pub(super) fn new(
-        number: usize,
-        mock: &MockPlan,
-        is_there: bool,
-        faults: &Rc<Faults>,
-        seed: u64,
-    ) -> Self {
-        let target = Target::new(number, &mock.name, mock.behaviour.clone(), faults, seed);
+    /// All those of a plan; a step starts those that are not there from the start.
+    pub(super) fn all(plan: &Plan, faults: &Rc<Faults>) -> Vec<Self> {
+        let mut sites: Vec<Self> = Vec::with_capacity(plan.mocks.len());
+        for (mock, is_there) in plan.mocks.iter().zip(plan.there_at_start()) {
+            let (name, behaviour) = (&mock.name, mock.behaviour.clone());
+            let target = match sites.last() {
+                Some(before) => before.target.next(name, behaviour),
+                None => Target::new(0, name, behaviour, faults, plan.seed),
+            };
+            sites.push(Self::new(target, mock, is_there));
+        }
+        sites
+    }
+
+    fn new(target: Target, mock: &MockPlan, is_there: bool) -> Self {
         target.set_process(is_there.then_some(Instant::ZERO));
         Self {
             changes: target.changes().into_iter().collect(),
             target,
             station: Station::new(mock.behaviour.places),
-            ahead: None,
             departs: None,
             tickets: 0,
             waiting: FxHashMap::default(),
@@ -208,7 +211,7 @@ impl World<'_> {
         let kind = match &flight.owner {
             Owner::Client(job, _) => Some(job.arrival.kind),
             Owner::Copy(copy) => Some(copy.arrival.kind),
-            Owner::Probe(..) => None,
+            Owner::Probe(..) | Owner::Nobody => None,
         };
         let kind = kind.filter(|_| !flight.said.is_bare);
         let length = kind.map_or(0, |kind| self.heads.answer_length(kind, respond));

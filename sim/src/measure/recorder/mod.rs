@@ -29,6 +29,7 @@ use crate::measure::sums::{Late, Sums};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
+use crate::mock::Behind;
 use crate::plan::{Engine, Plan};
 use crate::rollout::judge::Side;
 use crate::rollout::{self, Step};
@@ -111,7 +112,7 @@ pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) warmup: Instant,
     pub(in crate::measure) end: Instant,
     /// The mock of each target, by the target's id.
-    mocks: FxHashMap<TargetId, u32>,
+    mocks: Behind,
     /// Whether some step may be a switch.
     switches: bool,
     /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
@@ -305,7 +306,7 @@ impl Recorder {
 
     fn picked(&mut self, pick: &Pick) {
         self.attempt(pick.upstream, pick.target, pick.at, 1);
-        let mock = self.facts.mocks.get(&pick.target).copied();
+        let mock = self.facts.mocks.get(pick.target);
         let mut is_stale = false;
         if pick.retry == 0 {
             if let Some(mock) = mock {
@@ -341,7 +342,7 @@ impl Recorder {
     /// An attempt began or ended.
     fn attempt(&mut self, upstream: Option<UpstreamId>, target: TargetId, at: Instant, change: i64) {
         *self.attempts.of(upstream) += change;
-        self.bins.in_flight(self.facts.mocks.get(&target).copied(), at, change);
+        self.bins.in_flight(self.facts.mocks.get(target), at, change);
         for switch in &mut self.switches {
             switch.in_flight(upstream, at, change);
         }

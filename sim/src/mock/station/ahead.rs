@@ -15,10 +15,17 @@ use super::{Discipline, Full, Places};
 pub struct Ahead {
     places: Places,
     newest: Instant,
-    /// When each server that was ever needed has done what it was given so far.
-    free: BinaryHeap<Reverse<Instant>>,
+    servers: Servers,
     /// When those who are there depart; kept where places are limited.
     present: BinaryHeap<Reverse<Instant>>,
+}
+
+/// When each server that was ever needed has done what it was given so far.
+#[derive(Debug)]
+enum Servers {
+    /// The only one there is.
+    One(Instant),
+    Several(BinaryHeap<Reverse<Instant>>),
 }
 
 /// The server that is free first.
@@ -34,7 +41,10 @@ impl Ahead {
         (places.discipline == Discipline::Fifo).then(|| Self {
             places,
             newest: Instant::ZERO,
-            free: BinaryHeap::new(),
+            servers: match places.capacity {
+                Some(1) => Servers::One(Instant::ZERO),
+                _ => Servers::Several(BinaryHeap::new()),
+            },
             present: BinaryHeap::new(),
         })
     }
@@ -58,18 +68,32 @@ impl Ahead {
                 return Err(Full);
             }
         }
-        let servers = self.free.len();
-        let is_next = |first: &Next<'_>| first.0 <= now || servers == capacity;
-        let end = if let Some(mut first) = self.free.peek_mut().filter(is_next) {
-            first.0 = first.0.max(now) + demand;
-            first.0
-        } else {
-            self.free.push(Reverse(now + demand));
-            now + demand
-        };
+        let end = self.servers.serve(now, demand, capacity);
         if self.places.queue.is_some() {
             self.present.push(Reverse(end));
         }
         Ok(end)
+    }
+}
+
+impl Servers {
+    /// Whoever of up to `capacity` servers is free first serves: when that is over.
+    fn serve(&mut self, now: Instant, demand: Duration, capacity: usize) -> Instant {
+        let free = match self {
+            Self::One(free) => {
+                *free = (*free).max(now) + demand;
+                return *free;
+            }
+            Self::Several(free) => free,
+        };
+        let servers = free.len();
+        let is_next = |first: &Next<'_>| first.0 <= now || servers == capacity;
+        if let Some(mut first) = free.peek_mut().filter(is_next) {
+            first.0 = first.0.max(now) + demand;
+            first.0
+        } else {
+            free.push(Reverse(now + demand));
+            now + demand
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The machine's judges: which of them watch, and what each attempt is to them.
 
 use gateway_core::gateway::{Finished, NewEpoch};
-use gateway_core::id::{Epoch, TargetId, UpstreamId};
+use gateway_core::id::{Epoch, UpstreamId};
 use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
+use crate::mock::Behind;
 use crate::rollout::Rollout;
 use crate::rollout::judge::{
     Analysis, Before, Evidence, Judge, On, Reference, Sample, Side, Unit, User, Verdict,
@@ -109,10 +110,10 @@ impl Judging {
     }
 
     /// Who may be picked from now on, and so the share of each version.
-    pub(super) fn began(&mut self, epoch: &NewEpoch, mocks: &FxHashMap<TargetId, u32>) {
+    pub(super) fn began(&mut self, epoch: &NewEpoch, mocks: &Behind) {
         let (mut canary, mut baseline, mut all) = (0_u64, 0_u64, 0_u64);
         for member in epoch.members.iter().filter(|member| member.available) {
-            let Some(side) = mocks.get(&member.target).and_then(|&mock| self.side(mock)) else { continue };
+            let Some(side) = mocks.get(member.target).and_then(|mock| self.side(mock)) else { continue };
             let weight = u64::from(member.weight);
             all += weight;
             match side {

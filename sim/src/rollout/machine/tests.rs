@@ -148,7 +148,7 @@ fn the_new_version_is_left_at_once_as_long_as_an_old_target_is_there() {
             ..Rollout::default()
         };
         let steps = [at(0, Action::Stop(ended)), step(When::Then, Action::Pause(Duration::from_secs(9)))];
-        let mut machine = Machine::new(&steps, &rollout, (FxHashMap::default(), 3), nobody());
+        let mut machine = Machine::new(&steps, &rollout, (Behind::default(), 3), nobody());
         told(&mut machine, ms(1), true);
         machine.abort("bad".into(), ms(2));
         let mut tasks = Vec::new();

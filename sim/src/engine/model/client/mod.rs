@@ -158,7 +158,7 @@ impl World<'_> {
     }
 
     fn take_off(&mut self, job: Job, connection: u32) -> u32 {
-        let slot = self.flights.begin(Owner::Client(job, connection));
+        let slot = self.flights.begin(Owner::Client(job, connection), self.worker_of(connection));
         self.client.busy += 1;
         let until = self.client.deadlines[job.arrival.stream].set(slot, self.now);
         self.expect_impatience(until);
@@ -202,8 +202,8 @@ impl World<'_> {
             self.flights.end(slot);
             return;
         }
-        let Some((job, connection)) = self.land(slot) else { return };
-        let job = Job { first_byte: job.first_byte.or(Some(now)), ..job };
+        let Some((mut job, connection)) = self.land(slot) else { return };
+        job.first_byte.get_or_insert(now);
         self.end(&job, ending);
         let carried = self.client.carried[connection as usize];
         let used_up = self.plan.load.requests_per_connection.is_some_and(|most| carried >= most);
@@ -219,8 +219,8 @@ impl World<'_> {
 
     /// Takes a client's flight out of everything: its job and its connection.
     fn land(&mut self, slot: u32) -> Option<(Job, u32)> {
-        let flight = self.flights.end(slot)?;
-        let Owner::Client(job, connection) = flight.owner else { return None };
+        let &Owner::Client(job, connection) = &self.flights.get(slot)?.owner else { return None };
+        self.flights.end(slot);
         self.lift_client(slot, job.arrival.stream);
         Some((job, connection))
     }
@@ -348,7 +348,7 @@ impl World<'_> {
     pub(super) fn job(&mut self, slot: u32) -> Option<&mut Job> {
         match &mut self.flights.get(slot)?.owner {
             Owner::Client(job, _) => Some(job),
-            Owner::Copy(_) | Owner::Probe(..) => None,
+            Owner::Copy(_) | Owner::Probe(..) | Owner::Nobody => None,
         }
     }
 
