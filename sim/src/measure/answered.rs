@@ -1,8 +1,6 @@
 //! How long answers took: response and service times of the same requests. Where nobody waits for a connection both are equal for
 //! all of them, and are counted once.
 
-use std::time::Duration;
-
 use super::Times;
 
 /// Durations of answered requests.
@@ -25,12 +23,12 @@ impl Answered {
         Self { response: Times::coarse(), service: None }
     }
 
-    /// Counts one answer.
-    pub fn record(&mut self, response: Duration, service: Duration) {
+    /// Counts one answer; nanoseconds.
+    pub fn count(&mut self, response: u64, service: u64) {
         if service != response || self.service.is_some() {
-            self.own_service().record(service);
+            self.own_service().count(service);
         }
-        self.response.record(response);
+        self.response.count(response);
     }
 
     /// Service times.
@@ -62,14 +60,14 @@ impl Default for Answered {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    const MS: u64 = 1_000_000;
 
     #[test]
     fn equal_times_are_counted_once_and_the_first_other_one_tells_them_apart() {
-        let of = |times: &[(u32, u32)]| {
+        let of = |times: &[(u64, u64)]| {
             let mut answered = Answered::coarse();
             for &(response, service) in times {
-                answered.record(response * MS, service * MS);
+                answered.count(response * MS, service * MS);
             }
             answered
         };

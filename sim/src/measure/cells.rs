@@ -1,17 +1,13 @@
 //! Where requests are counted: a cell for each phase and Upstream, with every duration of its requests, and within it a part
-//! for each target and kind of request, less precise. Made on first use and merged exactly, so that any selection of parts
-//! has percentiles of its own.
+//! for each target and kind of request, less precise; those are kept in `parts`. Made on first use and merged exactly, so that
+//! any selection of parts has percentiles of its own.
 
 use gateway_core::id::UpstreamId;
-use rustc_hash::FxHashMap;
 
 use super::Answered;
 use super::histogram::Times;
 use super::ledger::Tally;
 use super::{Ending, Record};
-
-/// Parts whose latencies are kept, in all phases together: up to 30 KB each, mostly 5 KB.
-pub(super) const PARTS_MAX: usize = 2_000;
 
 /// The requests of one phase and Upstream.
 #[derive(Debug, Default)]
@@ -58,18 +54,19 @@ impl Timed {
         self.dropped += other.dropped;
     }
 
-    fn count(&mut self, record: &Record) {
-        if record.was_released() {
-            self.lag.record(record.lag());
+    pub(super) fn count(&mut self, record: &Record) {
+        let spans = record.spans();
+        if let Some(lag) = spans.lag {
+            self.lag.count(lag);
         }
-        if let Some(wait) = record.client_wait() {
-            self.client_wait.record(wait);
+        if let Some(wait) = spans.client_wait {
+            self.client_wait.count(wait);
         }
-        if let Some(first_byte) = record.time_to_first_byte() {
-            self.first_byte.record(first_byte);
+        if let Some(first_byte) = spans.first_byte {
+            self.first_byte.count(first_byte);
         }
         match record.ending {
-            Ending::Answered(_) => self.answered.record(record.response_time(), record.service_time()),
+            Ending::Answered(_) => self.answered.count(spans.response, spans.service),
             Ending::Dropped(_) => self.dropped += 1,
         }
     }
@@ -112,58 +109,8 @@ pub struct Part {
     pub times: Option<Box<Answered>>,
 }
 
-/// All parts of a run so far.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    /// Each with the number of its phase, in the order of first use.
-    all: Vec<((usize, PartKey), Part)>,
-    /// Where each is.
-    places: FxHashMap<(usize, PartKey), usize>,
-    /// How many have latencies.
-    timed: usize,
-    /// Whether some have none because there were too many.
-    pub(super) crowded: bool,
-}
-
-impl Parts {
-    /// Counts a request; whether its part has latencies.
-    pub(super) fn count(
-        &mut self,
-        phase: usize,
-        key: PartKey,
-        record: &Record,
-        wrong_version: bool,
-        is_timed: bool,
-    ) -> bool {
-        let place = *self.places.entry((phase, key)).or_insert_with(|| {
-            self.all.push(((phase, key), Part::default()));
-            self.all.len() - 1
-        });
-        let part = &mut self.all[place].1;
-        part.tally.count(record.ending, wrong_version);
-        match record.ending {
-            _ if !is_timed => {}
-            Ending::Dropped(_) => part.dropped += 1,
-            Ending::Answered(_) if part.times.is_none() && self.timed == PARTS_MAX => self.crowded = true,
-            Ending::Answered(_) => {
-                self.timed += usize::from(part.times.is_none());
-                let times = part.times.get_or_insert_with(|| Box::new(Answered::coarse()));
-                times.record(record.response_time(), record.service_time());
-            }
-        }
-        part.times.is_some()
-    }
-
-    /// All of them, by the number of their phase.
-    pub(super) fn into_all(self) -> impl Iterator<Item = ((usize, PartKey), Part)> {
-        self.all.into_iter()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use gateway_core::time::Instant;
 
     use super::*;
@@ -197,21 +144,5 @@ mod tests {
         ]
         .map(ms);
         assert_eq!(seen, [1, 2, 17, 20, 16].map(Some));
-    }
-
-    #[test]
-    fn parts_are_bounded_and_every_request_is_counted() {
-        let mut parts = Parts::default();
-        for kind in 0..PARTS_MAX + 5 {
-            assert!(!parts.crowded || kind > PARTS_MAX);
-            let key = PartKey { upstream: None, mock: Some(0), kind };
-            parts.count(0, key, &record(20), false, true);
-        }
-        assert!(parts.crowded);
-        let all: Vec<_> = parts.into_all().map(|(_, part)| part).collect();
-        assert_eq!(all.iter().map(|part| part.tally.answered).sum::<u64>(), PARTS_MAX as u64 + 5);
-        assert_eq!(all.iter().filter(|part| part.times.is_some()).count(), PARTS_MAX);
-        let times = all[0].times.as_ref().unwrap();
-        assert_eq!(times.response.max_us(), Some(Duration::from_millis(20).as_micros() as f64));
     }
 }

@@ -9,18 +9,16 @@ use super::log_bins::LogBins;
 use crate::hdr;
 use crate::stats::{self, Estimate};
 
-/// Longer durations count as this long, nanoseconds: an hour, as long as a mock may take to answer. They are counted.
-const HIGHEST_NS: u64 = 3_600_000_000_000;
-
 /// A distribution of durations.
+// One cache line: there is one for each of thousands of targets.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct Times {
     bins: LogBins,
     n: u64,
     min_ns: u64,
     max_ns: u64,
     sum_ns: u128,
-    saturated: u64,
 }
 
 impl Times {
@@ -35,14 +33,18 @@ impl Times {
     }
 
     fn with_digits(digits: u8) -> Self {
-        Self { bins: LogBins::new(digits), n: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0, saturated: 0 }
+        Self { bins: LogBins::new(digits), n: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0 }
     }
 
     /// Counts one duration.
     pub fn record(&mut self, duration: Duration) {
-        let ns = time::nanos(duration);
-        self.saturated += u64::from(ns > HIGHEST_NS);
-        self.bins.count(ns.min(HIGHEST_NS));
+        self.count(time::nanos(duration));
+    }
+
+    /// Counts one duration of so many nanoseconds.
+    #[inline]
+    pub fn count(&mut self, ns: u64) {
+        self.bins.count(ns);
         self.n += 1;
         self.min_ns = self.min_ns.min(ns);
         self.max_ns = self.max_ns.max(ns);
@@ -59,7 +61,6 @@ impl Times {
         self.min_ns = self.min_ns.min(other.min_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
         self.sum_ns += other.sum_ns;
-        self.saturated += other.saturated;
     }
 
     /// The bins as text, in nanoseconds; see [`hdr`].
@@ -74,7 +75,7 @@ impl Times {
 
     /// How many were longer than an hour and count as an hour in quantiles.
     pub fn saturated(&self) -> u64 {
-        self.saturated
+        self.bins.saturated()
     }
 
     /// The shortest, microseconds, exact.
@@ -197,6 +198,11 @@ mod tests {
             prop_assert_eq!((sum.n(), sum.min_us(), sum.max_us()), (both.n(), both.min_us(), both.max_us()));
             prop_assert_eq!((sum.quantile(0.5), sum.mean_us()), (both.quantile(0.5), both.mean_us()));
         }
+    }
+
+    #[test]
+    fn all_but_the_bins_lies_in_one_cache_line() {
+        assert_eq!(size_of::<Times>(), 64);
     }
 
     #[test]

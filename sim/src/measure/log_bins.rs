@@ -7,27 +7,38 @@ use hdrhistogram::Histogram;
 const UNIT: u32 = 9;
 /// The lowest value that HdrHistogram is told to tell from zero, nanoseconds: what makes its unit that.
 const LOWEST_NS: u64 = 1_000;
+/// Longer ones count as this long, nanoseconds: an hour, as long as a mock may take to answer. They are counted.
+const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// Bins, as many as the largest value so far needs.
 #[derive(Clone, Debug)]
 pub(super) struct LogBins {
     digits: u8,
     /// Each doubling of the value has two to the power of this bins.
-    half: u32,
-    counts: Vec<u32>,
+    half: u8,
+    /// How many were longer than the longest.
+    saturated: u32,
+    counts: Box<[u32]>,
 }
 
 impl LogBins {
     /// Values within 0.1 % for 3 digits, within 0.8 % for 2.
     pub(super) fn new(digits: u8) -> Self {
         // The first power of two that tells so many digits apart.
-        let half = (10_u32.pow(digits.into()) * 2).next_power_of_two().ilog2() - 1;
-        Self { digits, half, counts: Vec::new() }
+        let half = ((10_u32.pow(digits.into()) * 2).next_power_of_two().ilog2() - 1) as u8;
+        Self { digits, half, saturated: 0, counts: Box::default() }
     }
 
     /// Counts one value.
+    #[inline]
     pub(super) fn count(&mut self, value: u64) {
-        self.count_many(value, 1);
+        self.saturated = self.saturated.saturating_add(u32::from(value > HIGHEST_NS));
+        self.count_many(value.min(HIGHEST_NS), 1);
+    }
+
+    /// How many were longer than an hour and count as an hour.
+    pub(super) fn saturated(&self) -> u64 {
+        self.saturated.into()
     }
 
     fn count_many(&mut self, value: u64, n: u32) {
@@ -41,8 +52,10 @@ impl LogBins {
     #[cold]
     fn grow(&mut self, bin: usize, n: u32) {
         // Whole doublings, so that it seldom grows.
-        self.counts.resize(((bin >> self.half) + 1) << self.half, 0);
-        self.counts[bin] = n;
+        let mut counts = std::mem::take(&mut self.counts).into_vec();
+        counts.resize(((bin >> self.half) + 1) << self.half, 0);
+        counts[bin] = n;
+        self.counts = counts.into();
     }
 
     /// Counts all that `other`, whose bins may be wider, has counted.
@@ -51,6 +64,7 @@ impl LogBins {
     /// When its bins are narrower.
     pub(super) fn add(&mut self, other: &Self) {
         assert!(self.digits >= other.digits, "bins of a smaller width");
+        self.saturated = self.saturated.saturating_add(other.saturated);
         for (bin, &count) in other.filled() {
             self.count_many(other.least(bin), count);
         }
@@ -80,8 +94,9 @@ impl LogBins {
     }
 
     fn bin(&self, value: u64) -> usize {
-        let width = u64::BITS - (value | (1 << (UNIT + self.half))).leading_zeros();
-        let doublings = width - (UNIT + self.half + 1);
+        let lowest = UNIT + u32::from(self.half);
+        let width = u64::BITS - (value | (1 << lowest)).leading_zeros();
+        let doublings = width - (lowest + 1);
         // The top bit of the place is set but for the first two doublings, which share their width.
         let place = value >> (UNIT + doublings);
         ((doublings as usize) << self.half) + place as usize
@@ -105,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bins_are_those_of_hdr_histogram(values in prop::collection::vec(0_u64..4_000_000_000_000, 1..200), digits in 2_u8..4) {
+        fn bins_are_those_of_hdr_histogram(values in prop::collection::vec(0_u64..=HIGHEST_NS, 1..200), digits in 2_u8..4) {
             let mut bins = LogBins::new(digits);
             let mut histogram = Histogram::<u32>::new_with_bounds(LOWEST_NS, 2 * LOWEST_NS, digits).unwrap();
             histogram.auto(true);

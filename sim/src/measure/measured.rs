@@ -11,7 +11,7 @@ use super::histogram::{Intended, Times};
 use super::ledger::Tally;
 use super::lens::Nearby;
 use super::phases::PhaseKind;
-use super::recorder::{Ledger, Recorder};
+use super::recorder::{Ledger, Recorder, Totals};
 use super::rollout::MeasuredRollout;
 use super::series::Bins;
 use super::switches::MeasuredSwitch;
@@ -236,19 +236,31 @@ impl Measured {
         recorder.bins.finish();
         let mut phases = phases_of(&recorder);
         let count = intend(&mut recorder, &mut phases);
+        let Totals { response, lag, client_wait } = recorder.totals();
         for (phase, cells) in phases.iter_mut().zip(std::mem::take(&mut recorder.cells)) {
             phase.cells = cells.into_all().filter(|(_, cell)| cell.tally.ended() > 0).collect();
         }
-        let parts = std::mem::take(&mut recorder.parts);
-        let parts_are_crowded = parts.crowded;
-        for ((phase, key), part) in parts.into_all() {
+        recorder.parts.finish();
+        let parts_are_crowded = recorder.parts.crowded;
+        for (target, others) in recorder.targets.iter_mut().zip(std::mem::take(&mut recorder.parts.others)) {
+            target.response = others;
+        }
+        for ((phase, key), part) in recorder.parts.into_all() {
             let times = part.times.as_ref().filter(|_| phases[phase].kind != PhaseKind::Warmup);
             if let (Some(times), Some(mock)) = (times, key.mock) {
                 recorder.targets[mock as usize].times().add(&times.response);
             }
+            if let Some(target) = key.mock.and_then(|mock| recorder.targets.get_mut(mock as usize)) {
+                target.tally.add(&part.tally);
+                // Versions are no matter of targets.
+                target.tally.wrong_version = 0;
+            }
             phases[phase].parts.insert(key, part);
         }
         check(&phases);
+        for (target, served) in recorder.targets.iter_mut().zip(&recorder.served) {
+            target.served = *served;
+        }
         for (at, switch) in recorder.switches.iter_mut().enumerate() {
             switch.steady = std::mem::take(recorder.samples.steady(at));
         }
@@ -265,9 +277,9 @@ impl Measured {
             lag_ranges,
             targets: recorder.targets,
             bins: recorder.bins,
-            response: recorder.overall,
-            lag: recorder.lag,
-            client_wait: recorder.client_wait,
+            response,
+            lag,
+            client_wait,
             released_in_time: recorder.released_in_time,
             drops: recorder.samples.drops,
             slowest: recorder.slowest,

@@ -18,6 +18,7 @@ mod density;
 mod farm;
 mod lens;
 mod limits;
+mod parts;
 mod phases;
 mod promises;
 mod rollout;
@@ -25,6 +26,7 @@ mod series;
 mod sums;
 mod switches;
 mod weights;
+mod window;
 
 mod measured;
 mod progress;

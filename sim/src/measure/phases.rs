@@ -68,7 +68,8 @@ impl Phases {
         if self.open.is_some_and(|(_, from)| at >= from) {
             return None;
         }
-        Some(self.starts.partition_point(|start| start.from <= at).saturating_sub(1))
+        // Mostly it is the last one.
+        Some(self.starts.iter().rposition(|start| start.from <= at).unwrap_or(0))
     }
 
     /// The switch whose end is not known yet, and when it was applied.

@@ -60,6 +60,7 @@ impl Progress {
                 },
             })
             .collect();
+        let totals = recorder.totals();
         Self {
             at: recorder.clock,
             runs: None,
@@ -69,8 +70,8 @@ impl Progress {
             dropped: recorder.so_far.dropped(),
             in_flight: recorder.in_flight(),
             largest_cause: recorder.so_far.largest_cause(),
-            p99_us: recorder.overall.beyond(0.99),
-            lag_p99_us: recorder.lag.beyond(0.99),
+            p99_us: totals.response.beyond(0.99),
+            lag_p99_us: totals.lag.beyond(0.99),
         }
     }
 }

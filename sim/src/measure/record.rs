@@ -54,6 +54,16 @@ impl Ending {
     }
 }
 
+/// The durations of a request, nanoseconds; `None` for those that it never came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spans {
+    pub(super) lag: Option<u64>,
+    pub(super) client_wait: Option<u64>,
+    pub(super) first_byte: Option<u64>,
+    pub(super) service: u64,
+    pub(super) response: u64,
+}
+
 impl Record {
     /// Generator lag: released minus intended.
     pub fn lag(&self) -> Duration {
@@ -73,6 +83,19 @@ impl Record {
     /// First byte of the answer minus on the wire. None when there was none.
     pub fn time_to_first_byte(&self) -> Option<Duration> {
         Some(self.first_byte?.since(self.on_wire?))
+    }
+
+    /// All of them as nanoseconds, for whoever counts them.
+    pub(super) fn spans(&self) -> Spans {
+        let since = |later: Instant, earlier: Instant| later.as_nanos().saturating_sub(earlier.as_nanos());
+        let first_byte = self.first_byte.zip(self.on_wire).map(|(first, on_wire)| since(first, on_wire));
+        Spans {
+            lag: self.was_released().then(|| since(self.released, self.intended)),
+            client_wait: self.on_wire.map(|on_wire| since(on_wire, self.released)),
+            first_byte,
+            service: self.on_wire.map_or(0, |on_wire| since(self.done, on_wire)),
+            response: since(self.done, self.intended),
+        }
     }
 
     /// Done minus intended: the headline.

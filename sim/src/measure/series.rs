@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_core::time::{Instant, nanos};
 
 use super::histogram::Times;
+use super::record::Spans;
 use super::{Cause, CpuSample, Ending, Record};
 
 /// A run has at least so many bins, as long as they are not shorter than a millisecond, and hardly more than twice as
@@ -54,6 +55,46 @@ impl Grid {
     }
 }
 
+/// Finds bins of moments that come mostly in order: whoever asks for the same bin again gets it without a division.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    grid: Grid,
+    bin: usize,
+    /// Where that begins and ends, nanoseconds.
+    from: u64,
+    until: u64,
+}
+
+impl Cursor {
+    pub(super) fn new(grid: Grid) -> Self {
+        Self { grid, bin: 0, from: 0, until: grid.width_ns }
+    }
+
+    /// The bin of a moment; what comes after the end counts in the last one.
+    #[inline]
+    pub(super) fn bin(&mut self, at: Instant) -> usize {
+        self.find(at);
+        self.bin.min(self.grid.bins - 1)
+    }
+
+    /// The same with the time that is left of it; `None` after the end.
+    #[inline]
+    fn within(&mut self, at: Instant) -> Option<(usize, u64)> {
+        self.find(at);
+        (self.bin < self.grid.bins).then(|| (self.bin, self.until - at.as_nanos()))
+    }
+
+    #[inline]
+    fn find(&mut self, at: Instant) {
+        let ns = at.as_nanos();
+        if ns < self.from || ns >= self.until {
+            self.bin = (ns / self.grid.width_ns) as usize;
+            self.from = ns - ns % self.grid.width_ns;
+            self.until = self.from.saturating_add(self.grid.width_ns);
+        }
+    }
+}
+
 /// One bin.
 #[derive(Clone, Debug)]
 pub struct Bin {
@@ -89,12 +130,25 @@ pub struct Bins {
     pub grid: Grid,
     /// The bins, in order.
     pub bins: Vec<Bin>,
-    /// For each target of the plan, its bins.
+    /// For each target of the plan, its bins; none before the end.
     pub targets: Vec<Vec<TargetBin>>,
-    /// For each target and bin, attempts begun minus ended in it.
-    net: Vec<Vec<i64>>,
+    /// The targets of the first bin, then those of the second, and so on: what is counted at the same time lies together.
+    counts: Vec<Counts>,
+    targets_count: usize,
+    cursor: Cursor,
     level: Level,
     cpu: CpuSample,
+}
+
+/// What is counted of one target in one bin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    answered: u32,
+    picks: u32,
+    /// Attempts begun minus ended.
+    net: i32,
+    /// Nanoseconds from those begins to the end of the bin, less those from the ends. Wraps: the sum of all fits.
+    area: i64,
 }
 
 impl Bins {
@@ -110,8 +164,10 @@ impl Bins {
         Self {
             grid,
             bins: vec![bin; grid.bins()],
-            targets: vec![vec![TargetBin::default(); grid.bins()]; targets],
-            net: vec![vec![0; grid.bins()]; targets],
+            targets: Vec::new(),
+            counts: vec![Counts::default(); grid.bins() * targets],
+            targets_count: targets,
+            cursor: Cursor::new(grid),
             level: Level::new(grid, late),
             cpu: CpuSample { at: Instant::ZERO, gateway: Some(0), generator: Some(0), targets: Some(0) },
         }
@@ -119,34 +175,35 @@ impl Bins {
 
     /// A first try picked this target.
     pub(super) fn picked(&mut self, target: u32, at: Instant) {
-        self.targets[target as usize][self.grid.bin(at)].picks += 1;
+        let bin = self.cursor.bin(at);
+        self.counts[bin * self.targets_count + target as usize].picks += 1;
     }
 
     /// An attempt began (`+1`) or ended (`-1`).
     pub(super) fn in_flight(&mut self, target: Option<u32>, at: Instant, change: i64) {
         self.level.push(at, change);
-        let bin = (at.as_nanos() / self.grid.width_ns) as usize;
-        if let Some(target) = target.filter(|_| bin < self.grid.bins) {
-            let target = target as usize;
-            let rest = self.grid.width_ns - at.as_nanos() % self.grid.width_ns;
-            self.targets[target][bin].in_flight += change as f64 * rest as f64 / self.grid.width_ns as f64;
-            self.net[target][bin] += change;
+        if let Some(target) = target
+            && let Some((bin, rest)) = self.cursor.within(at)
+        {
+            let counts = &mut self.counts[bin * self.targets_count + target as usize];
+            counts.net += change as i32;
+            counts.area = counts.area.wrapping_add(change.wrapping_mul(rest.cast_signed()));
         }
     }
 
-    /// A request came to its end; `lag` unless it was never released.
-    pub(super) fn ended(&mut self, record: &Record, lag: Option<Duration>) {
-        let at = self.grid.bin(record.intended);
+    /// A request came to its end.
+    pub(super) fn ended(&mut self, record: &Record, spans: &Spans) {
+        let at = self.cursor.bin(record.intended);
         let bin = &mut self.bins[at];
-        if let Some(lag) = lag {
-            bin.lag.record(lag);
+        if let Some(lag) = spans.lag {
+            bin.lag.count(lag);
         }
         match record.ending {
             Ending::Dropped(cause) => bin.dropped[cause as usize] += 1,
             Ending::Answered(_) => {
-                bin.response.record(record.response_time());
-                if let Some(target) = record.target.and_then(|target| self.targets.get_mut(target as usize)) {
-                    target[at].answered += 1;
+                bin.response.count(spans.response);
+                if let Some(target) = record.target.filter(|target| (*target as usize) < self.targets_count) {
+                    self.counts[at * self.targets_count + target as usize].answered += 1;
                 }
             }
         }
@@ -178,19 +235,29 @@ impl Bins {
     }
 
     pub(super) fn intend(&mut self, at: Instant) {
-        self.bins[self.grid.bin(at)].intended += 1;
+        let bin = self.cursor.bin(at);
+        self.bins[bin].intended += 1;
     }
 
     /// Turns begins and ends into means and maxima. Nothing may be counted afterwards.
     pub(super) fn finish(&mut self) {
-        for (target, net) in self.targets.iter_mut().zip(&self.net) {
+        let width = self.grid.width_ns;
+        let of_target = |target: usize| {
             let mut level = 0_i64;
-            for (bin, net) in target.iter_mut().zip(net) {
-                // Never below nothing: sums of parts may end a hair under zero.
-                bin.in_flight = (bin.in_flight + level as f64).max(0.0);
-                level += net;
-            }
-        }
+            let counts = self.counts.iter().skip(target).step_by(self.targets_count);
+            let bin = |counts: &Counts| {
+                let area = level.wrapping_mul(width.cast_signed()).wrapping_add(counts.area);
+                level += i64::from(counts.net);
+                TargetBin {
+                    answered: counts.answered.into(),
+                    picks: counts.picks.into(),
+                    in_flight: area as f64 / width as f64,
+                }
+            };
+            counts.map(bin).collect()
+        };
+        self.targets = (0..self.targets_count).map(of_target).collect();
+        self.counts = Vec::new();
         self.level.settle(Instant::MAX);
         for (bin, most) in self.bins.iter_mut().zip(&self.level.most) {
             bin.in_flight_max = u64::try_from(*most).unwrap_or(0);

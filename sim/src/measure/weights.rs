@@ -15,7 +15,8 @@ use gateway_core::time::Instant;
 
 use self::row::widen;
 use super::Pick;
-use super::series::Grid;
+use super::by_upstream::ByUpstream;
+use super::series::{Cursor, Grid};
 
 /// Picks of one epoch that may wait for an earlier ticket, or until it is known who may be picked in it; beyond that the
 /// ticket counts as missing, and members are taken to be those of the epoch before.
@@ -24,12 +25,15 @@ const WAITING_MAX: usize = 65_536;
 /// The weights of all Upstreams.
 #[derive(Debug)]
 pub(super) struct Weights {
-    upstreams: BTreeMap<(UpstreamId, u16), Upstream>,
+    /// In the eyes of each node.
+    upstreams: ByUpstream<Vec<Upstream>>,
+    cursor: Cursor,
 }
 
 /// An Upstream in the eyes of one node.
 #[derive(Debug)]
 struct Upstream {
+    id: UpstreamId,
     node: u16,
     /// Who may be picked in each epoch that is known.
     members: BTreeMap<u32, Rc<Members>>,
@@ -37,7 +41,8 @@ struct Upstream {
     unknown: Vec<Pick>,
     /// When it came to be pointed to, and by which switch.
     stretches: Vec<(Instant, Option<usize>)>,
-    epochs: BTreeMap<u32, Epoch>,
+    /// Those picked from, each at its number.
+    epochs: Vec<Option<Epoch>>,
     rows: Vec<MeasuredWeights>,
     /// Smallest and largest lag of any member in each bin of the series.
     range: Vec<Option<(f64, f64)>>,
@@ -64,15 +69,24 @@ struct Epoch {
     /// The ticket that comes next.
     next: u64,
     waiting: BTreeMap<u64, Waiting>,
-    /// Picks seen, in all and of each member.
+    /// Picks seen.
     n: u64,
-    picks: Vec<u64>,
     /// The weights of a rollout's new version together, and the picks of its targets.
     new_version: (u64, u64),
-    /// What each member was owed at the start; not known before its first pick, except in the first epoch.
-    carried: Vec<Option<f64>>,
+    /// How each member stands.
+    standings: Vec<Standing>,
     /// Where the last pick was counted: stretch, row, bin.
     last: Option<(usize, usize, usize)>,
+}
+
+/// One member of an epoch.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// What it was owed at the start; not known before its first pick, except in the first epoch.
+    carried: Option<f64>,
+    /// Picks seen, and how many of them its rows tell of.
+    picks: u64,
+    told: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,45 +101,47 @@ impl Weights {
     /// Nobody was picked yet by any of so many nodes; `new_version` are the targets of a rollout's new version, in
     /// the order of their ids.
     pub(super) fn new(config: &Config, nodes: u16, new_version: &Rc<[TargetId]>, grid: Grid) -> Self {
-        let of_all = config.upstreams().flat_map(|(id, _)| (0..nodes).map(move |node| (id, node)));
-        let upstreams = of_all.map(|(id, node)| {
+        let mut upstreams: ByUpstream<Vec<Upstream>> = ByUpstream::default();
+        for (id, _) in config.upstreams() {
             let targets = config.targets_of(id).filter(|(_, target)| target.weight.get() > 0);
             let members = Members::new(targets.map(|(id, target)| (id, target.weight.get().into())));
-            let upstream = Upstream {
+            let members = Rc::new(members);
+            let of_node = |node| Upstream {
+                id,
                 node,
-                members: BTreeMap::from([(0, Rc::new(members))]),
+                members: BTreeMap::from([(0, Rc::clone(&members))]),
                 unknown: Vec::new(),
                 stretches: vec![(Instant::ZERO, None)],
-                epochs: BTreeMap::new(),
+                epochs: Vec::new(),
                 rows: Vec::new(),
                 range: vec![None; grid.bins()],
                 new_version: Rc::clone(new_version),
             };
-            ((id, node), upstream)
-        });
-        Self { upstreams: upstreams.collect() }
+            *upstreams.of(Some(id)) = (0..nodes).map(of_node).collect();
+        }
+        Self { upstreams, cursor: Cursor::new(grid) }
     }
 
     /// A switch points to `upstream` from `at` on.
     pub(super) fn begin(&mut self, upstream: UpstreamId, at: Instant, switch: usize) {
-        for (_, upstream) in self.upstreams.range_mut((upstream, 0)..=(upstream, u16::MAX)) {
+        for upstream in self.upstreams.of(Some(upstream)) {
             upstream.stretches.push((at, Some(switch)));
         }
     }
 
     /// An epoch began: who may be picked in it.
-    pub(super) fn began(&mut self, began: &NewEpoch, grid: Grid) {
-        let Some(upstream) = self.upstreams.get_mut(&(began.upstream, began.node)) else { return };
+    pub(super) fn began(&mut self, began: &NewEpoch) {
+        let of_all = self.upstreams.of(Some(began.upstream));
+        let Some(upstream) = of_all.get_mut(usize::from(began.node)) else { return };
         let available = began.members.iter().filter(|member| member.available);
         let members = Members::new(available.map(|member| (member.target, member.weight)));
-        upstream.learn(began.upstream, began.epoch.0, members, grid);
+        upstream.learn(began.epoch.0, members, &mut self.cursor);
     }
 
     /// A first try was picked.
-    pub(super) fn picked(&mut self, pick: &Pick, grid: Grid) {
-        let Some(id) = pick.upstream else { return };
-        if let Some(upstream) = self.upstreams.get_mut(&(id, pick.node)) {
-            upstream.picked(id, pick, grid);
+    pub(super) fn picked(&mut self, pick: &Pick) {
+        if let Some(upstream) = self.upstreams.of(pick.upstream).get_mut(usize::from(pick.node)) {
+            upstream.picked(pick, &mut self.cursor);
         }
     }
 
@@ -133,11 +149,11 @@ impl Weights {
     pub(super) fn finish(mut self, grid: Grid) -> (Vec<MeasuredWeights>, BTreeMap<UpstreamId, LagRange>) {
         let mut rows = Vec::new();
         let mut ranges: BTreeMap<UpstreamId, LagRange> = BTreeMap::new();
-        for ((id, _), upstream) in &mut self.upstreams {
-            upstream.finish(*id, grid);
+        for mut upstream in self.upstreams.into_all().flat_map(|(_, of_nodes)| of_nodes) {
+            upstream.finish(&mut self.cursor);
             rows.append(&mut upstream.rows);
             if upstream.range.iter().any(Option::is_some) {
-                let range = ranges.entry(*id).or_insert_with(|| vec![None; grid.bins()]);
+                let range = ranges.entry(upstream.id).or_insert_with(|| vec![None; grid.bins()]);
                 for (of_all, of_node) in range.iter_mut().zip(&upstream.range) {
                     if let Some((low, high)) = *of_node {
                         widen(of_all, low);
@@ -185,8 +201,7 @@ impl Epoch {
             next: 0,
             waiting: BTreeMap::new(),
             n: 0,
-            picks: vec![0; k],
-            carried: vec![(number == 0).then_some(0.0); k],
+            standings: vec![Standing { carried: (number == 0).then_some(0.0), picks: 0, told: 0 }; k],
             last: None,
             members,
         }
@@ -194,61 +209,73 @@ impl Epoch {
 }
 
 impl Upstream {
-    fn learn(&mut self, id: UpstreamId, epoch: u32, members: Members, grid: Grid) {
+    fn learn(&mut self, epoch: u32, members: Members, cursor: &mut Cursor) {
         self.members.entry(epoch).or_insert_with(|| Rc::new(members));
         let (known, unknown) =
             std::mem::take(&mut self.unknown).into_iter().partition(|pick| pick.epoch.0 == epoch);
         self.unknown = unknown;
         let known: Vec<Pick> = known;
         for pick in &known {
-            self.picked(id, pick, grid);
+            self.picked(pick, cursor);
         }
     }
 
     /// Takes members for those of the epoch before where nobody has said who they are.
-    fn guess(&mut self, id: UpstreamId, grid: Grid) {
+    fn guess(&mut self, cursor: &mut Cursor) {
         while let Some(epoch) = self.unknown.iter().map(|pick| pick.epoch.0).min() {
             let before = self.members.range(..epoch).next_back();
             let members = before.map_or_else(|| Members::new(std::iter::empty()), |(_, m)| m.again());
-            self.learn(id, epoch, members, grid);
+            self.learn(epoch, members, cursor);
         }
     }
 
-    fn picked(&mut self, id: UpstreamId, pick: &Pick, grid: Grid) {
-        let Some(members) = self.members.get(&pick.epoch.0) else {
+    /// An epoch that may be picked in, once it is known by whom.
+    fn epoch(&mut self, number: u32) -> Option<&mut Epoch> {
+        let place = number as usize;
+        if self.epochs.get(place).is_none_or(Option::is_none) {
+            let members = self.members.get(&number)?;
+            let epoch = Epoch::new(number, Rc::clone(members), &self.new_version);
+            if self.epochs.len() <= place {
+                self.epochs.resize_with(place + 1, || None);
+            }
+            self.epochs[place] = Some(epoch);
+        }
+        self.epochs[place].as_mut()
+    }
+
+    fn picked(&mut self, pick: &Pick, cursor: &mut Cursor) {
+        let (number, ticket) = (pick.epoch.0, pick.ticket);
+        let Some(epoch) = self.epoch(number) else {
             self.unknown.push(*pick);
             if self.unknown.len() > WAITING_MAX {
-                self.guess(id, grid);
+                self.guess(cursor);
             }
             return;
         };
-        let member = members.index(pick.target);
-        let new = || Epoch::new(pick.epoch.0, Rc::clone(members), &self.new_version);
-        let epoch = self.epochs.entry(pick.epoch.0).or_insert_with(new);
-        let ticket = pick.ticket;
+        let member = epoch.members.index(pick.target);
         let Some(member) = member.filter(|_| ticket >= epoch.next && !epoch.waiting.contains_key(&ticket))
         else {
-            let row = self.row(id, pick.epoch.0, pick.at);
+            let row = self.row(number, pick.at);
             self.rows[row].wrong += 1;
             return;
         };
         let waiting = Waiting { member, at: pick.at, request: pick.request, carried: pick.carried };
         let is_alone = epoch.waiting.is_empty();
         if ticket == epoch.next {
-            self.count(id, pick.epoch.0, waiting, grid);
+            self.count(number, waiting, cursor);
             if is_alone {
                 return;
             }
         } else {
             epoch.waiting.insert(ticket, waiting);
         }
-        self.drain(id, pick.epoch.0, grid, WAITING_MAX);
+        self.drain(number, cursor, WAITING_MAX);
     }
 
     /// Counts what waits and whose turn it is; gives tickets up while more than `most` wait.
-    fn drain(&mut self, id: UpstreamId, number: u32, grid: Grid, most: usize) {
+    fn drain(&mut self, number: u32, cursor: &mut Cursor, most: usize) {
         loop {
-            let Some(epoch) = self.epochs.get_mut(&number) else { return };
+            let Some(epoch) = self.epochs[number as usize].as_mut() else { return };
             let Some(first) = epoch.waiting.first_entry() else { return };
             let (ticket, waiting) = (*first.key(), *first.get());
             if ticket > epoch.next {
@@ -257,47 +284,52 @@ impl Upstream {
                 }
                 let gap = ticket - epoch.next;
                 epoch.next = ticket;
-                let row = self.row(id, number, waiting.at);
+                let row = self.row(number, waiting.at);
                 self.rows[row].missing += gap;
                 continue;
             }
             first.remove();
-            self.count(id, number, waiting, grid);
+            self.count(number, waiting, cursor);
         }
     }
 
     /// Counts the pick whose ticket is next. A member's lag rises by its share with every pick and falls by one with its
     /// own, so it is largest just before and smallest just after a pick of its own: looking there, and at everybody
     /// where a bin or a stretch ends, misses nothing and costs the same for any number of members.
-    fn count(&mut self, id: UpstreamId, number: u32, pick: Waiting, grid: Grid) {
-        let bin = grid.bin(pick.at);
+    fn count(&mut self, number: u32, pick: Waiting, cursor: &mut Cursor) {
+        let bin = cursor.bin(pick.at);
         let stretch = self.stretch(pick.at);
-        let last = self.epochs.get(&number).and_then(|epoch| epoch.last);
+        let last = self.epochs[number as usize].as_ref().and_then(|epoch| epoch.last);
         if last.is_some_and(|(old, _, old_bin)| old != stretch || old_bin != bin) {
             self.look_at_all(number);
         }
         let row = match last {
             Some((old, row, _)) if old == stretch => row,
-            _ => self.row(id, number, pick.at),
+            _ => self.row(number, pick.at),
         };
-        let Some(epoch) = self.epochs.get_mut(&number) else { return };
+        let Some(epoch) = self.epochs[number as usize].as_mut() else { return };
         let Member { target, weight } = epoch.members.all[pick.member];
         let (weight, total) = (u64::from(weight), epoch.members.total);
-        let is_news = epoch.carried[pick.member].is_none();
-        let carried = *epoch.carried[pick.member].get_or_insert(pick.carried);
-        let lag = |n: u64, own: u64| carried + lag(n, weight, own, total);
-        let (n, own) = (epoch.n, epoch.picks[pick.member]);
-        let (first, before, after) = (lag(1, 0), lag(n, own), lag(n + 1, own + 1));
+        let standing = &mut epoch.standings[pick.member];
+        let is_news = standing.carried.is_none();
+        let carried = *standing.carried.get_or_insert(pick.carried);
+        let (n, own) = (epoch.n, standing.picks);
+        standing.picks += 1;
+        let before = owed(n, weight, own, total);
+        let lag = |owed: i128| carried + part(owed, total);
+        // The pick makes all be owed their share, and takes one from the picked.
+        let after = lag(before + i128::from(weight) - i128::from(total));
+        let (first, before) = (lag(weight.into()), lag(before));
         epoch.n += 1;
-        epoch.picks[pick.member] += 1;
         epoch.next += 1;
         epoch.last = Some((stretch, row, bin));
-        epoch.new_version.1 += u64::from(self.new_version.binary_search(&target).is_ok());
-        let (new_weight, new_picks) = epoch.new_version;
-        let share_off = self::lag(n + 1, new_weight, new_picks, total).abs();
-        self.rows[row].share_off = self.rows[row].share_off.max(share_off);
+        if !self.new_version.is_empty() {
+            epoch.new_version.1 += u64::from(self.new_version.binary_search(&target).is_ok());
+            let (new_weight, new_picks) = epoch.new_version;
+            let share_off = part(owed(n + 1, new_weight, new_picks, total), total).abs();
+            self.rows[row].share_off = self.rows[row].share_off.max(share_off);
+        }
         self.rows[row].picks += 1;
-        self.rows[row].members[pick.member].picks += 1;
         // The lag before belongs to the pick before: to its bin and stretch, where `look_at_all` has seen it.
         if last.is_some_and(|(old, _, old_bin)| old == stretch && old_bin == bin) {
             self.note(row, bin, before);
@@ -320,21 +352,23 @@ impl Upstream {
         widen(&mut self.range[bin], lag);
     }
 
-    /// Looks at every member as it stands after the last pick of an epoch.
+    /// Looks at every member as it stands after the last pick of an epoch, and tells its row of it.
     fn look_at_all(&mut self, number: u32) {
-        let Some(epoch) = self.epochs.get(&number) else { return };
+        let Some(epoch) = self.epochs[number as usize].as_mut() else { return };
         let Some((_, row, bin)) = epoch.last else { return };
         let members = &epoch.members;
-        let lags: Vec<(f64, bool)> = members
+        let lags: Vec<(f64, bool, u64)> = members
             .all
             .iter()
-            .zip(epoch.carried.iter().zip(&epoch.picks))
-            .map(|(member, (carried, picks))| {
-                let lag = lag(epoch.n, member.weight.into(), *picks, members.total);
-                (carried.unwrap_or(0.0) + lag, carried.is_some())
+            .zip(&mut epoch.standings)
+            .map(|(member, Standing { carried, picks, told })| {
+                let lag = part(owed(epoch.n, member.weight.into(), *picks, members.total), members.total);
+                let news = *picks - std::mem::replace(told, *picks);
+                (carried.unwrap_or(0.0) + lag, carried.is_some(), news)
             })
             .collect();
-        for (at, (lag, is_known)) in lags.into_iter().enumerate() {
+        for (at, (lag, is_known, news)) in lags.into_iter().enumerate() {
+            self.rows[row].members[at].picks += news;
             if is_known {
                 self.note(row, bin, lag);
             }
@@ -348,14 +382,14 @@ impl Upstream {
     }
 
     /// The row of a pick at this moment, made on first use.
-    fn row(&mut self, id: UpstreamId, number: u32, at: Instant) -> usize {
+    fn row(&mut self, number: u32, at: Instant) -> usize {
         let (from, switch) = self.stretches[self.stretch(at)];
         if let Some(row) = self.rows.iter().rposition(|row| row.from == from && row.epoch == number) {
             return row;
         }
         self.rows.push(MeasuredWeights {
             node: self.node,
-            upstream: id,
+            upstream: self.id,
             epoch: number,
             from,
             switch,
@@ -376,22 +410,25 @@ impl Upstream {
         self.rows.len() - 1
     }
 
-    fn finish(&mut self, id: UpstreamId, grid: Grid) {
-        self.guess(id, grid);
-        let numbers: Vec<u32> = self.epochs.keys().copied().collect();
-        for number in numbers {
-            self.drain(id, number, grid, 0);
+    fn finish(&mut self, cursor: &mut Cursor) {
+        self.guess(cursor);
+        for number in 0..self.epochs.len() as u32 {
+            self.drain(number, cursor, 0);
             self.look_at_all(number);
         }
     }
 }
 
-/// What a member of this weight is owed after `n` picks of which it got `own`: in whole numbers up to the last step, so
-/// that no rounding adds up.
-fn lag(n: u64, weight: u64, own: u64, total: u64) -> f64 {
-    let owed = i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total);
+/// What a member of this weight is owed after `n` picks of which it got `own`, in parts of a request of which there are
+/// `total`: in whole numbers up to the last step, so that no rounding adds up.
+fn owed(n: u64, weight: u64, own: u64, total: u64) -> i128 {
+    i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total)
+}
+
+/// The same in requests.
+fn part(owed: i128, total: u64) -> f64 {
     // Most are small, and the processor knows those.
-    i64::try_from(owed).map_or(owed as f64, |owed| owed as f64) / total as f64
+    i64::try_from(owed).map_or_else(|_| owed as f64, |owed| owed as f64) / total as f64
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::{COST_WINDOW, Ledger, Placed, RATE_GRACE, Recorder, SLOWEST};
 use crate::measure::by_upstream::ByUpstream;
 use crate::measure::cells::PartKey;
 use crate::measure::measured::{KindTally, Slow};
+use crate::measure::parts::Timing;
 use crate::measure::phases::PhaseKind;
 use crate::measure::sums::Late;
 use crate::measure::switches::MeasuredSwitch;
@@ -11,35 +12,30 @@ use crate::measure::{Ending, Record};
 
 impl Recorder {
     /// Counts what does not depend on the phase.
-    pub(super) fn count(&mut self, record: &Record, mock: Option<u32>, wrong_version: bool) {
+    pub(super) fn count(&mut self, record: &Record, stream: usize, mock: Option<u32>, wrong_version: bool) {
         self.so_far.count(record.ending, wrong_version);
-        let lag = record.was_released().then(|| record.lag());
-        if let Some(lag) = lag {
-            self.lag.record(lag);
-            self.released_in_time += u64::from(record.released <= self.facts.end + RATE_GRACE);
-        }
-        if let Some(wait) = record.client_wait() {
-            self.client_wait.record(wait);
-        }
-        self.bins.ended(record, lag);
+        let spans = record.spans();
+        self.released_in_time +=
+            u64::from(spans.lag.is_some() && record.released <= self.facts.end + RATE_GRACE);
+        self.bins.ended(record, &spans);
         let is_warm = record.intended >= self.facts.warmup;
         let numbering = &self.facts.numbering;
-        let user = || (numbering.stream(record.index), numbering.user(record.index));
+        let user = || (stream, numbering.user(record.index));
         self.rollout.ended(record, user, mock);
-        if let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize)) {
-            target.tally.count(record.ending, false);
-        }
         match record.ending {
             Ending::Dropped(cause) => self.samples.add(cause, record),
-            Ending::Answered(_) if is_warm => {
-                self.overall.record(record.response_time());
-                self.note_slow(record);
-            }
+            Ending::Answered(_) if is_warm => self.note_slow(record),
             Ending::Answered(_) => {}
         }
     }
 
     fn note_slow(&mut self, record: &Record) {
+        if let [.., least] = self.slowest.as_slice()
+            && self.slowest.len() == SLOWEST
+            && record.response_time() < least.record.response_time()
+        {
+            return;
+        }
         let slow = Slow { record: *record };
         let at = self.slowest.partition_point(|other| !other.is_faster_than(&slow));
         if at < SLOWEST {
@@ -56,8 +52,7 @@ impl Recorder {
             return;
         };
         if matches!(self.books, Ledger::Sums(_)) {
-            let kind = self.facts.numbering.kind(record.index);
-            self.kind_tally(phase, kind).intended += 1;
+            self.kind_tally(phase, placed.kind).intended += 1;
         }
         self.placed_until = self.placed_until.max(Some(record.intended));
         // Latencies leave the warm-up out, but the warm-up itself may show its own.
@@ -68,17 +63,13 @@ impl Recorder {
             self.cells.resize_with(phase + 1, ByUpstream::default);
         }
         self.cells[phase].of(upstream).count(record, wrong_version, is_timed);
-        let key = PartKey { upstream, mock, kind: self.facts.numbering.kind(record.index) };
-        let is_kept = self.parts.count(phase, key, record, wrong_version, is_timed);
-        // The times of a target are those of its parts, and those that no part keeps.
-        let is_warm = record.intended >= self.facts.warmup;
-        if !is_kept
-            && is_warm
-            && matches!(record.ending, Ending::Answered(_))
-            && let Some(target) = mock.and_then(|mock| self.targets.get_mut(mock as usize))
-        {
-            target.times().record(record.response_time());
+        if !is_timed {
+            self.untimed.count(record);
         }
+        // The times of a target are those of its parts, and those that no part keeps.
+        let key = PartKey { upstream, mock, kind: placed.kind };
+        let timing = Timing { is_warm: record.intended >= self.facts.warmup, is_timed };
+        self.parts.count((phase, key), record, wrong_version, timing);
         if self.facts.switches && record.intended >= self.facts.warmup {
             self.note_cost(record);
         }

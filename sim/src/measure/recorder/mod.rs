@@ -4,23 +4,25 @@
 
 mod counting;
 mod steps;
+mod totals;
+
+pub(in crate::measure) use totals::Totals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gateway_core::id::{ServiceId, TargetId, UpstreamId};
+use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
-use rustc_hash::FxHashMap;
 
 use crate::load::Numbering;
 use crate::measure::books::Books;
 use crate::measure::by_upstream::ByUpstream;
-use crate::measure::cells::{Cell, Parts};
+use crate::measure::cells::{Cell, Timed};
 use crate::measure::copies::Copies;
-use crate::measure::histogram::Times;
 use crate::measure::ledger::Tally;
 use crate::measure::lens::{Lenses, Near};
 use crate::measure::measured::{Again, KindTally, Measured, Samples, Slow, TargetTally, Warning};
+use crate::measure::parts::Parts;
 use crate::measure::phases::Phases;
 use crate::measure::progress::Progress;
 use crate::measure::rollout::MeasuredRollout;
@@ -28,6 +30,7 @@ use crate::measure::series::{Bins, Grid};
 use crate::measure::sums::{Late, Sums};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
+use crate::measure::window::Window;
 use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
 use crate::mock::Behind;
 use crate::plan::{Engine, Plan};
@@ -61,11 +64,12 @@ pub struct Recorder {
     pub(in crate::measure) cells: Vec<ByUpstream<Cell>>,
     pub(in crate::measure) parts: Parts,
     pub(in crate::measure) targets: Vec<TargetTally>,
+    /// Attempts the book of each saw.
+    pub(in crate::measure) served: Vec<u64>,
     pub(in crate::measure) weights: Weights,
     pub(in crate::measure) bins: Bins,
-    pub(in crate::measure) overall: Times,
-    pub(in crate::measure) lag: Times,
-    pub(in crate::measure) client_wait: Times,
+    /// Durations of requests of the warm-up that no phase shows.
+    pub(in crate::measure) untimed: Timed,
     pub(in crate::measure) released_in_time: u64,
     pub(in crate::measure) samples: Samples,
     pub(in crate::measure) slowest: Vec<Slow>,
@@ -81,7 +85,7 @@ pub struct Recorder {
     /// Attempts begun and not ended, by Upstream.
     attempts: ByUpstream<i64>,
     /// Requests picked and not ended.
-    open: FxHashMap<u64, Open>,
+    open: Window<Open>,
     /// How many of those each Upstream has.
     open_at: ByUpstream<u64>,
     /// The last old pick and answer of each Upstream, for a switch that comes later.
@@ -152,6 +156,7 @@ impl Open {
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     record: Record,
+    kind: usize,
     upstream: Option<UpstreamId>,
     /// The mock that answered, or that was picked last.
     mock: Option<u32>,
@@ -180,13 +185,12 @@ impl Recorder {
             kinds: Vec::new(),
             intended: vec![Vec::new(); plan.load.streams.len()],
             cells: Vec::new(),
-            parts: Parts::default(),
+            parts: Parts::new(plan.load.templates().count()),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
+            served: vec![0; plan.mocks.len()],
             weights: Weights::new(config, plan.gateway.nodes, &plan.targets_of(Side::Canary).into(), grid),
             bins: Bins::new(grid, plan.mocks.len(), late(plan.engine)),
-            overall: Times::precise(),
-            lag: Times::precise(),
-            client_wait: Times::precise(),
+            untimed: Timed::new(),
             released_in_time: 0,
             samples: Samples::default(),
             slowest: Vec::new(),
@@ -196,7 +200,7 @@ impl Recorder {
             again: vec![Again::default(); plan.load.templates().count()],
             so_far: Tally::default(),
             attempts: ByUpstream::default(),
-            open: FxHashMap::default(),
+            open: Window::default(),
             open_at: ByUpstream::default(),
             last: ByUpstream::default(),
             hosts: config.services().map(|(id, service)| (id, service.host.clone())).collect(),
@@ -276,7 +280,7 @@ impl Recorder {
         match seen {
             Observation::Picked(pick) => self.picked(pick),
             Observation::Finished { at, upstream, target, outcome: _ } => {
-                self.attempt(*upstream, *target, *at, -1);
+                self.attempt(*upstream, self.facts.mocks.get(*target), *at, -1);
             }
             Observation::Served { request, mock, at: _ } => self.served(*request, *mock),
             Observation::Retried { request, at: _, ending } => {
@@ -289,12 +293,12 @@ impl Recorder {
             Observation::Copied { request, at, copied } => {
                 if let Copied::Sent(pick) = copied {
                     // The balancer dealt it out like any other.
-                    self.weights.picked(pick, self.bins.grid);
+                    self.weights.picked(pick);
                 }
                 self.copies.count(*request, *at, copied);
             }
             Observation::Ended(record) => self.ended(record),
-            Observation::Began { at: _, epoch } => self.weights.began(epoch, self.bins.grid),
+            Observation::Began { at: _, epoch } => self.weights.began(epoch),
             Observation::Stepped(moments) => self.stepped(*moments),
             Observation::Rollout(mark) => {
                 let action = mark.step.and_then(|step| self.facts.plan.action(step));
@@ -305,8 +309,8 @@ impl Recorder {
     }
 
     fn picked(&mut self, pick: &Pick) {
-        self.attempt(pick.upstream, pick.target, pick.at, 1);
         let mock = self.facts.mocks.get(pick.target);
+        self.attempt(pick.upstream, mock, pick.at, 1);
         let mut is_stale = false;
         if pick.retry == 0 {
             if let Some(mock) = mock {
@@ -316,7 +320,7 @@ impl Recorder {
             if let Some(user) = self.facts.divided_user(pick.request) {
                 self.rollout.picked_for(user, pick, mock);
             }
-            self.weights.picked(pick, self.bins.grid);
+            self.weights.picked(pick);
             for switch in &mut self.switches {
                 switch.picked(pick);
                 is_stale |= switch.is_stale(pick.upstream, pick.at);
@@ -329,28 +333,30 @@ impl Recorder {
             Ledger::Sums(sums) => sums.is_late(pick.request),
         };
         if !has_ended {
-            let (upstream, picked) = (pick.upstream, pick.at);
-            let open = self.open.entry(pick.request).or_insert_with(|| {
+            if let Some(open) = self.open.get_mut(pick.request) {
+                open.mock = mock;
+                open.picks += 1;
+            } else {
+                let (upstream, picked) = (pick.upstream, pick.at);
                 *self.open_at.of(upstream) += 1;
-                Open { upstream, mock, picked, is_stale, picks: 0, served: 0 }
-            });
-            open.mock = mock;
-            open.picks += 1;
+                let open = Open { upstream, mock, picked, is_stale, picks: 1, served: 0 };
+                self.open.insert(pick.request, open);
+            }
         }
     }
 
     /// An attempt began or ended.
-    fn attempt(&mut self, upstream: Option<UpstreamId>, target: TargetId, at: Instant, change: i64) {
+    fn attempt(&mut self, upstream: Option<UpstreamId>, mock: Option<u32>, at: Instant, change: i64) {
         *self.attempts.of(upstream) += change;
-        self.bins.in_flight(self.facts.mocks.get(target), at, change);
+        self.bins.in_flight(mock, at, change);
         for switch in &mut self.switches {
             switch.in_flight(upstream, at, change);
         }
     }
 
     fn served(&mut self, request: u64, mock: u32) {
-        if let Some(target) = self.targets.get_mut(mock as usize) {
-            target.served += 1;
+        if let Some(served) = self.served.get_mut(mock as usize) {
+            *served += 1;
         }
         if request >= self.facts.count {
             self.strangers += 1;
@@ -358,7 +364,7 @@ impl Recorder {
         }
         match &mut self.books {
             Ledger::Whole(books) => books.serve(request),
-            Ledger::Sums(sums) => match self.open.get_mut(&request) {
+            Ledger::Sums(sums) => match self.open.get_mut(request) {
                 Some(open) => open.served += 1,
                 None => sums.serve(request),
             },
@@ -368,9 +374,8 @@ impl Recorder {
     fn ended(&mut self, record: &Record) {
         assert!(record.index < self.facts.count, "request {} is none of the schedule", record.index);
         let answered = matches!(record.ending, Ending::Answered(_));
-        let stream = self.facts.numbering.stream(record.index);
-        let nth = record.index - self.facts.numbering.first(stream);
-        let open = self.open.remove(&record.index);
+        let (stream, nth, kind) = self.facts.numbering.which(record.index);
+        let open = self.open.remove(record.index);
         match &mut self.books {
             Ledger::Whole(books) => {
                 books.end(record.index, answered);
@@ -412,8 +417,8 @@ impl Recorder {
         }
         let picked = open.and_then(|open| open.mock);
         let mock = if answered { record.target } else { picked };
-        self.count(record, mock, wrong_version);
-        self.place(Placed { record: *record, upstream, mock, wrong_version });
+        self.count(record, stream, mock, wrong_version);
+        self.place(Placed { record: *record, kind, upstream, mock, wrong_version });
     }
 
     /// Whether an answer came from a version that was not in force when the request was picked: it was picked from the
@@ -421,7 +426,7 @@ impl Recorder {
     fn is_wrong(&self, open: &Open, answered_by: Option<u32>) -> bool {
         let version = |mock: u32| self.facts.plan.mocks.get(mock as usize).map(|mock| &mock.version);
         let is_other = match (open.mock, answered_by) {
-            (Some(picked), Some(by)) => version(picked) != version(by),
+            (Some(picked), Some(by)) => picked != by && version(picked) != version(by),
             _ => false,
         };
         open.is_stale || is_other

@@ -1,7 +1,7 @@
 //! The recorder against what engines may say: in order, late, twice, or never.
 
 use gateway_core::gateway::Options;
-use gateway_core::id::{Epoch, Revision};
+use gateway_core::id::{Epoch, Revision, TargetId};
 use gateway_core::outcome::Outcome;
 
 use super::*;
@@ -282,7 +282,7 @@ fn memory_is_that_of_what_is_under_way() {
         recorder.record(&seen);
         most = (most.0.max(recorder.open.len()), most.1.max(recorder.held.len() + recorder.pending.len()));
     }
-    assert!(recorder.open.is_empty() && recorder.held.is_empty() && recorder.pending.is_empty());
+    assert!(recorder.open.len() == 0 && recorder.held.is_empty() && recorder.pending.is_empty());
     assert!(most.0 < 500 && most.1 < 3000, "{most:?}");
 }
 

@@ -12,7 +12,7 @@ fn weights(picks: &[Pick]) -> Vec<MeasuredWeights> {
     let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
     weights.begin(BLUE, Instant::from_millis(5000), 1);
     for pick in picks {
-        weights.picked(pick, grid);
+        weights.picked(pick);
     }
     weights.finish(grid).0
 }
@@ -154,9 +154,9 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
         let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
         for (n, pick) in blue(300).into_iter().chain((0..100).map(alone)).enumerate() {
             if told == Some(n) {
-                weights.began(&began, grid);
+                weights.began(&began);
             }
-            weights.picked(&pick, grid);
+            weights.picked(&pick);
         }
         weights.finish(grid).0
     };
