@@ -102,6 +102,9 @@ fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
         bad: bad?,
         unit,
         reference,
+        is_paired: judge == "sequential"
+            && reference == Reference::Concurrent
+            && judged.strategy.is_some_and(|strategy| strategy.keys.contains(&"fraction")),
         on_unclear: otherwise("on_unclear")?,
         on_no_data: otherwise("on_no_data")?,
         dry_run: dry_run?,

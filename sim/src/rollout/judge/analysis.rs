@@ -21,6 +21,8 @@ pub struct Analysis {
     pub unit: Unit,
     /// What the new version is held against.
     pub reference: Reference,
+    /// Whether it is asked the same as the old one, by copies, so that what both did with a request is compared.
+    pub is_paired: bool,
     /// What follows when it cannot be told.
     pub on_unclear: Otherwise,
     /// What follows when the new version was asked nothing.

@@ -4,6 +4,7 @@
 mod analysis;
 mod before;
 mod mann_whitney;
+mod pairs;
 mod points;
 mod sequential;
 mod threshold;
@@ -21,6 +22,7 @@ use gateway_core::time::Instant;
 use rustc_hash::FxHashSet;
 
 use self::mann_whitney::MannWhitney;
+use self::pairs::Pairs;
 use self::points::Points;
 use self::sequential::Sequential;
 use self::threshold::Threshold;
@@ -56,6 +58,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// From the pick of the first try to the end.
     pub latency: Duration,
+    /// The request's number.
+    pub request: u64,
     /// Whose request it was, where a judge counts users.
     pub user: Option<User>,
 }
@@ -144,6 +148,7 @@ impl Keys {
 pub struct Judge {
     bad: Bad,
     keys: Option<Keys>,
+    pairs: Option<Pairs>,
     reference: Reference,
     canary: Count,
     stable: Count,
@@ -171,7 +176,9 @@ impl Judge {
         };
         let (canary, stable) = (Count::default(), Count::default());
         let keys = (analysis.unit == Unit::Keys).then(Keys::default);
-        Self { bad: analysis.bad.clone(), keys, reference: analysis.reference, canary, stable, running }
+        let pairs = analysis.is_paired.then(Pairs::default);
+        let (bad, reference) = (analysis.bad.clone(), analysis.reference);
+        Self { bad, keys, pairs, reference, canary, stable, running }
     }
 
     /// An attempt has ended.
@@ -189,7 +196,15 @@ impl Judge {
         count.n += u64::from(is_new);
         count.bad += u64::from(is_bad);
         match &mut self.running {
-            Running::Sequential(judge) => judge.see(sample.side, sample.share, is_bad),
+            Running::Sequential(judge) => match &mut self.pairs {
+                Some(pairs) => {
+                    if let Some(side) = pairs.see(sample.request, sample.side, is_bad) {
+                        // Of a pair one is as likely to be the bad one as the other.
+                        judge.see(side, 0.5, true);
+                    }
+                }
+                None => judge.see(sample.side, sample.share, is_bad),
+            },
             Running::Threshold(judge) => judge.see(sample.side, is_bad),
             Running::MannWhitney(judge) => judge.see(sample.side, sample.at, is_bad),
         }
@@ -226,6 +241,9 @@ impl Judge {
             Running::Threshold(judge) => judge.in_words(),
             Running::MannWhitney(judge) => judge.in_words(),
         };
+        if self.pairs.is_some() {
+            text.push_str("; of requests that one of both alone failed");
+        }
         if self.reference == Reference::Baseline {
             text.push_str("; against the baseline");
         }

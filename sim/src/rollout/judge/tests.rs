@@ -17,6 +17,7 @@ fn analysis(kind: Kind) -> Analysis {
         bad: Bad(vec![BadTerm::Status(500, 599), BadTerm::Timeout]),
         unit: Unit::Requests,
         reference: Reference::Concurrent,
+        is_paired: false,
         on_unclear: Otherwise::Promote,
         on_no_data: Otherwise::Abort,
         dry_run: false,
@@ -27,7 +28,16 @@ fn analysis(kind: Kind) -> Analysis {
 fn sample(side: Side, status: u16) -> Sample {
     let latency = Duration::from_millis(4);
     let outcome = Outcome::Answered { status };
-    Sample { at: Instant::ZERO, side, share: 0.05, on: On::Attempts, outcome, latency, user: None }
+    Sample {
+        at: Instant::ZERO,
+        side,
+        share: 0.05,
+        on: On::Attempts,
+        outcome,
+        latency,
+        request: 0,
+        user: None,
+    }
 }
 
 /// One canary request after nineteen of the other, `rounds` times; each n-th canary request is bad.
@@ -92,6 +102,22 @@ fn equal_versions_are_not_told_apart_by_users_who_are_hit_in_bursts() {
     };
     let (by_users, by_requests) = (alarms(Unit::Keys), alarms(Unit::Requests));
     assert!(by_users <= 3 && by_requests > 30, "{by_users} {by_requests}");
+}
+
+#[test]
+fn what_both_versions_fail_says_nothing_of_either() {
+    // Aim: copies make pairs. Method: a hundred requests that fail for both, then those that the new version alone fails.
+    let paired = Analysis { is_paired: true, ..analysis(Kind::Sequential(rule())) };
+    let mut judge = Judge::new(&paired, &Before::default(), Instant::ZERO);
+    let mut pair = |request, own: u16, copy: u16| {
+        judge.see(&Sample { request, ..sample(Side::Stable, own) });
+        judge.see(&Sample { request, ..sample(Side::Canary, copy) });
+        judge.verdict(Instant::ZERO)
+    };
+    assert!((0..100).all(|request| pair(request, 500, 500).is_none()));
+    let failed = (100..200).find(|&request| pair(request, 200, 500) == Some(Verdict::Fail));
+    // At a share of one half and a tolerated ratio of 1.5 each counts 1 / 0.6 at most.
+    assert!(failed.is_some_and(|request| (108..118).contains(&request)), "{failed:?}");
 }
 
 #[test]

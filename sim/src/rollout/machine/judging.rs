@@ -152,7 +152,7 @@ impl Judging {
             }
             let share = if is_fresh { shares.of_fresh } else { shares.of_all };
             let user = (watch.analysis.unit == Unit::Keys).then(|| (self.users.0)(request));
-            let sample = Sample { at, side, share, on, outcome, latency, user };
+            let sample = Sample { at, side, share, on, outcome, latency, request, user };
             let may_begin = watch.analysis.in_background || self.asked == Some(number);
             match &mut watch.judge {
                 Some(judge) => {

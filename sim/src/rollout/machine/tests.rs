@@ -199,6 +199,7 @@ fn those_who_watched_copies_speak_when_the_mirror_goes() {
         bad: judge::Bad(vec![judge::BadTerm::Failed]),
         unit: judge::Unit::Requests,
         reference: judge::Reference::Concurrent,
+        is_paired: false,
         on_unclear: Otherwise::Promote,
         on_no_data: Otherwise::Hold,
         dry_run: false,
