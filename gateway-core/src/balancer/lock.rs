@@ -1,7 +1,7 @@
-//! A lock for what takes some ten nanoseconds: a spin lock, whose holder lets go with a store. One that can put others to sleep
-//! has to ask at the end whether somebody sleeps, which on top of taking it is half as dear again as everything that these
-//! balancers do meanwhile. Who has to wait looks again a few times and then lets other threads run, so one that was
-//! interrupted with the lock in its hands is not kept from going on.
+//! A lock for what takes some ten nanoseconds: a spin lock, whose holder lets go by a store. One that can put others to sleep
+//! has to find out at the end whether somebody sleeps: a second atomic exchange, as dear as the one that took it. Who has to
+//! wait looks again a few times and then lets other threads run, so one that was interrupted with the lock in its hands is not
+//! kept from going on.
 //!
 //! Not for what allocates, computes ahead or may wait: nobody may hold it for longer than it takes to fall asleep.
 
