@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::shards::skip;
 use crate::support::{sim, told};
-use crate::{folder, json, path};
+use crate::{bytes, folder, path};
 
 /// Where a Job's container stands in its manifest.
 const CONTAINER: &str = "/spec/template/spec/containers/0";
@@ -63,7 +63,7 @@ fn assert_is_whole(part: &str, environments: &[Vec<(&str, String)>], whole: &str
     let (alone, out) = path(folder.path(), "alone");
     assert_eq!(told(&sim(&["compare", &file, "--out", &out]).output().unwrap()).0, 0);
     let merged = ["reports", "shards/reports"].map(|out| home.join(out));
-    assert_eq!(json(merged.iter().find(|out| out.exists()).unwrap()), json(&alone));
+    assert_eq!(bytes(merged.iter().find(|out| out.exists()).unwrap()), bytes(&alone));
 }
 
 #[test]
