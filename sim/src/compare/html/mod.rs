@@ -6,6 +6,7 @@ mod front;
 mod scale;
 mod strategies;
 
+use super::answer::too_few;
 use super::text::{change_with_interval, interval, value};
 use super::{Comparison, Condition, Row};
 use crate::chart;
@@ -106,7 +107,11 @@ fn card(out: &mut Markup, comparison: &Comparison, condition: &Condition) {
     if !condition.name.is_empty() {
         markup!(out, (words::plain(&condition.name)) ". ");
     }
-    out.tag("Equal ranks (=) mean that the same seeds cannot tell the two apart; – stands where there is no such figure.</p></section>");
+    out.tag("Equal ranks (=) mean that the same seeds cannot tell the two apart; – stands where there is no such figure.");
+    if let Some(few) = too_few(comparison) {
+        markup!(out, " "(few));
+    }
+    out.tag("</p></section>");
 }
 
 /// The word, and by how much.
@@ -212,6 +217,14 @@ mod tests {
         );
         assert_eq!(page.matches("role=\"img\"").count(), 2 + 3 + 1, "whiskers, spectra, front");
         assert!(page.len() < 150_000, "{}", page.len());
+        assert!(!page.contains("whatever they show"), "eight seeds are enough for four comparisons");
+    }
+
+    #[test]
+    fn where_seeds_were_too_few_the_page_says_so() {
+        let few =
+            super::super::judge(&super::super::sample::noise(1, 3, 5), crate::summary::Volatile::default());
+        assert!(page(&few).contains("5 seeds cannot decide 4 comparisons, whatever they show; 8 could."));
     }
 
     #[test]
