@@ -166,7 +166,7 @@ fn a_pause_in_which_nobody_could_be_sure_is_warned_of_with_the_arithmetic() {
     let (_, warnings) = check(&input(&short, &[])).unwrap();
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     assert_eq!(warning.message, "a pause of 5 s at 5 % is too short for the judge `errors`");
-    assert_eq!(warning.label, "5 bad answers are needed, and 400 /s x 5 % x 3.00 % are 0.6 /s: 8.3 s");
+    assert_eq!(warning.label, "5 bad answers are needed, and 600 /s x 5 % x 3.00 % are 0.9 /s: 5.6 s");
 }
 
 #[test]
