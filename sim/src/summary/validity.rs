@@ -84,6 +84,7 @@ pub(super) fn judge(plan: &Plan, measured: &Measured) -> Validity {
         intended_rate: per_second(measured.intended, plan),
         run_queue_wait: conditions.run_queue_wait,
         steal: conditions.steal,
+        cpu_pressure: conditions.cpu_pressure,
         foreign_cpu: conditions.foreign_cpu,
         clock_resolution_us: conditions.clock_resolution.map(|step| step.as_nanos() as f64 / 1e3),
         listen_overflows: conditions.listen_overflows,

@@ -13,7 +13,7 @@ mod verdict;
 use self::figure::figure;
 use crate::chart;
 use crate::markup::{Markup, markup};
-use crate::summary::Summary;
+use crate::summary::{Summary, Validity};
 use crate::words;
 
 /// The look of a page around its charts.
@@ -177,6 +177,7 @@ fn again(out: &mut Markup, summary: &Summary) {
         ("gateway", workers),
         ("client connections", words::count(environment.connections as u64)),
         ("CPU for each request", cpu),
+        ("machine", machine(&summary.validity)),
         ("took", format!("{} s", words::decimal(summary.volatile.wall_s, 1))),
     ] {
         if !value.is_empty() {
@@ -184,6 +185,21 @@ fn again(out: &mut Markup, summary: &Summary) {
         }
     }
     out.tag("</dl></div></div></section>");
+}
+
+/// What the machine did besides, as far as it tells.
+fn machine(validity: &Validity) -> String {
+    let share = |what: &str, share: Option<f64>| Some(format!("{what} {}", words::percent(share?, 1)));
+    let waits = [
+        share("other processes", validity.foreign_cpu),
+        share("hypervisor", validity.steal),
+        share("CPU pressure", validity.cpu_pressure),
+        share("generator waiting for a CPU", validity.run_queue_wait),
+        validity
+            .jitter_us
+            .map(|jitter| format!("sleeps of 1 ms late by {} (p99.9)", words::time(jitter.p999))),
+    ];
+    waits.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 const HOW: &str = include_str!("how.html");

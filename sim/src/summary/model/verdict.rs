@@ -88,6 +88,10 @@ pub struct Validity {
     /// Time a hypervisor gave to others, per CPU time (0 to 1), if the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steal: Option<f64>,
+    /// Time in which some task of the machine waited for a CPU, per wall time (0 to 1), if the system tells. Not judged: our own
+    /// threads wait for each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_pressure: Option<f64>,
     /// CPU time other processes used, per time of all cores (0 to 1), if the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_cpu: Option<f64>,
