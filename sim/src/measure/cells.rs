@@ -111,23 +111,8 @@ pub struct Part {
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::time::Instant;
-
     use super::*;
-
-    fn record(ms: u64) -> Record {
-        let at = Instant::from_millis;
-        Record {
-            index: 0,
-            intended: at(0),
-            released: at(1),
-            on_wire: Some(at(3)),
-            first_byte: Some(at(ms - 1)),
-            done: at(ms),
-            ending: Ending::Answered(200),
-            target: Some(0),
-        }
-    }
+    use crate::measure::rehearsal::record;
 
     #[test]
     fn the_durations_of_a_request_add_up() {

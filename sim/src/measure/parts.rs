@@ -230,25 +230,10 @@ fn others(others: &mut Vec<Option<Box<Times>>>, mock: u32) -> &mut Times {
 mod tests {
     use std::time::Duration;
 
-    use gateway_core::time::Instant;
-
     use super::*;
+    use crate::measure::rehearsal::record;
 
     const TIMED: Timing = Timing { is_warm: true, is_timed: true };
-
-    fn record(ms: u64) -> Record {
-        let at = Instant::from_millis;
-        Record {
-            index: 0,
-            intended: at(0),
-            released: at(1),
-            on_wire: Some(at(3)),
-            first_byte: Some(at(ms - 1)),
-            done: at(ms),
-            ending: Ending::Answered(200),
-            target: Some(0),
-        }
-    }
 
     #[test]
     fn a_part_counts_one_line() {

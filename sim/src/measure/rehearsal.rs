@@ -30,6 +30,21 @@ pub(crate) const BLUE: UpstreamId = UpstreamId(0);
 /// Green: mocks 2 and 3, weights 100 and 100.
 pub(crate) const GREEN: UpstreamId = UpstreamId(1);
 
+/// A request that target 0 answered after so many milliseconds, more than 3; each stamp is another.
+pub(crate) fn record(ms: u64) -> Record {
+    let at = Instant::from_millis;
+    Record {
+        index: 0,
+        intended: at(0),
+        released: at(1),
+        on_wire: Some(at(3)),
+        first_byte: Some(at(ms - 1)),
+        done: at(ms),
+        ending: Ending::Answered(200),
+        target: Some(0),
+    }
+}
+
 /// Kong's how-to at `rate` per second for so many seconds, a tenth of them warm-up, with the Service pointed at each host
 /// at its moment (milliseconds).
 pub(crate) fn how_to(rate: f64, seconds: u64, switches: &[(u64, &str)]) -> Plan {
