@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use super::args::{Cli, CompletionsArgs, HelpArgs, ManArgs, SchemaArgs, Schemas};
 use super::exit::{self, Failure};
-use super::{Cli, CompletionsArgs, HelpArgs, ManArgs, SchemaArgs, Schemas, terminal};
+use super::terminal;
 use crate::{compare, report, scenario};
 
 /// `sim schema`.

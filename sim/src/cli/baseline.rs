@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::args::{BaselineArgs, BaselineVerb};
 use super::exit::{self, Failure};
-use super::{BaselineArgs, BaselineVerb, report, terminal};
+use super::{report, terminal};
 use crate::baseline::{self, BaselineError, Row};
 use crate::summary::{Histograms, Series, Summary};
 use crate::{artefacts, words};

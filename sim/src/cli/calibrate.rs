@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::args::CalibrateArgs;
 use super::exit::{self, Failure};
-use super::{CalibrateArgs, server, terminal};
+use super::{server, terminal};
 use crate::artefacts;
 use crate::calibrate::calibrate as measure;
 use crate::run;

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
+use super::args::{CompareArgs, Printed};
 use super::exit::{self, Failure};
-use super::{CompareArgs, Printed, baseline, input, merge, server, terminal, validate};
+use super::{baseline, input, merge, server, terminal, validate};
 use crate::compare::{Head, Part, Ran, Shard};
 use crate::matrix::{self, Job, MakePlan, MatrixError};
 use crate::plan::{Axis, Engine, Matrix, Plan};

@@ -10,9 +10,10 @@ use gateway_core::deck::{FILE_MAX, Text};
 use gateway_core::gateway::{Gateway, Options};
 use gateway_core::shell::{Clock, Hooks, Settings, Shell};
 
+use super::args::{GatewayArgs, Profile};
 use super::exit::Failure;
 use super::state::{self, State};
-use super::{GatewayArgs, Profile, input, server, terminal};
+use super::{input, server, terminal};
 use crate::engine::EngineError;
 use crate::scenario;
 use crate::signals::{self, Wish};

@@ -6,8 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::args::{InitArgs, ListArgs};
 use super::exit::Failure;
-use super::{InitArgs, ListArgs, input, terminal};
+use super::{input, terminal};
 use crate::scenario::{self, Input};
 use crate::words;
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use super::args::{MergeArgs, Printed};
 use super::exit::Failure;
-use super::{MergeArgs, Printed, compare, input};
+use super::{compare, input};
 use crate::compare::{Part, merge as add};
 use crate::matrix;
 use crate::summary::Volatile;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::ReportArgs;
+use super::args::ReportArgs;
 use super::exit::Failure;
 use super::run::show;
 use crate::artefacts;

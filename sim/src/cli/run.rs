@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::args::{Format, RunArgs};
 use super::exit::{self, Failure};
 use super::github::Github;
 use super::progress::Progress;
-use super::{Format, RunArgs, baseline, input, server, terminal, validate};
+use super::{baseline, input, server, terminal, validate};
 use crate::baseline::{Row, is_worse, markdown, table};
 use crate::plan::Plan;
 use crate::replicate::Precision;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use gateway_core::id::UpstreamId;
 
+use super::args::TargetArgs;
 use super::exit::Failure;
-use super::{TargetArgs, server, terminal};
+use super::{server, terminal};
 use crate::engine::live::MockTarget;
 use crate::mock::{Behaviour, Places};
 use crate::plan::MockPlan;

@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use super::args::ValidateArgs;
 use super::exit::{self, Failure};
-use super::{ValidateArgs, input, terminal};
+use super::{input, terminal};
 use crate::plan::Plan;
 use crate::scenario::{self, Diagnostic, Input};
 use crate::words;
