@@ -168,7 +168,6 @@ Examples:
 
 The first axis is ranked, and its first value is the baseline. What is on both sides of a comparison has the same seeds: the
 same arrivals, the same answer times and the same faults. Ctrl-C keeps what has ended; --resume goes on.")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct CompareArgs {
     /// Scenarios, or folders of finished runs
     #[arg(required = true)]
@@ -188,9 +187,6 @@ pub(super) struct CompareArgs {
     /// Change one key of every scenario; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     pub(super) set: Vec<String>,
-    /// Where the comparison goes; of a part, the folder of its file
-    #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
-    pub(super) out: PathBuf,
     /// Make only part I of N; `sim merge` puts them together
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<crate::compare::Shard>,
@@ -200,15 +196,8 @@ pub(super) struct CompareArgs {
     /// Modelled runs at once; as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) jobs: Option<u16>,
-    /// Exit with 98 when anything is worse than the baseline by the figure that ranks
-    #[arg(long)]
-    pub(super) fail_if_worse: bool,
-    /// Show every condition
-    #[arg(long)]
-    pub(super) all: bool,
-    /// What is printed to stdout at the end
-    #[arg(long, value_name = "FORMAT", default_value = "text", env = "SIM_FORMAT")]
-    pub(super) format: Printed,
+    #[command(flatten)]
+    pub(super) shown: Shown,
     /// No progress on stderr
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -220,7 +209,14 @@ pub(super) struct MergeArgs {
     /// Parts of a comparison, or folders of them
     #[arg(required = true)]
     pub(super) parts: Vec<PathBuf>,
-    /// Where the comparison goes
+    #[command(flatten)]
+    pub(super) shown: Shown,
+}
+
+/// How a comparison is shown, in `sim compare` and `sim merge`.
+#[derive(Debug, Args)]
+pub(super) struct Shown {
+    /// Where the comparison goes; of a part, the folder of its file
     #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
     pub(super) out: PathBuf,
     /// Exit with 98 when anything is worse than the baseline by the figure that ranks

@@ -24,10 +24,8 @@ use crate::words;
 /// Compares scenarios or finished runs.
 pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let is_run = |file: &PathBuf| file.is_dir() && file.join("report.json").is_file();
-    let shown =
-        merge::Shown { out: &args.out, format: args.format, all: args.all, fails: args.fail_if_worse };
     if args.files.iter().all(is_run) {
-        return finished(args, &shown);
+        return finished(args);
     }
     if let Some(run) = args.files.iter().find(|file| is_run(file)) {
         let run = words::plain(&run.display().to_string());
@@ -49,7 +47,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let Some(part) = make_part(args, &head, plan.engine, &make)? else { return Ok(ExitCode::SUCCESS) };
     match part {
         Made::Stopped(code) => Ok(ExitCode::from(code)),
-        Made::Whole(part) => merge::show(&part, &shown, matrix::volatile(started)),
+        Made::Whole(part) => merge::show(&part, &args.shown, matrix::volatile(started)),
     }
 }
 
@@ -97,8 +95,8 @@ fn make_part(
 /// Where what has ended is written down: a part's file, or a hidden one that goes when the comparison is whole.
 fn journal(args: &CompareArgs, head: &Head) -> PathBuf {
     match args.shard {
-        Some(shard) => args.out.join(shard.file()),
-        None => args.out.join(&head.name).join(format!(".compare-{}.ndjson", &head.sha256[..12])),
+        Some(shard) => args.shown.out.join(shard.file()),
+        None => args.shown.out.join(&head.name).join(format!(".compare-{}.ndjson", &head.sha256[..12])),
     }
 }
 
@@ -191,11 +189,11 @@ fn fingerprint(inputs: &[Input], matrix: &Matrix) -> Result<String, Failure> {
 
 // === Finished runs ===
 
-fn finished(args: &CompareArgs, shown: &merge::Shown<'_>) -> Result<ExitCode, Failure> {
+fn finished(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let summaries = args.files.iter().map(|run| baseline::read(run)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = args.files.iter().map(|run| run.display().to_string()).collect();
     let part = Part::of_summaries(&names, &summaries).map_err(|e| Failure::scenario(&e))?;
-    merge::show(&part, shown, matrix::volatile(SystemTime::now()))
+    merge::show(&part, &args.shown, matrix::volatile(SystemTime::now()))
 }
 
 pub(super) fn failure(error: &MatrixError) -> Failure {

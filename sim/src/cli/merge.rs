@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use super::args::{MergeArgs, Printed};
+use super::args::{MergeArgs, Shown};
 use super::exit::Failure;
 use super::{compare, input};
 use crate::compare::{Part, merge as add};
@@ -14,15 +14,6 @@ use crate::summary::Volatile;
 
 /// Largest part that is read, in bytes: a hundred thousand runs.
 pub(super) const PART_MAX: u64 = 4 << 30;
-
-/// How a comparison is shown.
-pub(super) struct Shown<'a> {
-    pub(super) out: &'a Path,
-    pub(super) format: Printed,
-    pub(super) all: bool,
-    /// Whether what is worse than the baseline fails.
-    pub(super) fails: bool,
-}
 
 /// Puts parts together.
 #[expect(clippy::disallowed_methods, reason = "the wall clock dates a comparison")]
@@ -36,8 +27,7 @@ pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Failure> {
         parts.push((name, part));
     }
     let part = add(parts).map_err(|e| Failure::scenario(&e))?;
-    let shown = Shown { out: &args.out, format: args.format, all: args.all, fails: args.fail_if_worse };
-    show(&part, &shown, matrix::volatile(started))
+    show(&part, &args.shown, matrix::volatile(started))
 }
 
 /// The parts that a path stands for: a folder's, by name, or itself.
@@ -60,9 +50,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Judges what is whole, leaves its files and prints it.
-pub(super) fn show(part: &Part, shown: &Shown<'_>, volatile: Volatile) -> Result<ExitCode, Failure> {
+pub(super) fn show(part: &Part, shown: &Shown, volatile: Volatile) -> Result<ExitCode, Failure> {
     let (comparison, folder) =
-        matrix::publish(part, shown.out, volatile).map_err(|e| compare::failure(&e))?;
+        matrix::publish(part, &shown.out, volatile).map_err(|e| compare::failure(&e))?;
     compare::print(&compare::rendered(&comparison, &folder, shown.format, shown.all)?)?;
-    Ok(ExitCode::from(compare::code(&comparison, shown.fails)))
+    Ok(ExitCode::from(compare::code(&comparison, shown.fail_if_worse)))
 }
