@@ -216,7 +216,7 @@ pub(super) struct MergeArgs {
 /// How a comparison is shown, in `sim compare` and `sim merge`.
 #[derive(Debug, Args)]
 pub(super) struct Shown {
-    /// Where the comparison goes; of a part, the folder of its file
+    /// Where the comparison goes, or the part of it that was asked for
     #[arg(long, value_name = "DIR", default_value = "reports", env = "SIM_OUT")]
     pub(super) out: PathBuf,
     /// Exit with 98 when anything is worse than the baseline by the figure that ranks
