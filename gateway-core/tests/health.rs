@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use gateway_core::config::Config;
 use gateway_core::entity::{Active, Address, Healthchecks, Limits, Route, Service, Target, Upstream};
+use gateway_core::gateway::{Applied, Cause};
+use gateway_core::shell::Hooks;
 use gateway_core::weight::Weight;
 use http::Request;
 use http_body_util::Full;
@@ -47,6 +49,12 @@ async fn target(status: Arc<AtomicU16>) -> SocketAddr {
 }
 
 fn gate(targets: &[SocketAddr], healthchecks: Healthchecks) -> Gate {
+    let (config, overrides) = blue(targets, healthchecks);
+    Gate::start(config, overrides, 1)
+}
+
+/// One Upstream of these targets, and where they are.
+fn blue(targets: &[SocketAddr], healthchecks: Healthchecks) -> (Config, BTreeMap<String, SocketAddr>) {
     let mut config = Config::default();
     let upstream = Upstream { healthchecks, ..Upstream::new("blue") };
     let blue = config.add_upstream(upstream).unwrap();
@@ -58,7 +66,7 @@ fn gate(targets: &[SocketAddr], healthchecks: Healthchecks) -> Gate {
     }
     let service = config.add_service(Service::new("shop", "blue")).unwrap();
     config.add_route(Route { paths: vec!["/".into()], ..Route::new("r", service) }).unwrap();
-    Gate::start(config, overrides, 1)
+    (config, overrides)
 }
 
 async fn admin(gate: &Gate, method: &str, path: &str) -> (u16, Value) {
@@ -119,8 +127,9 @@ async fn passive_checks_take_a_target_out_and_a_call_brings_it_back() {
     let targets = [target(Arc::clone(&ill)).await, target(well).await];
     let passive = Limits { http_failures: 3, ..Limits::default() };
     let gate = gate(&targets, Healthchecks { passive, ..Healthchecks::default() });
-    assert_eq!(statuses(&gate, 100).await, BTreeMap::from([(200, 97), (500, 3)]));
-    assert_eq!(health(&gate).await, ["UNHEALTHY", "HEALTHY"]);
+    assert_eq!(statuses(&gate, 6).await, BTreeMap::from([(200, 3), (500, 3)]));
+    assert_eq!(health(&gate).await, ["UNHEALTHY", "HEALTHY"], "what is shown is in force");
+    assert_eq!(statuses(&gate, 100).await, BTreeMap::from([(200, 100)]));
     let (_, balancer) = admin(&gate, "GET", "/upstreams/blue/health?balancer_health=1").await;
     assert_eq!(balancer["data"]["details"]["weight"]["available"], 100);
     ill.store(200, Ordering::Relaxed);
@@ -130,4 +139,23 @@ async fn passive_checks_take_a_target_out_and_a_call_brings_it_back() {
     assert_eq!(statuses(&gate, 10).await, BTreeMap::from([(200, 10)]));
     assert_eq!(admin(&gate, "PUT", "/upstreams/blue/targets/blue-0:80/unhealthy").await.0, 204);
     assert_eq!(statuses(&gate, 2).await, BTreeMap::from([(503, 2)]));
+}
+
+#[tokio::test]
+async fn a_turn_that_a_request_saw_takes_effect_though_nothing_else_is_due() {
+    // Aim: the thread that makes tables is woken. Method: passive checks alone, so that no timer ticks; nobody calls the Admin API.
+    let (ill, well) = (Arc::new(AtomicU16::new(500)), Arc::new(AtomicU16::new(200)));
+    let targets = [target(ill).await, target(well).await];
+    let passive = Limits { http_failures: 3, ..Limits::default() };
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let on_applied = move |applied: &Applied| tell.send(applied.clone()).unwrap();
+    let hooks = Hooks { on_applied: Arc::new(on_applied), ..Hooks::default() };
+    let (config, overrides) = blue(&targets, Healthchecks { passive, ..Healthchecks::default() });
+    let gate = Gate::telling(hooks, config, overrides, 1);
+    assert_eq!(statuses(&gate, 6).await, BTreeMap::from([(200, 3), (500, 3)]));
+    let applied = told.recv().await.unwrap();
+    assert_eq!((applied.cause, applied.epochs.len()), (Cause::Health, 1));
+    assert_eq!(statuses(&gate, 20).await, BTreeMap::from([(200, 20)]));
+    assert_eq!(gate.stop().await.failed, 0);
+    assert!(told.try_recv().is_err(), "once");
 }

@@ -1,13 +1,15 @@
 //! How the machine keeps to the targets that are well: it learns from the ends of attempts and from probes, and when a target
-//! turns, its Upstream's balancers get other members. What counts as what is decided in `health`.
+//! turns, its Upstream's balancers get other members: at the next moment that is handled, for all that have turned, and not by
+//! whoever saw it. What counts as what is decided in `health`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::slow_start::Starters;
 use super::{Cause, Gateway, Snapshot, TargetHealth, Writer};
 use crate::config::Config;
+use crate::entity::Limits;
 use crate::health::{Observation, Outliers, Probe, ProbeResult, Prober, Turn, Watch, WatchedTarget};
 use crate::id::{TargetId, UpstreamId};
 use crate::outcome::Outcome;
@@ -35,11 +37,9 @@ impl Gateway {
         let Some((target, observation)) = writer.care.prober.on_probe(probe, result, now) else { return };
         let config = self.config();
         let checks = config.upstream(upstream).map(|upstream| &upstream.healthchecks.active.limits);
-        let slot = writer.slots.get(target);
-        let turn = slot
-            .zip(checks)
-            .and_then(|(slot, limits)| slot.record().observe(limits, observation, self.options.rules));
-        self.turned(&mut writer, (upstream, target), turn, now);
+        if let Some((slot, limits)) = writer.slots.get(target).zip(checks) {
+            self.observe(slot, limits, observation, now);
+        }
     }
 
     /// How well a target is known to be.
@@ -65,14 +65,17 @@ impl Gateway {
 
     /// Says by hand whether a target is well; what was counted of it is forgotten.
     pub fn set_health(&self, target: TargetId, is_healthy: bool, now: Instant) {
-        let config = self.config();
-        let Some(upstream) = config.target(target).map(|target| target.upstream) else { return };
         let mut writer = self.writer();
-        let turn = writer.slots.get(target).and_then(|slot| slot.record().set(is_healthy));
-        self.turned(&mut writer, (upstream, target), turn, now);
+        if let Some(slot) = writer.slots.get(target)
+            && slot.record().set(is_healthy).is_some()
+        {
+            slot.found.turned();
+            self.found.tell(now);
+        }
+        self.act_on_found(&mut writer, now);
     }
 
-    /// Learns from the end of an attempt in the eyes of the worker whose view this is.
+    /// Learns from the end of an attempt in the eyes of the worker whose view this is. Makes nothing and waits for nobody.
     pub(super) fn learn(
         &self,
         view: &Snapshot,
@@ -82,39 +85,51 @@ impl Gateway {
         now: Instant,
     ) {
         let Some((lessons, slot)) = view.lessons(upstream).zip(view.slot(target)) else { return };
-        let rules = self.options.rules;
-        let observation = Observation::of(outcome, is_last_try, rules);
-        let turn = lessons
-            .limits
-            .as_ref()
-            .zip(observation)
-            .and_then(|(limits, observation)| slot.record().observe(limits, observation, rules));
-        if turn.is_some() {
-            self.turned(&mut self.writer(), (upstream, target), turn, now);
+        let observation = Observation::of(outcome, is_last_try, self.options.rules);
+        if let Some((limits, observation)) = lessons.limits.as_ref().zip(observation) {
+            self.observe(slot, limits, observation, now);
         }
         if lessons.outliers.as_ref().is_some_and(|settings| slot.outliers.observe(outcome, settings)) {
-            let mut writer = self.writer();
-            let outliers = writer.care.outliers.get_mut(&upstream);
-            if outliers.and_then(|outliers| outliers.eject(target, now)).is_some() {
-                slot.eject(true);
-                self.republish(&mut writer, now);
-            }
+            slot.found.standing_out();
+            self.found.tell(now);
         }
     }
 
-    /// A target may have turned: its Upstream's balancers then get other members.
-    fn turned(
-        &self,
-        writer: &mut Writer,
-        (upstream, target): (UpstreamId, TargetId),
-        turn: Option<Turn>,
-        now: Instant,
-    ) {
-        if let Some(turn) = turn {
-            writer.care.prober.on_turn(upstream, target, turn, now);
-            if turn == Turn::In {
-                writer.care.starters.start(target, now);
+    /// Counts an observation of a target, which may turn by it.
+    fn observe(&self, slot: &Slot, limits: &Limits, observation: Observation, now: Instant) {
+        if slot.record().observe(limits, observation, self.options.rules).is_some() {
+            slot.found.turned();
+            self.found.tell(now);
+        }
+    }
+
+    /// Whether the end of an attempt or of a probe has turned a target, and balancers do not go by that before
+    /// [`handle_timeout`](Self::handle_timeout) is called. Costs one load.
+    pub fn has_turned(&self) -> bool {
+        self.found.get().is_some()
+    }
+
+    /// Acts on what was found of targets: the balancers of those that have turned get other members.
+    pub(super) fn act_on_found(&self, writer: &mut Writer, now: Instant) {
+        if !self.found.take() {
+            return;
+        }
+        let (config, mut has_turned) = (self.config(), false);
+        let Writer { care, slots, .. } = writer;
+        for slot in slots.iter() {
+            let (turned, stands_out) = (slot.found.take_turned(), slot.found.take_standing_out());
+            // Who is not listed any more is nobody's member.
+            let Some(entity) = config.target(slot.id()).filter(|_| turned || stands_out) else { continue };
+            if turned {
+                care.turned((entity.upstream, slot.id()), slot.record().is_in_rotation(), now);
             }
+            let is_ejected = stands_out && care.eject((entity.upstream, slot.id()), now);
+            if is_ejected {
+                slot.eject(true);
+            }
+            has_turned |= turned || is_ejected;
+        }
+        if has_turned {
             self.republish(writer, now);
         }
     }
@@ -164,6 +179,21 @@ impl Gateway {
 }
 
 impl Care {
+    /// A target has turned.
+    fn turned(&mut self, (upstream, target): (UpstreamId, TargetId), is_in_rotation: bool, now: Instant) {
+        let turn = if is_in_rotation { Turn::In } else { Turn::Out };
+        self.prober.on_turn(upstream, target, turn, now);
+        if is_in_rotation {
+            self.starters.start(target, now);
+        }
+    }
+
+    /// Ejects a target that stands out, if it may be; whether it is left out now and was not before.
+    fn eject(&mut self, (upstream, target): (UpstreamId, TargetId), now: Instant) -> bool {
+        let outliers = self.outliers.get_mut(&upstream);
+        outliers.and_then(|outliers| outliers.eject(target, now)).is_some()
+    }
+
     /// Looks after the targets of `config` from now on.
     pub(super) fn follow(&mut self, config: &Config, slots: &Slots, now: Instant) {
         let watched = config.upstreams().filter(|(_, upstream)| {

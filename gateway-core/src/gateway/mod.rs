@@ -12,6 +12,7 @@
 mod attempt;
 mod care;
 mod cookies;
+mod found;
 mod group;
 mod held;
 mod keys;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 
 use self::care::Care;
+use self::found::FoundSince;
 use self::looks::Looks;
 use self::mirror::UnderWay;
 use self::routing::Routing;
@@ -70,6 +72,8 @@ pub struct Gateway {
     writer: Mutex<Writer>,
     /// Whether there are news to ask for.
     has_news: AtomicBool,
+    /// Since when balancers do not go by what attempts have shown of targets.
+    found: FoundSince,
     /// Copies of requests under way.
     copies: UnderWay,
 }
@@ -176,6 +180,7 @@ impl Gateway {
             views: snapshots.into_iter().map(|snapshot| Arc::new(ArcSwap::from_pointee(snapshot))).collect(),
             config: ArcSwap::from_pointee(config),
             has_news: AtomicBool::new(false),
+            found: FoundSince::default(),
             copies: UnderWay::default(),
             writer: Mutex::new(Writer {
                 slots,
@@ -279,7 +284,8 @@ impl Gateway {
     }
 
     /// Ends an attempt and says whether another one follows. An attempt that is tried again is already in flight at its
-    /// new target.
+    /// new target. When its end turns a target, [`has_turned`](Self::has_turned) says so: the tables that show it are made
+    /// by [`handle_timeout`](Self::handle_timeout), for all targets that have turned by then, and no request waits for them.
     pub fn finish(&self, attempt: Attempt, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next {
         self.finish_in(&self.view_of(attempt.view as usize), attempt, outcome, now, rng)
     }
@@ -376,19 +382,22 @@ impl Gateway {
     }
 
     /// The next moment at which something happens by itself: a node or a worker looks for changes, a probe is due, outliers are
-    /// weighed. Changed by [`handle_timeout`](Self::handle_timeout), [`poll_probe`](Self::poll_probe),
-    /// [`on_probe`](Self::on_probe), [`apply`](Self::apply), and by whatever turns a target: [`finish`](Self::finish) and
-    /// [`set_health`](Self::set_health).
+    /// weighed; in the past where a target has turned. Changed by [`handle_timeout`](Self::handle_timeout),
+    /// [`poll_probe`](Self::poll_probe), [`apply`](Self::apply), and by whatever turns a target: [`finish`](Self::finish),
+    /// [`on_probe`](Self::on_probe) and [`set_health`](Self::set_health).
     pub fn next_timeout(&self) -> Option<Instant> {
         let writer = self.writer();
         let nodes = writer.origin.as_ref().and_then(|(_, looks)| looks.next_time());
         let workers = writer.looks.as_ref().and_then(Looks::next_time);
-        nodes.into_iter().chain(workers).chain(writer.care.next_timeout(&self.config())).min()
+        let care = writer.care.next_timeout(&self.config());
+        nodes.into_iter().chain(workers).chain(care).chain(self.found.get()).min()
     }
 
-    /// Lets happen what is due by `now`, but for probes: those are asked for.
+    /// Lets happen what is due by `now`, but for probes: those are asked for. Makes new tables where a target has turned, so it
+    /// is not for who serves requests.
     pub fn handle_timeout(&self, now: Instant) {
         let mut writer = self.writer();
+        self.act_on_found(&mut writer, now);
         self.weigh_outliers(&mut writer, now);
         self.step_starters(&mut writer, now);
         self.look_at_origin(&mut writer, now);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
+use super::found::Found;
 use crate::balancer::{Load, hash};
 use crate::config::Config;
 use crate::entity::{Address, Upstream};
@@ -32,6 +33,8 @@ pub struct Slot {
     pub(super) outliers: OutlierRecord,
     /// Left out because it stands out.
     ejected: AtomicBool,
+    /// What an attempt's end has shown of it, until its Upstream's balancers go by that.
+    pub(super) found: Found,
     load: Arc<Load>,
 }
 
@@ -47,6 +50,7 @@ impl Slot {
             record: Record::default(),
             outliers: OutlierRecord::default(),
             ejected: AtomicBool::new(false),
+            found: Found::default(),
             load: Arc::default(),
         })
     }

@@ -153,6 +153,11 @@ impl Admin {
     }
 
     fn answer(&self, call: &Call<'_>) -> Reply {
+        if self.gateway.has_turned() {
+            // What is shown of health is what requests are picked by.
+            self.gateway.handle_timeout(self.clock.now());
+            self.changed.notify_one();
+        }
         let config = self.gateway.config();
         let world = World { gateway: &self.gateway, config: &config, status: &self.status() };
         match admin::decide(&world, call) {

@@ -167,7 +167,8 @@ impl Observer for Unobserved {
 pub struct Hooks {
     /// Makes the observer of one worker, by its number, on its thread.
     pub observer: Arc<dyn Fn(usize) -> Rc<dyn Observer> + Send + Sync>,
-    /// Is told of each change that is in force: before the Admin API answers, and whatever thread a target turned on.
+    /// Is told of each change that is in force: before the Admin API answers; on its thread too
+    /// of what happens by itself, as when a target turns.
     pub on_applied: Arc<dyn Fn(&Applied) + Send + Sync>,
 }
 

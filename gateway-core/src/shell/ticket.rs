@@ -86,7 +86,7 @@ impl Ticket {
         let next = self.worker.gateway.finish(attempt, outcome, now, &mut self.worker.rng.borrow_mut());
         let is_last = matches!(next, Next::Done);
         self.worker.observer.finished(self.request, Finished { is_last, ..finished });
-        self.worker.tell_news();
+        self.worker.tell_turns();
         Some(next)
     }
 }

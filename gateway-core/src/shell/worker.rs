@@ -22,7 +22,7 @@ use super::settings::{Hooks, Observer, Settings};
 use super::traffic::Traffic;
 use super::watch::{TICK, Watches};
 use super::{client, request_id};
-use crate::gateway::{Applied, Gateway};
+use crate::gateway::Gateway;
 use crate::rng::{self, Rng};
 
 /// Latencies in whole milliseconds up to this are header values made in advance.
@@ -38,7 +38,6 @@ pub(super) struct Worker {
     pub(super) gateway: Arc<Gateway>,
     pub(super) clock: Clock,
     pub(super) observer: Rc<dyn Observer>,
-    on_applied: Arc<dyn Fn(&Applied) + Send + Sync>,
     /// Tells the timers that something may be due now.
     changed: Arc<Notify>,
     pub(super) pool: Pool,
@@ -90,7 +89,6 @@ pub(super) fn run(start: Start) -> io::Result<usize> {
             gateway: start.gateway,
             clock: start.clock,
             observer: (start.hooks.observer)(start.number),
-            on_applied: start.hooks.on_applied,
             changed: start.changed,
             pool: Pool::new(start.settings.pool, &watches),
             watches,
@@ -166,10 +164,9 @@ impl Drop for Connected {
 }
 
 impl Worker {
-    /// Tells what an attempt's end has changed: a target may have turned.
-    pub(super) fn tell_news(&self) {
-        while let Some(applied) = self.gateway.news() {
-            (self.on_applied)(&applied);
+    /// Wakes the timers when an attempt's end has turned a target: what follows from that is made there, and requests go on.
+    pub(super) fn tell_turns(&self) {
+        if self.gateway.has_turned() {
             self.changed.notify_one();
         }
     }

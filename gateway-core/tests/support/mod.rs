@@ -32,10 +32,19 @@ pub(crate) struct Answer {
 
 impl Gate {
     pub(crate) fn start(config: Config, overrides: BTreeMap<String, SocketAddr>, workers: usize) -> Self {
+        Self::telling(Hooks::default(), config, overrides, workers)
+    }
+
+    pub(crate) fn telling(
+        hooks: Hooks,
+        config: Config,
+        overrides: BTreeMap<String, SocketAddr>,
+        workers: usize,
+    ) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings { proxy: any, admin: any, workers, overrides, ..Settings::default() };
         let gateway = Arc::new(Gateway::new(config));
-        Self { shell: Shell::start(gateway, settings, Clock::started(), Hooks::default()).unwrap() }
+        Self { shell: Shell::start(gateway, settings, Clock::started(), hooks).unwrap() }
     }
 
     pub(crate) fn proxy(&self) -> SocketAddr {

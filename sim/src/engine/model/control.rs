@@ -143,10 +143,13 @@ impl World<'_> {
         }
     }
 
-    /// What has happened by itself.
+    /// What has happened by itself. A target that has turned is left out from this very moment.
     pub(super) fn hear_news(&mut self) {
         let mut has_news = false;
         for node in 0..self.nodes.len() {
+            if self.nodes[node].has_turned() {
+                self.nodes[node].handle_timeout(self.now);
+            }
             while let Some(applied) = self.nodes[node].news() {
                 has_news = true;
                 self.tell(applied);
