@@ -43,7 +43,7 @@ pub(crate) fn patterns() -> Markup {
 /// Switches that are put under a lens; tables have the others.
 pub(crate) const LENSES: usize = 4;
 
-/// Targets of one Upstream that are drawn apart; the others are drawn as one.
+/// Targets of one version that are drawn apart; the others are drawn as one.
 const APART_MAX: usize = 5;
 
 /// One target, or those beyond the fifth together.
@@ -51,6 +51,7 @@ const APART_MAX: usize = 5;
 struct Lane {
     name: String,
     upstream: String,
+    version: String,
     /// Indices into the summary's targets.
     targets: Vec<usize>,
     look: Look,
@@ -60,9 +61,10 @@ struct Lane {
 fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
     for (index, target) in summary.targets.iter().enumerate() {
-        let place = lanes.iter().filter(|lane| lane.upstream == target.upstream).count();
+        let is_its = |lane: &Lane| lane.upstream == target.upstream && lane.version == target.version;
+        let place = lanes.iter().filter(|lane| is_its(lane)).count();
         if place > APART_MAX
-            && let Some(others) = lanes.iter_mut().rfind(|lane| lane.upstream == target.upstream)
+            && let Some(others) = lanes.iter_mut().rfind(|lane| is_its(lane))
         {
             others.targets.push(index);
             continue;
@@ -70,8 +72,9 @@ fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
         lanes.push(Lane {
             name: short_name(&target.name),
             upstream: target.upstream.clone(),
+            version: target.version.clone(),
             targets: vec![index],
-            look: palette.look(&target.upstream, place),
+            look: palette.look_of(target, place),
         });
     }
     for others in lanes.iter_mut().filter(|lane| lane.targets.len() > 1) {

@@ -1,7 +1,7 @@
-//! Colours by role, never by name: the first Upstream that serves is blue, the next green, then ink and violet. Each has a
-//! second cue, so that nothing hangs on colour: green is dashed and striped.
+//! Colours by role, never by name: the first version that serves is blue, the next green, then ink and violet, be they in Upstreams
+//! of their own or side by side in one. Each has a second cue, so that nothing hangs on colour: green is dashed and striped.
 
-use crate::summary::Summary;
+use crate::summary::{Summary, TargetRow};
 
 /// How marks of one kind are drawn: the number is their key in plotters' colours, the text their classes in the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,25 +169,26 @@ const fn look(
     Look { line, area, solid, band, point, text, color, dashed }
 }
 
-/// Which Upstream has which colour.
+/// Which version has which colour.
 #[derive(Clone, Debug)]
 pub(super) struct Palette {
-    /// Upstreams in the order they serve, then those that never do.
-    upstreams: Vec<String>,
+    /// Upstream and version: those of Upstreams in the order they serve, then those that never do.
+    versions: Vec<(String, String)>,
 }
 
 impl Palette {
     /// The colours of a run.
     pub(super) fn new(summary: &Summary) -> Self {
-        let serving = summary.phases.iter().filter_map(|phase| phase.upstream.clone());
-        let listed = summary.targets.iter().map(|target| target.upstream.clone());
-        let mut upstreams = Vec::new();
-        for name in serving.chain(listed) {
-            if !upstreams.contains(&name) {
-                upstreams.push(name);
+        let serving = summary.phases.iter().filter_map(|phase| phase.upstream.as_ref());
+        let in_order = serving.flat_map(|name| summary.targets.iter().filter(move |t| t.upstream == *name));
+        let mut versions = Vec::new();
+        for target in in_order.chain(&summary.targets) {
+            let version = (target.upstream.clone(), target.version.clone());
+            if !versions.contains(&version) {
+                versions.push(version);
             }
         }
-        Self { upstreams }
+        Self { versions }
     }
 
     /// The look of what several versions have a part in.
@@ -195,16 +196,29 @@ impl Palette {
         INK
     }
 
-    /// The look of the `place`-th target of an Upstream, from 0.
+    /// The look of an Upstream as a whole, the `place`-th time that it is drawn, from 0.
     pub(super) fn look(&self, upstream: &str, place: usize) -> Look {
-        let at = self.upstreams.iter().position(|name| name == upstream).unwrap_or(LOOKS.len());
-        LOOKS[at.min(LOOKS.len() - 1)][place.min(1)]
+        Self::at(self.versions.iter().position(|(name, _)| name == upstream), place)
+    }
+
+    /// The look of the `place`-th target of its version, from 0.
+    pub(super) fn look_of(&self, target: &TargetRow, place: usize) -> Look {
+        let is_its = |(upstream, version): &(String, String)| {
+            *upstream == target.upstream && *version == target.version
+        };
+        Self::at(self.versions.iter().position(is_its), place)
+    }
+
+    fn at(version: Option<usize>, place: usize) -> Look {
+        LOOKS[version.unwrap_or(LOOKS.len()).min(LOOKS.len() - 1)][place.min(1)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::rehearsal::{how_to, measure, play};
+    use crate::summary::{Facts, summarise};
 
     #[test]
     fn every_mark_has_a_key_of_its_own() {
@@ -212,5 +226,19 @@ mod tests {
             assert_eq!(Mark::with_key(mark.key), Some(*mark));
         }
         assert_eq!(Mark::with_key(255), None);
+    }
+
+    #[test]
+    fn versions_side_by_side_in_one_upstream_have_colours_of_their_own() {
+        let plan = how_to(10.0, 2, &[]);
+        let mut summary = summarise(&plan, &measure(&plan, &play(&plan)), Facts::default());
+        for target in &mut summary.targets {
+            target.version = std::mem::replace(&mut target.upstream, "shop".to_owned());
+        }
+        let palette = Palette::new(&summary);
+        let looks: Vec<_> = summary.targets.iter().map(|target| palette.look_of(target, 0).line).collect();
+        assert_eq!(looks, [Mark::BLUE, Mark::BLUE, Mark::GREEN, Mark::GREEN]);
+        assert_eq!(palette.look("shop", 0).line, Mark::BLUE, "as who serves first");
+        assert_eq!(palette.look("nobody", 0).line, Mark::LAT);
     }
 }
