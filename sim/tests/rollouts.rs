@@ -45,6 +45,9 @@ fn every_shipped_rollout_ends_as_it_says() {
         if ended.is_some() {
             assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()), "{name}");
         }
+        let sentence = report["verdict"]["sentence"].as_str().unwrap();
+        let is_told = sentence.contains("the new version was promoted in ");
+        assert!(is_told || ended != Some("promoted") || report["requests"]["dropped"] != 0, "{sentence}");
     }
 }
 

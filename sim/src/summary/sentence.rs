@@ -204,8 +204,26 @@ fn undisturbed(evidence: &Evidence<'_>) -> String {
         said.push_str("; ");
         said.push_str(&costs);
     }
+    if let Some(rollout) = rolled_out(evidence) {
+        said.push_str("; ");
+        said.push_str(&rollout);
+    }
     said.push('.');
     said
+}
+
+/// How a rollout ended that nobody gave up.
+fn rolled_out(evidence: &Evidence<'_>) -> Option<String> {
+    let rollout = evidence.rollout?;
+    match rollout.ended.as_str() {
+        "promoted" => {
+            let lasted =
+                rollout.lasted_ms.map_or_else(String::new, |ms| format!(" in {}", words::time(ms * 1e3)));
+            Some(format!("the new version was promoted{lasted}"))
+        }
+        "unfinished" => Some("the load ended before the rollout did".to_owned()),
+        _ => None,
+    }
 }
 
 fn mixed(switches: &[Switch]) -> Option<String> {

@@ -4,6 +4,7 @@ use super::figure;
 use super::table::{Cell, Table};
 use crate::chart;
 use crate::markup::{Markup, markup};
+use crate::summary::rollout::RolloutSummary;
 use crate::summary::{Outcome, Summary, ThresholdResult, Trust};
 use crate::words;
 
@@ -95,12 +96,6 @@ fn facts(out: &mut Markup, summary: &Summary) {
 
 fn six(summary: &Summary) -> [Fact; 6] {
     let latency = &summary.latency_us;
-    let time = |name, us: Option<f64>, below: String| Fact {
-        name,
-        value: words::ms_or_nothing(us),
-        unit: if us.is_some() { "ms" } else { "" },
-        below,
-    };
     let slowest =
         latency.max.map_or_else(|| "no answers".to_owned(), |max| format!("max {} ms", words::ms(max)));
     let largest = summary.weights.iter().map(|row| row.max_prefix_deviation_requests).fold(0.0, f64::max);
@@ -110,6 +105,26 @@ fn six(summary: &Summary) -> [Fact; 6] {
         unit: "",
         below: "requests, largest".to_owned(),
     };
+    let [first, last] = match &summary.rollout {
+        Some(rollout) if summary.switches.is_empty() => of_a_rollout(rollout),
+        _ => of_switches(summary),
+    };
+    [
+        time("p50", latency.p50, "response time".to_owned()),
+        time("p99", latency.p99, format!("of {}", words::counted(latency.n, "request"))),
+        time("p99.9", latency.p999, slowest),
+        first,
+        weights,
+        last,
+    ]
+}
+
+fn time(name: &'static str, us: Option<f64>, below: String) -> Fact {
+    Fact { name, value: words::ms_or_nothing(us), unit: if us.is_some() { "ms" } else { "" }, below }
+}
+
+/// How long both versions answered, and what that cost.
+fn of_switches(summary: &Summary) -> [Fact; 2] {
     let mixed = summary.switches.iter().filter_map(|switch| switch.mixed_ms).reduce(f64::max);
     let cost = summary
         .switches
@@ -125,18 +140,25 @@ fn six(summary: &Summary) -> [Fact; 6] {
             |cost| format!("p50, first {} ms", words::count(cost.window_ms)),
         ),
     };
-    [
-        time("p50", latency.p50, "response time".to_owned()),
-        time("p99", latency.p99, format!("of {}", words::counted(latency.n, "request"))),
-        time("p99.9", latency.p999, slowest),
-        time(
-            "mixed window",
-            mixed.map(|ms| ms * 1000.0),
-            if mixed.is_some() { "longest" } else { "no switch" }.to_owned(),
-        ),
-        weights,
-        cost,
-    ]
+    let longest = if mixed.is_some() { "longest" } else { "no switch" };
+    [time("mixed window", mixed.map(|ms| ms * 1000.0), longest.to_owned()), cost]
+}
+
+/// Whom it reached, where nothing was switched at once.
+fn of_a_rollout(rollout: &RolloutSummary) -> [Fact; 2] {
+    let exposure = Fact {
+        name: "exposure",
+        value: words::count(rollout.exposure),
+        unit: "",
+        below: "answers of the new version".to_owned(),
+    };
+    let below = if rollout.users > 1 {
+        format!("of {}", words::count(rollout.users))
+    } else {
+        "users are not told apart".to_owned()
+    };
+    let hurt = if rollout.users > 1 { words::count(rollout.users_hurt) } else { words::NOTHING.to_owned() };
+    [exposure, Fact { name: "users hurt", value: hurt, unit: "", below }]
 }
 
 fn thresholds(out: &mut Markup, summary: &Summary) {
