@@ -70,6 +70,11 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// `name=` and the value: a cookie.
+    pub fn cookie(name: &str, value: Value) -> Self {
+        Self { pieces: vec![Piece::Bytes(format!("{name}=").into_bytes()), Piece::Place(value)] }
+    }
+
     /// Its pieces, in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces

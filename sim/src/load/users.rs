@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use gateway_core::rng;
 
+use super::{Pattern, Value};
+
 /// The users of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Users {
@@ -12,6 +14,8 @@ pub struct Users {
     until: Option<Arc<[f64]>>,
     /// The header field that carries the user's key: its number.
     pub header: Option<String>,
+    /// The cookie that does.
+    pub cookie: Option<String>,
     /// Whether each keeps the cookies it is given.
     pub cookies: bool,
 }
@@ -31,7 +35,7 @@ impl Users {
             });
             sums.collect()
         });
-        Self { count, until, header: None, cookies: false }
+        Self { count, until, header: None, cookie: None, cookies: false }
     }
 
     /// How many there are.
@@ -42,6 +46,13 @@ impl Users {
     /// Digits of a user's number.
     pub fn width(&self) -> usize {
         (self.count - 1).to_string().len()
+    }
+
+    /// The header fields that carry the user's key: their names and values.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Pattern)> {
+        let header = self.header.as_deref().map(|name| (name, Pattern::from(Value::User)));
+        let cookie = self.cookie.as_deref().map(|name| ("cookie", Pattern::cookie(name, Value::User)));
+        header.into_iter().chain(cookie)
     }
 
     /// Who sends request `index`: a pure function of (seed, index).

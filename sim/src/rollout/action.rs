@@ -6,6 +6,7 @@ use std::time::Duration;
 use gateway_core::id::ServiceId;
 use serde_json::{Map, Value};
 
+use super::field::Field;
 use crate::words;
 
 /// One thing that happens during a run.
@@ -158,7 +159,8 @@ impl Action {
     /// Whether requests may be sent to the new version by what this does; copies are no requests.
     pub fn leads_to_the_new(&self) -> bool {
         match self {
-            Self::SetHost { .. } | Self::SetTarget(_) | Self::Patch { .. } => true,
+            Self::SetHost { .. } | Self::Patch { .. } => true,
+            Self::SetTarget(target) => target.weight > 0,
             Self::SetWeight { share, .. } => *share > 0.0,
             Self::SetSplit(route) => route.to.is_some(),
             Self::SetHeaderRoute(route) => route.to.is_some(),
@@ -188,7 +190,7 @@ impl Action {
             }
             Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
             Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
-                format!("set_header_route {name}: {} = {} -> {}", to.header, to.values.join(" or "), to.host)
+                format!("set_header_route {name}: {} = {} -> {}", to.field, to.values.join(" or "), to.host)
             }
             Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
             Self::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }) => {
@@ -234,7 +236,7 @@ pub struct TargetWeight {
     pub weight: u16,
 }
 
-/// A Route that only requests with a header take, in front of the Service's own.
+/// A Route that only requests with a header field or a cookie take, in front of the Service's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeaderRoute {
     /// The Route's name.
@@ -246,8 +248,8 @@ pub struct HeaderRoute {
 /// Which requests a header route takes, and where to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeaderMatch {
-    /// The header's name.
-    pub header: String,
+    /// Where its value stands.
+    pub field: Field,
     /// One of these values.
     pub values: Vec<String>,
     /// The fields it shares with the Route it stands in front of: `paths`, `methods`, `strip_path`, ...

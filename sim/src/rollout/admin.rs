@@ -92,11 +92,12 @@ fn target_path(upstream: &str, target: &str) -> String {
 
 fn header_route(route: &HeaderRoute) -> Vec<AdminCall> {
     let path = format!("/routes/{}", segment(&route.name));
-    let Some(HeaderMatch { header, values, route, service, host }) = &route.to else {
+    let Some(HeaderMatch { field, values, route, service, host }) = &route.to else {
         return vec![AdminCall { method: "DELETE", path, body: None }];
     };
     let mut fields = route.clone();
-    fields.insert("headers".to_owned(), json!({ header.as_str(): values }));
+    let (name, values) = field.route_match(values);
+    fields.insert("headers".to_owned(), json!({ name: values }));
     fields.insert("service".to_owned(), json!({ "name": service }));
     let put = |path, body| AdminCall { method: "PUT", path, body: Some(body) };
     vec![
@@ -116,7 +117,7 @@ fn segment(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::MirrorTo;
+    use crate::rollout::{Field, MirrorTo};
     use gateway_core::id::ServiceId;
 
     fn written(action: &Action) -> Vec<String> {
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn a_header_route_is_a_service_and_a_route_and_goes_as_a_route() {
         let to = HeaderMatch {
-            header: "x-tester".into(),
+            field: Field::Header("x-tester".into()),
             values: vec!["yes".into()],
             route: json!({ "paths": ["/"] }).as_object().cloned().unwrap_or_default(),
             service: "shop-canary".into(),

@@ -13,6 +13,7 @@ pub mod judge;
 
 mod action;
 mod admin;
+mod field;
 mod plan;
 mod registry;
 
@@ -28,6 +29,7 @@ pub use action::{
     When,
 };
 pub use admin::{AdminCall, calls};
+pub use field::Field;
 pub use machine::{Machine, Seen, Users};
 pub use output::{Mark, MarkKind, Order, OrderId, Output, Task};
 pub use plan::{Limits, Rollout};

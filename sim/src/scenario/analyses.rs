@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::node::Node;
+use super::node::{Node, Value};
 use super::reader::{Section, Shape};
 use super::values::{number, text};
 use crate::plan::parse_duration;
@@ -10,7 +10,8 @@ use crate::rollout::judge::{
     Analysis, Bad, BadTerm, Kind, MannWhitneyRule, On, Otherwise, Reference, SequentialRule, ThresholdRule,
     Unit,
 };
-use crate::rollout::strategies::Strategy;
+use crate::rollout::strategies::{Question, Strategy};
+use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
     what: "an analysis",
@@ -38,6 +39,8 @@ pub(super) const SHAPE: Shape = Shape {
     ],
     later: &[],
 };
+pub(super) const QUESTION: Shape =
+    Shape { what: "a question to a judge", keys: &["name", "for"], later: &[] };
 /// Each judge, and the keys that mean something to it and not to every other.
 const JUDGES: [(&str, &[&str]); 3] = [
     ("sequential", &["fail_if", "pass_if", "alpha", "beta", "min_bad", "min_effect", "reference", "unit"]),
@@ -60,6 +63,36 @@ pub(super) struct Judged<'a> {
     pub(super) has_baseline: bool,
     /// How many users the load has.
     pub(super) users: u64,
+}
+
+/// The names of all analyses, as they are written.
+pub(super) fn names(root: &Section<'_>) -> Vec<String> {
+    let Some(Value::List(analyses)) = root.own("analysis").map(|node| &node.value) else { return Vec::new() };
+    let name = |analysis: &Node| match &analysis.value {
+        Value::Table(table) => table.get("name").and_then(Node::as_text).unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    analyses.iter().map(name).collect()
+}
+
+/// `{ name, for }`, the value `node` of `key`: which of the analyses called `names` is asked for how long. `message` is for one that
+/// does not exist.
+pub(super) fn question(
+    section: &Section<'_>,
+    key: &str,
+    node: &Node,
+    (names, message): (&[String], &str),
+) -> Option<Question> {
+    let inner = section.inline(key, node, &QUESTION)?;
+    let (name, at_most) = (inner.required_text("name", "errors"), inner.some_time("for"));
+    let (name, at_most) = (name?, at_most?);
+    let analysis = names.iter().position(|known| known == name);
+    if analysis.is_none() {
+        let help = format!("analyses here: {}", words::quoted(names));
+        let label = format!("no [[analysis]] is called `{name}`");
+        section.mistakes.absent(&node.place, message, label, help);
+    }
+    Some(Question { analysis: analysis?, at_most })
 }
 
 /// All analyses of a rollout.

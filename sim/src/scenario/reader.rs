@@ -240,6 +240,11 @@ impl<'a> Section<'a> {
         values::duration(self.required(name, "\"30s\"")?, name, self.mistakes)
     }
 
+    /// The duration that stands there by default.
+    pub(super) fn usual_duration(&self, name: &str) -> Option<Duration> {
+        values::duration(self.defaults?.get(name)?, name, self.mistakes)
+    }
+
     /// A duration above zero that must be there.
     pub(super) fn some_time(&self, name: &str) -> Option<Duration> {
         let duration = self.duration(name)?;

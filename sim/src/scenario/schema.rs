@@ -8,7 +8,7 @@ use super::node::{Node, Table, Value as Toml};
 use super::reader::Shape;
 use super::{
     DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, matrix, mocks, requests, retry, rollout,
-    services, steps, streams, upstreams, users, verbs,
+    services, settings, steps, streams, upstreams, users, verbs,
 };
 
 /// A table of the file: its keys, and those of them that are tables themselves.
@@ -79,7 +79,7 @@ const WHOLE: Tree = Tree {
                     ("set_target", Form::One(&leaf(&verbs::SET_TARGET))),
                     ("ramp", Form::One(&leaf(&verbs::RAMP))),
                     ("patch", Form::One(&leaf(&verbs::PATCH))),
-                    ("analysis", Form::One(&leaf(&verbs::ANALYSIS))),
+                    ("analysis", Form::One(&leaf(&analyses::QUESTION))),
                     ("set_header_route", Form::One(&leaf(&verbs::HEADER_ROUTE))),
                     ("set_mirror_route", Form::One(&leaf(&verbs::MIRROR_ROUTE))),
                     ("wait_until", Form::One(&leaf(&verbs::WAIT_UNTIL))),
@@ -91,8 +91,10 @@ const WHOLE: Tree = Tree {
             Form::One(&Tree {
                 shape: &rollout::SHAPE,
                 parts: &[
-                    ("steps", Form::Many(&leaf(&rollout::SHARE))),
-                    ("rings", Form::Many(&leaf(&rollout::RING))),
+                    ("steps", Form::Many(&leaf(&settings::SHARE))),
+                    ("rings", Form::Many(&leaf(&settings::RING))),
+                    ("pre_analysis", Form::One(&leaf(&analyses::QUESTION))),
+                    ("post_analysis", Form::One(&leaf(&analyses::QUESTION))),
                 ],
             }),
         ),

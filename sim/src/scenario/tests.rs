@@ -14,6 +14,7 @@ mod load;
 mod matrix;
 mod mistakes;
 mod rollout;
+mod strategies;
 
 const BLUE_GREEN: &str = include_str!("../../../scenarios/blue_green.toml");
 

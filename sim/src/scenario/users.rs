@@ -2,11 +2,11 @@
 
 use super::diagnostic::Place;
 use super::reader::{Section, Shape};
-use super::values;
+use super::{told, values};
 use crate::load::Users;
 
 pub(super) const KEYS: Shape =
-    Shape { what: "a set of keys", keys: &["users", "zipf", "header", "cookies"], later: &[] };
+    Shape { what: "a set of keys", keys: &["users", "zipf", "header", "cookie", "cookies"], later: &[] };
 pub(super) const KEEPALIVE: Shape =
     Shape { what: "a keepalive", keys: &["requests_per_connection", "new_connection_each_time"], later: &[] };
 /// A weight is kept for each user.
@@ -29,9 +29,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<Users> {
     let header = keys.own("header").map(|_| header(&keys));
     let (zipf, header) =
         (zipf.map_or(Some(None), |zipf| zipf.map(Some)), header.map_or(Some(None), |h| h.map(Some)));
-    let (header, cookies) = (header?, cookies?);
+    let cookie = keys.own("cookie").map_or(Some(None), |_| told::cookie_name(&keys, "cookie").map(Some));
+    let (header, cookie, cookies) = (header?, cookie?, cookies?);
     let mut users = Users::new(users?.unsigned_abs(), zipf?);
-    (users.header, users.cookies) = (header, cookies);
+    (users.header, users.cookie, users.cookies) = (header, cookie, cookies);
     Some(users)
 }
 

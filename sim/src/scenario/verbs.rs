@@ -7,7 +7,7 @@ use super::node::{Node, Value};
 use super::patterns::matcher;
 use super::reader::{Section, Shape};
 use super::values::{self, number, text};
-use super::{rollout, services};
+use super::{analyses, rollout, services, settings, told};
 use crate::plan::MockPlan;
 use crate::rollout::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Shares, TargetWeight};
 use crate::words;
@@ -19,14 +19,15 @@ pub(super) const PATCH: Shape = Shape { what: "patch", keys: &["path", "body"], 
 pub(super) const RAMP: Shape = Shape { what: "a ramp", keys: &["to", "over", "steps"], later: &[] };
 pub(super) const TARGETS: Shape =
     Shape { what: "a choice of targets", keys: &["match", "at_most"], later: &[] };
-pub(super) const HEADER_ROUTE: Shape =
-    Shape { what: "a header route", keys: &["name", "service", "upstream", "header", "values"], later: &[] };
+pub(super) const HEADER_ROUTE: Shape = Shape {
+    what: "a header route",
+    keys: &["name", "service", "upstream", "header", "cookie", "values"],
+    later: &[],
+};
 pub(super) const MIRROR_ROUTE: Shape =
     Shape { what: "a mirror", keys: &["service", "upstream", "fraction", "methods", "compare"], later: &[] };
 pub(super) const WAIT_UNTIL: Shape =
     Shape { what: "a condition", keys: &["requests", "at_most"], later: &[] };
-pub(super) const ANALYSIS: Shape =
-    Shape { what: "a question to a judge", keys: &["name", "for"], later: &[] };
 /// Steps of a ramp.
 const RAMP_STEPS_MAX: i64 = 1000;
 /// How long is waited where the file does not say.
@@ -144,7 +145,7 @@ impl Known<'_, '_> {
         Some(Action::SetTarget(TargetWeight { upstream, target, weight: u16::try_from(weight?).ok()? }))
     }
 
-    /// `{ name, service, upstream, header, values }`; with a name alone the Route goes.
+    /// `{ name, service, upstream, header or cookie, values }`; with a name alone the Route goes.
     fn header_route(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
         let inner = section.inline("set_header_route", node, &HEADER_ROUTE)?;
         let name = inner.required_text("name", "testers")?.to_owned();
@@ -157,13 +158,15 @@ impl Known<'_, '_> {
             let message = "a header route leads to an upstream that does not exist";
             self.entities.upstreams.check(&inner, "upstream", name, message)
         });
-        let header = inner.required_text("header", "x-tester");
-        let values = inner.texts("values");
-        let (service, host, header) = (service?, host?.to_owned(), header?.to_owned());
+        if !inner.has("cookie") {
+            inner.required("header", "\"x-tester\"");
+        }
+        let told = told::read(&inner);
+        let (service, host, (field, values)) = (service?, host?.to_owned(), told?);
         Some(Action::SetHeaderRoute(HeaderRoute {
             to: Some(HeaderMatch {
-                header,
-                values: if values.is_empty() { vec!["yes".to_owned()] } else { values },
+                field,
+                values,
                 route: rollout::route(self.entities, service),
                 service: format!("{}-{host}", inner.text("service")?),
                 host,
@@ -188,22 +191,15 @@ impl Known<'_, '_> {
             Some(node) => number(node, "fraction", 0.0, 1.0, section.mistakes)?,
             None => 1.0,
         };
-        let (methods, compare) = (rollout::methods(&inner), rollout::compared(&inner));
+        let (methods, compare) = (settings::methods(&inner), settings::compared(&inner));
         let to = MirrorTo { host: host?.to_owned(), percent: fraction * 100.0, methods, compare };
         Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }))
     }
 
     fn analysis(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
-        let inner = section.inline("analysis", node, &ANALYSIS)?;
-        let (name, at_most) = (inner.required_text("name", "errors"), inner.some_time("for"));
-        let (name, at_most) = (name?, at_most?);
-        let known = self.analyses.iter().position(|known| known == name);
-        if known.is_none() {
-            let help = format!("analyses here: {}", words::quoted(self.analyses));
-            let label = format!("no [[analysis]] is called `{name}`");
-            section.mistakes.absent(&node.place, "a step asks a judge that does not exist", label, help);
-        }
-        Some(Action::Analysis { analysis: known?, at_most })
+        let message = "a step asks a judge that does not exist";
+        let question = analyses::question(section, "analysis", node, (self.analyses, message))?;
+        Some(Action::Analysis { analysis: question.analysis, at_most: question.at_most })
     }
 
     /// `start = "green-*"`, or `{ match, at_most }`.

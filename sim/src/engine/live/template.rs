@@ -46,8 +46,8 @@ impl Template {
         for (name, value) in &request.headers {
             template.field(name, value, setting);
         }
-        if let Some(name) = setting.users.header.as_deref().filter(|name| !says(name)) {
-            template.field(name, &Value::User.into(), setting);
+        for (name, value) in setting.users.fields().filter(|(name, _)| !says(name)) {
+            template.field(name, &value, setting);
         }
         if setting.closes {
             template.field("connection", &"close".into(), setting);
@@ -166,7 +166,7 @@ mod tests {
             ..RequestTemplate::get("/")
         };
         let mut users = Users::new(1000, None);
-        users.header = Some("x-user".into());
+        (users.header, users.cookie) = (Some("x-user".into()), Some("uid".into()));
         let mut template = template(&request, &users, true);
         template.bytes(1, 999, 42);
         template.bytes(3, 7, 42);
@@ -174,7 +174,7 @@ mod tests {
         template.with_cookies(b"a=1; b=2", &mut buffer);
         assert_eq!(
             String::from_utf8_lossy(&buffer),
-            "GET /007/42 HTTP/1.1\r\nhost: localhost\r\nx-n: n00003\r\nx-user: 007\r\nconnection: close\r\n\
+            "GET /007/42 HTTP/1.1\r\nhost: localhost\r\nx-n: n00003\r\nx-user: 007\r\ncookie: uid=007\r\nconnection: close\r\n\
              content-length: 16\r\nx-request-id: 42-00003\r\ncookie: a=1; b=2\r\n\r\n2147ab5f3f8c74df"
         );
     }

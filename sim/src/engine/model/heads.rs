@@ -107,8 +107,8 @@ impl Heads {
             let users = &load.streams[stream].users;
             let says = |name: &str| template.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
             let own = template.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-            let user = users.header.as_deref().filter(|name| !says(name));
-            let user = user.map(|name| (name.to_ascii_lowercase(), Pattern::from(Value::User)));
+            let user = users.fields().filter(|(name, _)| !says(name));
+            let user = user.map(|(name, value)| (name.to_ascii_lowercase(), value));
             let fields = own.chain(user).map(|(name, value)| (name, Text::new(&value, users, &values)));
             let path = Text::new(&template.path, users, &values);
             let normal = path.is_fixed.then(|| {

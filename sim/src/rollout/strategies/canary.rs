@@ -1,7 +1,7 @@
 //! canary: more and more of the requests go to the new version, and each share is watched for a while. Exact: the weights of
 //! the targets divide requests, whatever the number of targets. Sticky: keys divide users, and who has moved stays.
 
-use super::{READY_AT_MOST, Scaling, Settings, Strategy, leave, point_at, replicas, start};
+use super::{Scaling, Settings, Strategy, leave, point_at, replicas, start};
 use crate::rollout::{Action, Shares, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -16,6 +16,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         "max_unavailable",
         "min_ready",
         "drain",
+        "progress_deadline",
         "baseline",
     ],
     steps,
@@ -39,13 +40,13 @@ pub(super) fn by_shares(
     let mut weights = Shares::new(versions);
     let mut steps = Vec::new();
     if settings.scale == Scaling::Full {
-        steps.extend(start(versions.fresh()));
+        steps.extend(start(versions.fresh(), settings));
     }
     let mut running = 0;
     let mut to = |share: f64, steps: &mut Vec<Action>| {
         let targets = settings.scale.targets(share, all).filter(|&targets| targets != running);
         if let Some(targets) = targets {
-            steps.extend(weights.scale(targets, READY_AT_MOST, settings.drain));
+            steps.extend(weights.scale(targets, settings.progress_deadline, settings.drain));
             running = targets;
         }
         steps.push(weights.set(share));

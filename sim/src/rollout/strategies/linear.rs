@@ -18,6 +18,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         "max_unavailable",
         "min_ready",
         "drain",
+        "progress_deadline",
         "baseline",
     ],
     steps,

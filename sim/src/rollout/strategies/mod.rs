@@ -14,11 +14,9 @@ mod shadow;
 
 use std::time::Duration;
 
-use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, When};
-use super::versions::{Version, Versions};
-
-/// How long a version may take to accept connections, before the rollout has failed.
-const READY_AT_MOST: Duration = Duration::from_secs(60);
+use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, TargetWeight, When};
+use super::field::Field;
+use super::versions::{Member, Version, Versions};
 
 /// A strategy.
 #[derive(Clone, Copy, Debug)]
@@ -64,16 +62,28 @@ pub struct Settings {
     pub drain: Duration,
     /// How long the old version is kept once the new one is promoted.
     pub scale_down_delay: Duration,
-    /// How long the new version is there for those with the header before it is for anybody.
+    /// How long the new version is there for those who are told apart before it is for anybody.
     pub preview: Duration,
+    /// How many of the new version's targets run before it is for anybody; all of them where nothing is said.
+    pub preview_targets: Option<usize>,
+    /// How long whoever promotes takes for that, a timer or a person.
+    pub promote_after: Duration,
+    /// A judge that is asked before the new version is for anybody.
+    pub pre_analysis: Option<Question>,
+    /// A judge that is asked once it is for everybody.
+    pub post_analysis: Option<Question>,
     /// How many targets there may be more than at the start.
     pub max_surge: usize,
     /// How many fewer may serve.
     pub max_unavailable: usize,
     /// How long a new target must be ready before it counts.
     pub min_ready: Duration,
-    /// The header and its values by which requests are told apart.
-    pub header: Option<(String, Vec<String>)>,
+    /// How long targets that start may take until they accept connections, before the rollout has failed.
+    pub progress_deadline: Duration,
+    /// By what values of what requests are told apart.
+    pub told: Option<(Field, Vec<String>)>,
+    /// How many times `every` requests are told apart.
+    pub iterations: u32,
     /// How many targets of the new version run at each share.
     pub scale: Scaling,
     /// Circles of users, the first one first.
@@ -118,10 +128,25 @@ impl Scaling {
 /// A circle of users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
-    /// Values of the header by which they are told.
+    /// Values by which they are told.
     pub values: Vec<String>,
     /// How long they have the new version before the next ring gets it.
     pub soak: Duration,
+}
+
+/// A question to a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Index among the rollout's analyses.
+    pub analysis: usize,
+    /// Then it has to say something.
+    pub at_most: Duration,
+}
+
+impl Question {
+    fn ask(self) -> Action {
+        Action::Analysis { analysis: self.analysis, at_most: self.at_most }
+    }
 }
 
 /// The steps of a strategy, the first one at `at` when that is said.
@@ -138,8 +163,8 @@ pub fn unfold(
     actions.into_iter().map(step).collect()
 }
 
-fn start(mocks: Vec<u32>) -> [Action; 2] {
-    [Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: READY_AT_MOST }]
+fn start(mocks: Vec<u32>, settings: &Settings) -> [Action; 2] {
+    [Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: settings.progress_deadline }]
 }
 
 /// Points the Service at a version's own Upstream.
@@ -155,6 +180,15 @@ fn host(versions: &Versions, version: &Version) -> String {
     version.upstream.clone().unwrap_or_else(|| versions.upstream.clone())
 }
 
+/// Gives some of the new version's targets other weights in its own Upstream.
+fn weight_each(versions: &Versions, members: &[Member], weight: impl Fn(&Member) -> u16) -> Vec<Action> {
+    let set = |member: &Member| {
+        let (upstream, target) = (host(versions, &versions.canary), member.target.clone());
+        Action::SetTarget(TargetWeight { upstream, target, weight: weight(member) })
+    };
+    members.iter().map(set).collect()
+}
+
 /// Waits for the requests under way at targets that nobody is sent to any more, then ends them.
 fn leave(mocks: Vec<u32>, settings: &Settings) -> [Action; 2] {
     let drain = Action::Drain { mocks: mocks.clone(), weights: Vec::new(), at_most: settings.drain };
@@ -165,16 +199,16 @@ fn route_name(versions: &Versions) -> String {
     format!("{}-{}", versions.service_name, versions.canary.name)
 }
 
-/// The Route that only requests with the header take.
+/// The Route that only requests with the header field or the cookie take.
 fn set_route(versions: &Versions, settings: &Settings) -> Option<Action> {
-    let (header, values) = settings.header.as_ref()?;
-    Some(route_for(versions, settings, header, values))
+    let (field, values) = settings.told.as_ref()?;
+    Some(route_for(versions, settings, field, values))
 }
 
-/// The same for these values of a header.
-fn route_for(versions: &Versions, settings: &Settings, header: &str, values: &[String]) -> Action {
+/// The same for these values.
+fn route_for(versions: &Versions, settings: &Settings, field: &Field, values: &[String]) -> Action {
     let to = HeaderMatch {
-        header: header.to_owned(),
+        field: field.clone(),
         values: values.to_vec(),
         route: settings.route.clone(),
         service: route_name(versions),

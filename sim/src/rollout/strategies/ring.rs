@@ -4,16 +4,22 @@
 use super::{Ring, Settings, Strategy, leave, point_at, route_for, start, unset_route};
 use crate::rollout::{Action, Versions};
 
-pub(super) const STRATEGY: Strategy =
-    Strategy { name: "ring", shares_upstream: false, keys: &["header", "rings", "drain"], steps, way_back };
+pub(super) const STRATEGY: Strategy = Strategy {
+    name: "ring",
+    shares_upstream: false,
+    keys: &["header", "cookie", "rings", "drain", "progress_deadline"],
+    steps,
+    way_back,
+};
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
-    let header = settings.header.as_ref().map(|(header, _)| header.as_str()).unwrap_or_default();
+    let mut steps: Vec<_> = start(versions.canary.mocks(), settings).into();
     let mut members = Vec::new();
     for Ring { values, soak } in &settings.rings {
         members.extend(values.iter().cloned());
-        steps.extend([route_for(versions, settings, header, &members), Action::Pause(*soak)]);
+        let route = settings.told.as_ref().map(|(field, _)| route_for(versions, settings, field, &members));
+        steps.extend(route);
+        steps.push(Action::Pause(*soak));
     }
     steps.extend([Action::Promote, point_at(versions, &versions.canary), unset_route(versions)]);
     steps.extend(leave(versions.stable.mocks(), settings));

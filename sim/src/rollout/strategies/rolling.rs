@@ -1,14 +1,14 @@
 //! rolling: target by target, as a Deployment of Kubernetes does: start new ones as far as `max_surge` allows, take old ones out
 //! as far as `max_unavailable` allows. There is no router's share: it is what the targets in rotation make it.
 
-use super::{READY_AT_MOST, Settings, Strategy};
+use super::{Settings, Strategy, start};
 use crate::rollout::versions::Member;
 use crate::rollout::{Action, TargetWeight, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "rolling",
     shares_upstream: true,
-    keys: &["max_surge", "max_unavailable", "min_ready", "drain"],
+    keys: &["max_surge", "max_unavailable", "min_ready", "drain", "progress_deadline"],
     steps,
     way_back,
 };
@@ -41,7 +41,7 @@ pub(super) fn bring_in(versions: &Versions, members: &[Member], settings: &Setti
         return Vec::new();
     }
     let mocks: Vec<_> = members.iter().map(|member| member.mock).collect();
-    let mut steps = vec![Action::Start(mocks.clone()), Action::WaitReady { mocks, at_most: READY_AT_MOST }];
+    let mut steps: Vec<_> = start(mocks, settings).into();
     if !settings.min_ready.is_zero() {
         steps.push(Action::Pause(settings.min_ready));
     }
@@ -78,7 +78,7 @@ fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
         Action::Drain { mocks: new.clone(), weights, at_most: settings.drain },
         Action::Stop(new),
         Action::Start(old.clone()),
-        Action::WaitReady { mocks: old, at_most: READY_AT_MOST },
+        Action::WaitReady { mocks: old, at_most: settings.progress_deadline },
         versions.all_to_stable(),
     ]
 }

@@ -7,13 +7,13 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "shadow",
     shares_upstream: false,
-    keys: &["fraction", "methods", "compare", "every", "drain"],
+    keys: &["fraction", "methods", "compare", "every", "drain", "progress_deadline"],
     steps,
     way_back,
 };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = start(versions.canary.mocks()).into();
+    let mut steps: Vec<_> = start(versions.canary.mocks(), settings).into();
     steps.extend([set_mirror(versions, settings), Action::Pause(settings.every), unset_mirror(versions)]);
     steps.extend(leave(versions.canary.mocks(), settings));
     steps

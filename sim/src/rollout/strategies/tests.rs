@@ -31,10 +31,16 @@ fn settings() -> Settings {
         drain: second,
         scale_down_delay: second,
         preview: second,
+        preview_targets: None,
+        promote_after: Duration::ZERO,
+        pre_analysis: None,
+        post_analysis: None,
+        progress_deadline: Duration::from_secs(60),
         max_surge: 1,
         max_unavailable: 0,
         min_ready: Duration::ZERO,
-        header: Some(("x-tester".into(), vec!["yes".into()])),
+        told: Some((Field::Header("x-tester".into()), vec!["yes".into()])),
+        iterations: 1,
         rings: ["1", "2"].map(|value| Ring { values: vec![value.into()], soak: second }).into(),
         scale: Scaling::Full,
         percent: 0.1,
@@ -70,7 +76,7 @@ fn each_strategy_is_a_list_of_steps() {
     let preview = [route, pause, "set_host shop -> v2", pause, "promote", unset, pause];
     assert_eq!(told("blue-green", &versions, &settings()), of(&[&start, &preview, &leave]));
     let no_preview = ["set_host shop -> v2", pause, "promote", pause];
-    let for_all = Settings { header: None, ..settings() };
+    let for_all = Settings { told: None, ..settings() };
     assert_eq!(told("blue-green", &versions, &for_all), of(&[&start, &no_preview, &leave]));
     let share = |percent: &str| format!("set_weight {percent}");
     assert_eq!(
@@ -89,6 +95,54 @@ fn each_strategy_is_a_list_of_steps() {
     let rings = [&ring("1"), pause, &ring("1 or 2"), pause, "promote", "set_host shop -> v2", unset];
     assert_eq!(told("ring", &versions, &settings()), of(&[&start, &rings, &leave]));
     assert_eq!(told("dark", &versions, &settings()), of(&[&start, &[route, pause, unset], &leave]));
+}
+
+#[test]
+fn before_a_blue_green_switch_few_targets_are_enough_and_whoever_promotes_takes_time() {
+    // Aim: what runs when, and that all of it is there before the switch. Method: one of three targets shows the new version to
+    // who has a cookie; a judge is asked on each side of the switch.
+    let question = |analysis| Some(Question { analysis, at_most: Duration::from_secs(4) });
+    let settings = Settings {
+        told: Some((Field::Cookie("group".into()), vec!["b".into()])),
+        preview_targets: Some(1),
+        promote_after: Duration::from_secs(3),
+        pre_analysis: question(0),
+        post_analysis: question(1),
+        ..settings()
+    };
+    let versions = Versions { canary: version("v2", 3, 3, 100), ..versions(3, 3) };
+    let out = ["set_target v2-1:80 = 0", "set_target v2-2:80 = 0"];
+    let start = ["start", "wait_ready, at most 60 s"];
+    let preview = [
+        "set_header_route shop-v2: cookie group = b -> v2",
+        "pause 1 s",
+        "analysis, at most 4 s",
+        "pause 3 s",
+    ];
+    let full = ["set_target v2-1:80 = 100", "set_target v2-2:80 = 100"];
+    let switch = [
+        "set_host shop -> v2",
+        "analysis, at most 4 s",
+        "promote",
+        "set_header_route shop-v2: gone",
+        "pause 1 s",
+    ];
+    let leave = ["drain, at most 1 s", "stop"];
+    let expected = of(&[&out, &start, &preview, &start, &full, &switch, &leave]);
+    assert_eq!(told("blue-green", &versions, &settings), expected);
+    let started =
+        |action: &Action| if let Action::Start(mocks) = action { Some(mocks.clone()) } else { None };
+    let steps = (blue_green::STRATEGY.steps)(&versions, &settings);
+    assert_eq!(steps.iter().filter_map(started).collect::<Vec<_>>(), [vec![3], vec![4, 5]]);
+    let all = Settings { preview_targets: Some(3), ..settings };
+    assert!(told("blue-green", &versions, &all).iter().all(|step| !step.starts_with("set_target")));
+}
+
+#[test]
+fn an_ab_test_is_watched_as_often_as_it_says() {
+    let settings = Settings { iterations: 3, ..settings() };
+    let steps = told("ab", &versions(1, 1), &settings);
+    assert_eq!(steps[3..7], ["pause 1 s", "pause 1 s", "pause 1 s", "promote"]);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use crate::rollout::{Action, When};
 
 const CANARY: &str = include_str!("../../../../scenarios/canary_bad.toml");
 
-fn told(text: &str) -> Vec<String> {
+pub(super) fn told(text: &str) -> Vec<String> {
     let mistakes = read(&input(text, &[])).unwrap_err();
     mistakes.into_iter().map(|mistake| mistake.message).collect()
 }
 
-fn words_of(plan: &Plan) -> Vec<String> {
+pub(super) fn words_of(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.action.in_words()).collect()
 }
 
