@@ -23,7 +23,7 @@ pub use percent::Percent;
 pub use protocol::Protocol;
 pub use route::{PathHandling, Route, compile, compile_header, split_port};
 pub use service::Service;
-pub use split::Split;
+pub use split::{Split, SplitCookie, SplitKey};
 pub use target::{Address, Target};
 pub use upstream::{HashOn, Upstream};
 

@@ -1,5 +1,8 @@
 //! A Service's split: some of its keys, and so their users, go to another Upstream. Kong has this as an Enterprise plugin
-//! (canary, `hash`); ours is exact to a hundredth of a percent of the keys there may be.
+//! (canary, `hash`); ours is exact to a hundredth of a percent of the keys there may be. Keys that the gateway gives itself are
+//! Flagger's session affinity. Where cookies are read and made is in `gateway`.
+
+use std::time::Duration;
 
 use super::{FieldError, Percent, check_host};
 use crate::rng;
@@ -11,10 +14,35 @@ pub struct Split {
     pub host: String,
     /// The share of keys; none by default.
     pub percent: Percent,
-    /// The header field that is the key, in lower case. A request without it stays.
-    pub header: String,
+    /// What the key is.
+    pub key: SplitKey,
     /// Splits with different salts divide keys independently.
     pub salt: String,
+}
+
+/// What the key of a split is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SplitKey {
+    /// A header field, in lower case. A request without it stays.
+    Header(String),
+    /// A cookie. Whoever has none is given one, with a key of its own.
+    Cookie(SplitCookie),
+}
+
+/// The cookie of a split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitCookie {
+    /// Its name.
+    pub name: String,
+    /// How long a browser keeps it, whole seconds, at least one; then its user is somebody new.
+    pub max_age: Duration,
+    /// Whether those who stay are given one as well. If not they are somebody new with each request, until they have moved.
+    pub primary_sticky: bool,
+}
+
+impl SplitCookie {
+    /// How long one is kept where nothing is said: a day, as Flagger's.
+    pub const MAX_AGE: Duration = Duration::from_secs(86_400);
 }
 
 impl Split {
@@ -34,9 +62,13 @@ impl Split {
     pub(super) fn errors(&self) -> Vec<FieldError> {
         let host = check_host(&self.host).err().map(|message| FieldError::new("split.host", message));
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let header = (!self.header.bytes().all(is_token))
-            .then(|| FieldError::new("split.header", "expected the name of a header field"));
-        host.into_iter().chain(header).collect()
+        let (field, name, what) = match &self.key {
+            SplitKey::Header(name) => ("split.header", name, "expected the name of a header field"),
+            SplitKey::Cookie(cookie) => ("split.cookie", &cookie.name, "expected the name of a cookie"),
+        };
+        let is_name = !name.is_empty() && name.bytes().all(is_token);
+        let key = (!is_name).then(|| FieldError::new(field, what));
+        host.into_iter().chain(key).collect()
     }
 }
 
@@ -48,7 +80,7 @@ mod tests {
         Split {
             host: "v2".into(),
             percent: Percent::new(percent),
-            header: "x-user".into(),
+            key: SplitKey::Header("x-user".into()),
             salt: salt.into(),
         }
     }

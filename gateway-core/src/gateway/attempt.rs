@@ -81,6 +81,8 @@ pub struct Attempt {
 #[derive(Debug, Default)]
 pub(super) struct Rare {
     pub(super) set_cookie: Option<Box<str>>,
+    /// The cookie that keeps the client among those it was divided to.
+    pub(super) split_cookie: Option<Box<str>>,
     /// Targets that failed this request before.
     pub(super) tried: Vec<TargetId>,
 }
@@ -88,7 +90,7 @@ pub(super) struct Rare {
 impl Rare {
     /// One that is carried only when there is a cookie to set.
     pub(super) fn with(set_cookie: Option<Box<str>>) -> Option<Box<Self>> {
-        set_cookie.map(|cookie| Box::new(Self { set_cookie: Some(cookie), tried: Vec::new() }))
+        set_cookie.map(|cookie| Box::new(Self { set_cookie: Some(cookie), ..Self::default() }))
     }
 }
 
@@ -98,9 +100,11 @@ impl Attempt {
         self.head_at = Some(now);
     }
 
-    /// What to add to the answer as a `Set-Cookie` field, so that the client comes back to the same target.
-    pub fn set_cookie(&self) -> Option<&str> {
-        self.rare.as_ref()?.set_cookie.as_deref()
+    /// What to add to the answer as `Set-Cookie` fields, so that the client comes back to the same target, and to the same
+    /// side of a split.
+    pub fn set_cookies(&self) -> impl Iterator<Item = &str> {
+        let rare = self.rare.iter();
+        rare.flat_map(|rare| rare.set_cookie.iter().chain(&rare.split_cookie)).map(AsRef::as_ref)
     }
 
     /// What is told of it once it came to `outcome` at `at`. Whether another try follows is for

@@ -1,9 +1,14 @@
 //! Cookies as far as balancing reads and sets them. Strict (RFC 6265, 4.1.1 and 4.2.1): a pair whose value could not have been
 //! set is no pair.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use uuid::Uuid;
 
 use crate::request::Headers;
+use crate::rng::Rng;
 
 /// What `read` makes of the first cookie called `name` that it makes something of.
 pub(super) fn find<T>(headers: Headers<'_>, name: &str, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
@@ -16,10 +21,22 @@ pub(super) fn find<T>(headers: Headers<'_>, name: &str, read: impl Fn(&[u8]) -> 
     found
 }
 
-/// The value of a `Set-Cookie` field: for this browser session, for scripts out of reach, and sent along by links from
-/// elsewhere.
-pub(super) fn write(name: &str, value: impl Display, path: &str) -> Box<str> {
-    format!("{name}={value}; Path={path}; SameSite=Lax; HttpOnly").into()
+/// The value of a `Set-Cookie` field: for so many whole seconds or else for this browser session, for scripts out of reach, and
+/// sent along by links from elsewhere.
+pub(super) fn write(name: &str, value: impl Display, path: &str, max_age: Option<Duration>) -> Box<str> {
+    let mut text = format!("{name}={value}; Path={path}");
+    if let Some(max_age) = max_age {
+        // A string takes everything.
+        let _ = write!(text, "; Max-Age={}", max_age.as_secs());
+    }
+    text.push_str("; SameSite=Lax; HttpOnly");
+    text.into()
+}
+
+/// A key for somebody who has none.
+pub(super) fn new_key(rng: &mut Rng) -> String {
+    let uuid = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
+    uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// Names and values of a `Cookie` field.

@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
-use rand::RngExt as _;
 use uuid::Uuid;
 
 use super::slots::Slot;
@@ -90,7 +89,7 @@ impl Keys {
         match self {
             Self::Hash(..) => made,
             Self::Session(name, path) => {
-                (key != Some(session(slot.uuid()))).then(|| cookies::write(name, slot.uuid(), path))
+                (key != Some(session(slot.uuid()))).then(|| cookies::write(name, slot.uuid(), path, None))
             }
         }
     }
@@ -122,9 +121,8 @@ fn first_of(inputs: &[HashOn], path: &str, known: Known<'_>, rng: &mut Rng) -> K
     for input in inputs {
         match (known.by(input), input) {
             (None, HashOn::Cookie(name)) => {
-                let uuid = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
-                let value = uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
-                let set_cookie = Some(cookies::write(name, &value, path));
+                let value = cookies::new_key(rng);
+                let set_cookie = Some(cookies::write(name, &value, path, None));
                 return Key { hash: Some(hash(value.as_bytes())), set_cookie };
             }
             (None, _) => {}

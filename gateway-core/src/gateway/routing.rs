@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::cookies;
 use super::mirror::Mirroring;
 use super::slots::Slots;
 use crate::config::Config;
-use crate::entity::{Address, Limits, OutlierDetection, Service, Split, Upstream};
+use crate::entity::{Address, Limits, OutlierDetection, Service, Split, SplitCookie, SplitKey, Upstream};
 use crate::id::{ServiceId, TargetId, UpstreamId};
 use crate::request::Headers;
+use crate::rng::Rng;
 use crate::router::Router;
 
 /// Routes, Services and Upstreams under one revision.
@@ -45,15 +47,18 @@ pub(super) enum Destination {
 }
 
 impl Routing {
-    /// Where a request of `service` goes: by its key, where the Service divides keys.
-    pub(super) fn destination(&self, service: ServiceId, headers: Headers<'_>) -> Option<Destination> {
-        if !self.splits.is_empty()
-            && let Some((split, to)) = self.splits.get(&service)
-            && headers.get(&split.header).is_some_and(|key| split.takes(key.as_bytes()))
-        {
-            return Some(*to);
-        }
-        self.services.get(&service).copied()
+    /// Where a request of `service` goes: by its key, where the Service divides keys; and the cookie to set, where it is given one.
+    #[inline]
+    pub(super) fn destination(
+        &self,
+        service: ServiceId,
+        headers: Headers<'_>,
+        rng: &mut Rng,
+    ) -> Option<(Destination, Option<Box<str>>)> {
+        let split = if self.splits.is_empty() { None } else { self.splits.get(&service) };
+        let Some((split, to)) = split else { return self.services.get(&service).map(|to| (*to, None)) };
+        let (goes, cookie) = divide(split, headers, rng);
+        if goes { Some((*to, cookie)) } else { self.services.get(&service).map(|to| (*to, cookie)) }
     }
 
     /// The routing of `config`. The table of `old` is used again when no Route has changed.
@@ -90,6 +95,23 @@ impl Routing {
     }
 }
 
+/// Whether a request with these fields goes elsewhere, and the cookie that is set for it.
+fn divide(split: &Split, headers: Headers<'_>, rng: &mut Rng) -> (bool, Option<Box<str>>) {
+    let SplitCookie { name, max_age, primary_sticky } = match &split.key {
+        SplitKey::Header(name) => {
+            return (headers.get(name).is_some_and(|key| split.takes(key.as_bytes())), None);
+        }
+        SplitKey::Cookie(cookie) => cookie,
+    };
+    let known = cookies::find(headers, name, |key| (!key.is_empty()).then(|| split.takes(key)));
+    if let Some(goes) = known {
+        return (goes, None);
+    }
+    let key = cookies::new_key(rng);
+    let goes = split.takes(key.as_bytes());
+    (goes, (goes || *primary_sticky).then(|| cookies::write(name, key, "/", Some(*max_age))))
+}
+
 fn lessons(upstream: &Upstream) -> Option<Lessons> {
     let checks = &upstream.healthchecks;
     let limits = checks.are_on().then(|| checks.passive.clone());
@@ -111,19 +133,24 @@ fn place(host: &str, port: u16, retries: u16, config: &Config, slots: &mut Slots
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::config::{Change, Config};
-    use crate::entity::{Address, Percent, Route, Service, Split, Target, Upstream};
+    use crate::entity::{Address, Percent, Route, Service, Split, SplitCookie, SplitKey, Target, Upstream};
     use crate::gateway::Gateway;
+    use crate::id::{ServiceId, UpstreamId};
     use crate::request::{Head, HeaderLookup, Headers};
-    use crate::rng;
+    use crate::rng::{self, Rng};
     use crate::time::Instant;
     use crate::weight::Weight;
 
-    struct User(String);
+    /// A header field.
+    #[derive(Clone)]
+    struct Only(&'static str, String);
 
-    impl HeaderLookup for User {
+    impl HeaderLookup for Only {
         fn header(&self, name: &str) -> Option<&str> {
-            (name == "x-user").then_some(self.0.as_str())
+            (name == self.0).then_some(self.1.as_str())
         }
 
         fn any(&self, name: &str, wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
@@ -131,38 +158,115 @@ mod tests {
         }
     }
 
+    /// A Service at `v1` that is divided by `key`.
+    struct Divided {
+        gateway: Gateway,
+        service: ServiceId,
+        v2: UpstreamId,
+        key: SplitKey,
+        rng: Rng,
+    }
+
+    impl Divided {
+        fn by(key: SplitKey) -> Self {
+            let mut config = Config::default();
+            let [_, v2] = ["v1", "v2"].map(|name| {
+                let upstream = config.add_upstream(Upstream::new(name)).unwrap();
+                let address = Address::parse(&format!("{name}:80")).unwrap();
+                config.add_target(Target::new(upstream, address, Weight::DEFAULT)).unwrap();
+                upstream
+            });
+            let service = config.add_service(Service::new("shop", "v1")).unwrap();
+            config.add_route(Route { paths: vec!["/".into()], ..Route::new("r", service) }).unwrap();
+            Self { gateway: Gateway::new(config), service, v2, key, rng: rng::stream(1, "test", 0) }
+        }
+
+        fn split(&self, percent: f64) -> Split {
+            Split {
+                host: "v2".into(),
+                percent: Percent::new(percent),
+                key: self.key.clone(),
+                salt: "a".into(),
+            }
+        }
+
+        fn to(&self, percent: f64) {
+            let service = Service { split: Some(self.split(percent)), ..Service::new("shop", "v1") };
+            self.gateway.apply(Change::UpdateService(self.service, service), Instant::ZERO).unwrap();
+        }
+
+        /// Whether a request with this field goes to `v2`, and what its answer sets.
+        fn ask(&mut self, headers: Headers<'_>) -> (bool, Option<String>) {
+            let head = Head { headers, ..Head::new("GET", "/") };
+            let matched = self.gateway.route(0, &head).unwrap();
+            let attempt = self.gateway.begin(&matched, &head, Instant::ZERO, &mut self.rng).unwrap();
+            let cookie = attempt.set_cookies().next().map(str::to_owned);
+            (attempt.upstream == Some(self.v2), cookie)
+        }
+    }
+
     #[test]
     fn keys_below_the_share_go_elsewhere_each_time_and_who_has_none_stays() {
-        let mut config = Config::default();
-        let [_, v2] = ["v1", "v2"].map(|name| {
-            let upstream = config.add_upstream(Upstream::new(name)).unwrap();
-            let address = Address::parse(&format!("{name}:80")).unwrap();
-            config.add_target(Target::new(upstream, address, Weight::DEFAULT)).unwrap();
-            upstream
-        });
-        let split = |percent| Split {
-            host: "v2".into(),
-            percent: Percent::new(percent),
-            header: "x-user".into(),
-            salt: "a".into(),
-        };
-        let service = |percent| Service { split: Some(split(percent)), ..Service::new("shop", "v1") };
-        let id = config.add_service(service(0.0)).unwrap();
-        config.add_route(Route { paths: vec!["/".into()], ..Route::new("r", id) }).unwrap();
-        let gateway = Gateway::new(config);
-        let goes_there = |headers: Headers<'_>| {
-            let (head, mut rng) = (Head { headers, ..Head::new("GET", "/") }, rng::stream(1, "test", 0));
-            let attempt = gateway.begin(&gateway.route(0, &head).unwrap(), &head, Instant::ZERO, &mut rng);
-            attempt.unwrap().upstream == Some(v2)
-        };
+        let mut divided = Divided::by(SplitKey::Header("x-user".into()));
         for percent in [0.0, 10.0, 60.0, 100.0] {
-            gateway.apply(Change::UpdateService(id, service(percent)), Instant::ZERO).unwrap();
+            divided.to(percent);
             for user in 0..500 {
-                let user = User(user.to_string());
-                let expected = split(percent).takes(user.0.as_bytes());
-                assert!([0, 1].iter().all(|_| goes_there(Headers::new(&user)) == expected), "{percent}");
+                let user = Only("x-user", user.to_string());
+                let expected = (divided.split(percent).takes(user.1.as_bytes()), None);
+                assert!([0, 1].iter().all(|_| divided.ask(Headers::new(&user)) == expected), "{percent}");
             }
-            assert!(!goes_there(Headers::NONE));
+            assert_eq!(divided.ask(Headers::NONE), (false, None));
+        }
+    }
+
+    /// Browsers that ask so many times at each share, one after the other: how many were at `v2` in the end of each stage, and
+    /// how often one of them came back from there.
+    fn browse(primary_sticky: bool, stages: &[(f64, usize)]) -> (Vec<usize>, usize) {
+        let max_age = Duration::from_secs(60);
+        let cookie = SplitCookie { name: "group".into(), max_age, primary_sticky };
+        let mut divided = Divided::by(SplitKey::Cookie(cookie));
+        let mut browsers = vec![(Only("cookie", "a=1".into()), false); 1000];
+        let (mut there, mut back) = (Vec::new(), 0);
+        for &(percent, times) in stages {
+            divided.to(percent);
+            for _ in 0..times {
+                for (jar, was_there) in &mut browsers {
+                    let (goes, set) = divided.ask(Headers::new(&*jar));
+                    back += usize::from(*was_there && !goes);
+                    *was_there = goes;
+                    if let Some(set) = set {
+                        let (pair, rest) = set.split_once(';').unwrap();
+                        assert_eq!(rest, " Path=/; Max-Age=60; SameSite=Lax; HttpOnly");
+                        jar.1 = format!("a=1; {pair}");
+                    }
+                }
+            }
+            there.push(browsers.iter().filter(|(_, is_there)| *is_there).count());
+        }
+        (there, back)
+    }
+
+    /// Four standard errors around so many of a thousand.
+    fn is_about(seen: usize, share: f64) -> bool {
+        (seen as f64 - 1000.0 * share).abs() <= 4.0 * (1000.0 * share * (1.0 - share)).sqrt()
+    }
+
+    #[test]
+    fn whoever_is_given_a_key_stays_on_its_side_until_the_share_passes_it() {
+        let (there, back) = browse(true, &[(10.0, 1), (10.0, 29), (30.0, 3), (100.0, 1)]);
+        assert_eq!(back, 0);
+        assert_eq!(there[0], there[1], "nobody moves while the share is the same");
+        assert!(is_about(there[0], 0.1) && is_about(there[2], 0.3), "{there:?}");
+        assert_eq!(there[3], 1000);
+    }
+
+    #[test]
+    fn without_keys_for_those_who_stay_the_new_version_absorbs_everybody() {
+        // What users of Flagger met: at 10 % 47 % are there after six requests each and 96 % after thirty, 1 - (1 - w)^n.
+        let (there, back) = browse(false, &[(10.0, 1), (10.0, 5), (10.0, 24)]);
+        assert_eq!(back, 0);
+        for (&seen, requests) in there.iter().zip([1, 6, 30]) {
+            assert!(is_about(seen, 1.0 - 0.9_f64.powi(requests)), "{there:?}");
         }
     }
 }

@@ -187,10 +187,14 @@ impl Snapshot {
         repeatable: bool,
         ask: &mut Ask<'_>,
     ) -> Result<Attempt, PickError> {
-        let Some(to) = self.routing.destination(service, request.1.headers) else {
+        let Some((to, cookie)) = self.routing.destination(service, request.1.headers, ask.rng) else {
             return Err(PickError::Rejected(Rejection::NoService));
         };
-        self.begin_at(request, (service, to), repeatable, ask)
+        let mut begun = self.begin_at(request, (service, to), repeatable, ask);
+        if let (Ok(attempt), true) = (&mut begun, cookie.is_some()) {
+            attempt.rare.get_or_insert_default().split_cookie = cookie;
+        }
+        begun
     }
 
     /// The same for a request of `service` that goes to this place, whatever the Service's own is.

@@ -137,7 +137,7 @@ fn expand_url(fields: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{Mirror, Percent, Split};
+    use crate::entity::{Mirror, Percent, Split, SplitCookie, SplitKey};
 
     const STAMP: Stamp = Stamp { now_ms: 1_700_000_000_123, id: Uuid::nil() };
 
@@ -150,23 +150,51 @@ mod tests {
 
     #[test]
     fn a_service_reads_back_as_it_was_written() {
-        let service = Service {
-            uuid: Uuid::nil(),
-            path: Some("/v1".into()),
-            mirror: Some(Mirror { percent: Percent::new(12.5), ..Mirror::new("green") }),
-            split: Some(Split {
-                host: "green".into(),
-                percent: Percent::new(5.0),
-                header: "x-user".into(),
-                salt: String::new(),
-            }),
-            tags: vec!["a".into()],
-            created_at: 1_600_000_000,
-            updated_at: 1_700_000_000,
-            ..Service::new("s", "blue")
+        let cookie = SplitCookie {
+            name: "group".into(),
+            max_age: std::time::Duration::from_secs(60),
+            primary_sticky: false,
         };
-        let json = Value::Object(service.to_json(&Config::default()));
-        assert_eq!(read(json), Ok(service));
+        for key in [SplitKey::Header("x-user".into()), SplitKey::Cookie(cookie)] {
+            let service = Service {
+                uuid: Uuid::nil(),
+                path: Some("/v1".into()),
+                mirror: Some(Mirror { percent: Percent::new(12.5), ..Mirror::new("green") }),
+                split: Some(Split {
+                    host: "green".into(),
+                    percent: Percent::new(5.0),
+                    key,
+                    salt: String::new(),
+                }),
+                tags: vec!["a".into()],
+                created_at: 1_600_000_000,
+                updated_at: 1_700_000_000,
+                ..Service::new("s", "blue")
+            };
+            let json = Value::Object(service.to_json(&Config::default()));
+            assert_eq!(read(json), Ok(service));
+        }
+    }
+
+    #[test]
+    fn a_split_needs_a_header_field_or_a_cookie() {
+        let split = |key: &str| {
+            let split: Value = serde_json::from_str(&format!("{{\"host\":\"green\",{key}}}")).unwrap();
+            read(json!({ "name": "s", "host": "blue", "split": split }))
+                .map(|service| service.split.unwrap().key)
+        };
+        let cookie = |primary_sticky, max_age| {
+            SplitKey::Cookie(SplitCookie { name: "group".into(), max_age, primary_sticky })
+        };
+        assert_eq!(split("\"cookie\":\"group\""), Ok(cookie(true, SplitCookie::MAX_AGE)));
+        assert_eq!(split("\"header\":\"X-User\""), Ok(SplitKey::Header("x-user".into())));
+        assert_eq!(
+            split("\"percent\":5").unwrap_err(),
+            ["split.header: expected the name of a header field"]
+        );
+        assert_eq!(split("\"cookie\":\"a b\"").unwrap_err(), ["split.cookie: expected the name of a cookie"]);
+        let both = split("\"header\":\"x-user\",\"cookie\":\"group\"");
+        assert_eq!(both, Ok(SplitKey::Header("x-user".into())), "the header field counts");
     }
 
     #[test]

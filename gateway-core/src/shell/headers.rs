@@ -207,9 +207,9 @@ pub(super) fn add_ours(
 }
 
 /// Adds the cookie by which a client comes back to its target.
-pub(super) fn add_cookie(headers: &mut HeaderMap, cookie: Option<&str>) {
+pub(super) fn add_cookie(headers: &mut HeaderMap, cookie: &str) {
     // A name or a path that does not fit into a header sets no cookie.
-    if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
         headers.append(SET_COOKIE, cookie);
     }
 }

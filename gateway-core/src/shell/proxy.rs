@@ -147,7 +147,7 @@ async fn serve(
         worker.latency(waited.since(upstream)),
         worker.latency(upstream.since(story.began)),
     );
-    add_cookie(&mut headers, ticket.attempt().set_cookie());
+    ticket.attempt().set_cookies().for_each(|cookie| add_cookie(&mut headers, cookie));
     let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
         add_upgrade(&mut headers);
         turn.dig(Tunnel::new(connection, ticket));

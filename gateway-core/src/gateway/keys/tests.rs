@@ -50,7 +50,7 @@ fn begin(gateway: &Gateway, head: &Head<'_>) -> Attempt {
 fn known(on: &HashOn, head: &Head<'_>, expected: Option<&str>) {
     let attempt = begin(&hashing(on.clone(), HashOn::None), head);
     assert_eq!(attempt.key, expected.map(|value| hash(value.as_bytes())), "{on:?}");
-    assert_eq!(attempt.set_cookie(), None);
+    assert_eq!(attempt.set_cookies().next(), None);
 }
 
 fn get(path: &'static str, query: Option<&'static str>) -> Head<'static> {
@@ -109,7 +109,7 @@ fn the_first_input_that_is_there_counts_and_a_missing_cookie_is_made() {
     assert_eq!(begin(&gateway, &get("/", Some("q=2"))).key, Some(hash(b"2")));
     assert_eq!(begin(&gateway, &get("/", None)).key, None);
     let made = begin(&hashing(header, HashOn::Cookie("who".into())), &get("/", None));
-    let text = made.set_cookie().unwrap();
+    let text = made.set_cookies().next().unwrap();
     let value = text.strip_prefix("who=").unwrap().strip_suffix("; Path=/; SameSite=Lax; HttpOnly").unwrap();
     assert_eq!(Uuid::try_parse(value).unwrap().get_version_num(), 4);
     assert_eq!(made.key, Some(hash(value.as_bytes())));

@@ -287,8 +287,8 @@ impl World<'_> {
         let Some(flight) = self.flights.get(slot) else { return };
         let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
         let Some(attempt) = flight.attempt.take() else { return };
-        if let (Some(cookie), Owner::Client(job, _)) = (attempt.set_cookie(), &flight.owner) {
-            self.heads.learn(&job.arrival, cookie);
+        if let Owner::Client(job, _) = &flight.owner {
+            attempt.set_cookies().for_each(|cookie| self.heads.learn(&job.arrival, cookie));
         }
         let outcome = if said.truncated {
             Outcome::Failed { cause: Failure::ResetMidBody, sent: true, replayable: false }
