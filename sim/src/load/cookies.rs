@@ -1,28 +1,46 @@
 //! The cookies of each user, as a browser would send them back: enough for sticky sessions. There is one site, so domains,
-//! paths and `Secure` are not looked at; `Expires` neither, since a run is short, but `Max-Age=0` takes a cookie back.
+//! paths and `Secure` are not looked at; `Expires` neither, since a run has a time of its own, but `Max-Age` is.
+
+use std::time::Duration;
+
+use gateway_core::time::Instant;
 
 /// Bytes of one user's cookies: what goes beyond is not kept.
 const BYTES_MAX: usize = 1024;
 
-/// The cookies of all users, each as its header field's value: `session=1; theme=dark`.
+/// The cookies of all users.
 #[derive(Debug)]
 pub struct Cookies {
-    users: Vec<Vec<u8>>,
+    users: Vec<Jar>,
+}
+
+/// One user's.
+#[derive(Clone, Debug, Default)]
+struct Jar {
+    /// As the header field's value: `session=1; theme=dark`.
+    field: Vec<u8>,
+    /// Those that are over some time: their names with `=`, and when.
+    ends: Vec<(Box<[u8]>, Instant)>,
 }
 
 impl Cookies {
     /// None yet, for `users` users.
     pub fn new(users: u64) -> Self {
-        Self { users: vec![Vec::new(); users as usize] }
+        Self { users: vec![Jar::default(); users as usize] }
     }
 
-    /// What `user` sends; empty when it has none.
-    pub fn of(&self, user: u64) -> &[u8] {
-        self.users.get(user as usize).map_or(&[], Vec::as_slice)
+    /// What `user` sends at `now`; empty when it has none.
+    pub fn of(&mut self, user: u64, now: Instant) -> &[u8] {
+        let Some(jar) = self.users.get_mut(user as usize) else { return &[] };
+        while let Some(over) = jar.ends.iter().position(|(_, end)| *end <= now) {
+            let (name, _) = jar.ends.swap_remove(over);
+            remove(&mut jar.field, &name);
+        }
+        &jar.field
     }
 
-    /// `user` was answered with this `Set-Cookie`. What is no cookie is left out.
-    pub fn set(&mut self, user: u64, cookie: &[u8]) {
+    /// `user` was answered with this `Set-Cookie` at `now`. What is no cookie is left out.
+    pub fn set(&mut self, user: u64, cookie: &[u8], now: Instant) {
         let mut attributes = cookie.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
         let pair = attributes.next().unwrap_or_default();
         let name = pair.split_inclusive(|&byte| byte == b'=').next().unwrap_or_default();
@@ -30,16 +48,29 @@ impl Cookies {
         if !is_pair || !pair.iter().all(|&byte| (b' '..0x7f).contains(&byte)) {
             return;
         }
-        let Some(jar) = self.users.get_mut(user as usize) else { return };
-        remove(jar, name);
-        let is_over = attributes.any(|attribute| attribute.eq_ignore_ascii_case(b"max-age=0"));
-        if !is_over && jar.len() + b"; ".len() + pair.len() <= BYTES_MAX {
-            if !jar.is_empty() {
-                jar.extend_from_slice(b"; ");
+        let Some(Jar { field, ends }) = self.users.get_mut(user as usize) else { return };
+        remove(field, name);
+        ends.retain(|(of, _)| **of != *name);
+        // The last one counts.
+        let max_age = attributes.filter_map(max_age).fold(None, |_, seconds| Some(seconds));
+        let is_over = max_age.is_some_and(|seconds| seconds <= 0);
+        if !is_over && field.len() + b"; ".len() + pair.len() <= BYTES_MAX {
+            if !field.is_empty() {
+                field.extend_from_slice(b"; ");
             }
-            jar.extend_from_slice(pair);
+            field.extend_from_slice(pair);
+            let end = max_age.map(|seconds| now + Duration::from_secs(seconds.unsigned_abs()));
+            ends.extend(end.map(|end| (name.into(), end)));
         }
     }
+}
+
+/// Seconds, where an attribute is `Max-Age`.
+fn max_age(attribute: &[u8]) -> Option<i64> {
+    let (name, seconds) = std::str::from_utf8(attribute).ok()?.split_once('=')?;
+    // Longer than any run is as good as for ever.
+    let seconds = seconds.trim().parse::<i64>().ok()?.min(i64::from(u32::MAX));
+    name.trim_end().eq_ignore_ascii_case("max-age").then_some(seconds)
 }
 
 /// Takes the cookie out whose name and `=` are given.
@@ -67,10 +98,10 @@ mod tests {
     fn after(set: &[&str]) -> String {
         let mut cookies = Cookies::new(2);
         for cookie in set {
-            cookies.set(1, cookie.as_bytes());
+            cookies.set(1, cookie.as_bytes(), Instant::ZERO);
         }
-        assert_eq!(cookies.of(0), b"", "another user's");
-        String::from_utf8(cookies.of(1).to_vec()).unwrap()
+        assert_eq!(cookies.of(0, Instant::ZERO), b"", "another user's");
+        String::from_utf8(cookies.of(1, Instant::ZERO).to_vec()).unwrap()
     }
 
     #[test]
@@ -89,7 +120,22 @@ mod tests {
         let long = format!("b={}", "x".repeat(BYTES_MAX - 6));
         assert_eq!(after(&["a=1", &long]), "a=1");
         let mut cookies = Cookies::new(1);
-        cookies.set(9, b"a=1");
-        assert_eq!(cookies.of(9), b"");
+        cookies.set(9, b"a=1", Instant::ZERO);
+        assert_eq!(cookies.of(9, Instant::ZERO), b"");
+    }
+
+    #[test]
+    fn a_cookie_is_over_when_its_age_is_and_a_new_one_counts_from_the_start() {
+        let at = |seconds: u64| Instant::from_millis(seconds * 1000);
+        let mut cookies = Cookies::new(1);
+        cookies.set(0, b"a=1; Max-Age=10", at(0));
+        cookies.set(0, b"b=2; max-age=5; Path=/", at(2));
+        cookies.set(0, b"c=3", at(3));
+        assert_eq!(cookies.of(0, at(6)), b"a=1; b=2; c=3");
+        assert_eq!(cookies.of(0, at(7)), b"a=1; c=3");
+        cookies.set(0, b"a=4; Max-Age=10", at(9));
+        assert_eq!(cookies.of(0, at(18)), b"c=3; a=4");
+        cookies.set(0, b"a=5", at(18));
+        assert_eq!(cookies.of(0, at(100)), b"c=3; a=5", "for as long as the browser runs");
     }
 }

@@ -11,7 +11,7 @@ use super::promises::{Breach, Promises};
 use super::{Ending, Pick, Record, StepMoments};
 use crate::plan::Plan;
 use crate::rollout::judge::Side;
-use crate::rollout::{Action, Mark};
+use crate::rollout::{Action, Mark, MarkKind};
 
 /// Everything about the rollout of a run.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,8 @@ pub struct MeasuredRollout {
     promises: Promises,
     /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
     pub moved: FxHashMap<(usize, u64), (u16, Revision)>,
+    /// Those of them that the gateway gave a key and that were sent to the old version again.
+    pub back: FxHashSet<(usize, u64)>,
 }
 
 /// One version.
@@ -104,8 +106,14 @@ impl MeasuredRollout {
         self.marks.push(mark.clone());
     }
 
-    /// A first try was picked for a user, where users are divided by their keys.
-    pub(super) fn picked_for(&mut self, user: (usize, u64), pick: &Pick, mock: Option<u32>) {
+    /// A first try was picked for a user, where users are divided by their keys. Who `keeps_key` has moved for good; others were
+    /// given one, and may ask twice before they have it, or be given another one when it is over.
+    pub(super) fn picked_for(
+        &mut self,
+        (user, keeps_key): ((usize, u64), bool),
+        pick: &Pick,
+        mock: Option<u32>,
+    ) {
         let has_moved = self.moved.get(&user).copied();
         match (self.side(mock).map(|(side, _)| side), has_moved) {
             (Some(Side::Canary), None) => {
@@ -113,10 +121,18 @@ impl MeasuredRollout {
             }
             // Each node learns of steps for itself.
             (Some(Side::Stable), Some((node, since))) if node == pick.node && pick.revision >= since => {
-                self.promises.came_back(pick.request, pick.at);
+                if keeps_key {
+                    self.promises.came_back(pick.request, pick.at);
+                } else if !self.is_given_up() {
+                    self.back.insert(user);
+                }
             }
             _ => {}
         }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.marks.iter().any(|mark| matches!(mark.kind, MarkKind::Aborted(_)))
     }
 
     /// A first try was picked.
@@ -169,7 +185,6 @@ mod tests {
 
     use super::*;
     use crate::measure::rehearsal::how_to;
-    use crate::rollout::MarkKind;
 
     #[test]
     fn who_has_moved_and_comes_back_is_named_unless_all_come_back() {
@@ -178,7 +193,7 @@ mod tests {
         let mut rollout = MeasuredRollout::new(&plan);
         let mut pick = |request, user, mock, revision| {
             let pick = Pick { revision: Revision(revision), ..pick(request) };
-            rollout.picked_for((0, user), &pick, Some(mock));
+            rollout.picked_for(((0, user), true), &pick, Some(mock));
             rollout.promises.breaches.len()
         };
         assert_eq!([pick(1, 7, 1, 3), pick(2, 7, 1, 3), pick(3, 8, 0, 3)], [0, 0, 0]);
@@ -186,7 +201,7 @@ mod tests {
         assert_eq!(pick(5, 7, 0, 4), 1);
         let at = Instant::from_millis(6);
         rollout.marked(&Mark { at, step: None, kind: MarkKind::Aborted("bad".into()) }, None);
-        rollout.picked_for((0, 7), &Pick { revision: Revision(9), ..self::pick(7) }, Some(0));
+        rollout.picked_for(((0, 7), true), &Pick { revision: Revision(9), ..self::pick(7) }, Some(0));
         assert_eq!((rollout.promises.breaches[0].count, rollout.moved.len()), (1, 1));
     }
 

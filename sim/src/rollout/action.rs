@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use gateway_core::entity::SplitKey;
 use gateway_core::id::ServiceId;
 use serde_json::{Map, Value};
 
@@ -123,6 +124,7 @@ impl Action {
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::SetHost { .. } => "set_host",
+            Self::SetSplit(SplitRoute { to: None, .. }) => "set_split",
             Self::SetWeight { .. } | Self::SetSplit(_) => "set_weight",
             Self::SetTarget(_) => "set_target",
             Self::SetHeaderRoute(_) => "set_header_route",
@@ -183,10 +185,14 @@ impl Action {
             Self::SetHost { service_name, host, .. } => format!("set_host {service_name} -> {host}"),
             Self::SetWeight { share, .. } => format!("set_weight {}", words::share(*share)),
             Self::SetSplit(SplitRoute { to: Some(to), .. }) => {
-                format!("set_weight {} by {}", words::share(to.percent / 100.0), to.header)
+                let field = match &to.key {
+                    SplitKey::Header(name) => Field::Header(name.clone()),
+                    SplitKey::Cookie(cookie) => Field::Cookie(cookie.name.clone()),
+                };
+                format!("set_weight {} by {field}", words::share(to.percent / 100.0))
             }
             Self::SetSplit(SplitRoute { service_name, to: None }) => {
-                format!("set_weight of {service_name}: gone")
+                format!("set_split {service_name}: gone")
             }
             Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
             Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
@@ -298,8 +304,8 @@ pub struct SplitTo {
     pub host: String,
     /// The share of keys, 0 to 100.
     pub percent: f64,
-    /// The header field that is the key.
-    pub header: String,
+    /// What the key is.
+    pub key: SplitKey,
     /// What makes this division independent of others.
     pub salt: String,
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, SplitRoute, TargetWeight};
+use gateway_core::entity::{SplitCookie, SplitKey};
+
+use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, SplitRoute, SplitTo, TargetWeight};
 
 /// One call of the Admin API.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,9 +47,7 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         Action::SetTarget(weight) => vec![set_target(weight)],
         Action::SetHeaderRoute(route) => header_route(route),
         Action::SetSplit(SplitRoute { service_name, to }) => {
-            let split = to.as_ref().map(
-                |to| json!({ "host": to.host, "percent": to.percent, "header": to.header, "salt": to.salt }),
-            );
+            let split = to.as_ref().map(split);
             let path = format!("/services/{}", segment(service_name));
             vec![AdminCall::patch(path, json!({ "split": split }))]
         }
@@ -73,6 +73,22 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         | Action::WaitUntil { .. }
         | Action::Promote
         | Action::Abort => Vec::new(),
+    }
+}
+
+fn split(SplitTo { host, percent, key, salt }: &SplitTo) -> Value {
+    match key {
+        SplitKey::Header(header) => {
+            json!({ "host": host, "percent": percent, "header": header, "salt": salt })
+        }
+        SplitKey::Cookie(SplitCookie { name, max_age, primary_sticky }) => json!({
+            "host": host,
+            "percent": percent,
+            "cookie": name,
+            "max_age": max_age.as_secs(),
+            "primary_sticky": primary_sticky,
+            "salt": salt,
+        }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of a rollout beside its steps.
 
+use gateway_core::entity::SplitKey;
 use gateway_core::id::UpstreamId;
 
 use super::action::{Action, Step};
@@ -16,8 +17,8 @@ pub struct Rollout {
     pub shared: Option<UpstreamId>,
     /// The new version's share there at the start, 0 to 1.
     pub initial_share: f64,
-    /// The header field by which users are divided, where they are.
-    pub key: Option<String>,
+    /// What users are divided by, where they are.
+    pub key: Option<SplitKey>,
     /// What a rolling update may do to the number of targets.
     pub limits: Option<Limits>,
     /// Who judges.

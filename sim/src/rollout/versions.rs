@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gateway_core::entity::SplitKey;
 use gateway_core::id::ServiceId;
 
 use super::action::{Action, Scale, SplitRoute, SplitTo, TargetWeight};
@@ -38,8 +39,8 @@ pub struct Versions {
 /// How users are divided: who has moved stays while the share grows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByKey {
-    /// The header field that is a user's key.
-    pub header: String,
+    /// What is a user's key.
+    pub key: SplitKey,
     /// What makes this division independent of others.
     pub salt: String,
 }
@@ -130,7 +131,7 @@ impl Versions {
             host: self.canary.upstream.clone().unwrap_or_else(|| self.upstream.clone()),
             // To a hundredth of a percent, as the gateway has it.
             percent: (share * 10_000.0).round() / 100.0,
-            header: by_key.header.clone(),
+            key: by_key.key.clone(),
             salt: by_key.salt.clone(),
         });
         Action::SetSplit(SplitRoute { service_name: self.service_name.clone(), to })

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway_core::entity::SplitKey;
+
 use super::node::{Node, Value};
 use super::reader::{Section, Shape};
 use super::values::{number, text};
@@ -57,8 +59,8 @@ pub(super) struct Judged<'a> {
     /// Those that a step asks for by name do not watch all along.
     pub(super) asked: &'a [String],
     pub(super) strategy: Option<&'a Strategy>,
-    /// Whether users are divided, and not requests.
-    pub(super) is_by_key: bool,
+    /// What users are divided by, where they are and not requests.
+    pub(super) key: Option<&'a SplitKey>,
     /// Whether fresh targets of the old version start with the new one.
     pub(super) has_baseline: bool,
     /// How many users the load has.
@@ -113,6 +115,7 @@ fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
         section.mistakes.note(&key.place, message, "another judge's", "leave it out");
     }
     let unit = unit(section, judged, judge, reference)?;
+    check_share(section, judged, judge, reference);
     let kind = match judge {
         "sequential" => sequential(section)?,
         "threshold" => threshold(section)?,
@@ -180,11 +183,22 @@ fn reference(section: &Section<'_>, judged: &Judged<'_>) -> Option<Reference> {
     Some(reference)
 }
 
+/// Who is moved and never stays grows beyond its share, and a test that goes by the share would blame it for that.
+fn check_share(section: &Section<'_>, judged: &Judged<'_>, judge: &str, reference: Reference) {
+    let absorbs = matches!(judged.key, Some(SplitKey::Cookie(cookie)) if !cookie.primary_sticky);
+    if absorbs && judge == "sequential" && reference == Reference::Concurrent {
+        let message = "without primary_sticky nobody knows the new version's share";
+        let label = "this judge goes by the share";
+        let help = "write reference = \"before\", judge = \"threshold\", or leave primary_sticky out";
+        section.mistakes.note(section.place_of("name"), message, label, help);
+    }
+}
+
 /// Users where they are divided, unless the file says otherwise: what happens to one of them is no accident the second time.
 fn unit(section: &Section<'_>, judged: &Judged<'_>, judge: &str, reference: Reference) -> Option<Unit> {
     let can_be_keys = judge == "sequential" && reference != Reference::Before;
     let Some(node) = section.own("unit") else {
-        let is_keys = judged.is_by_key && judged.users > 1 && can_be_keys;
+        let is_keys = judged.key.is_some() && judged.users > 1 && can_be_keys;
         return Some(if is_keys { Unit::Keys } else { Unit::Requests });
     };
     let unit = match section.one_of("unit", &["requests", "keys"], &[])? {

@@ -33,6 +33,7 @@ mod rollout;
 mod services;
 mod settings;
 mod steps;
+mod sticky;
 mod streams;
 mod thresholds;
 mod told;

@@ -11,7 +11,7 @@ use super::gateway::Entities;
 use super::reader::{Section, Shape};
 use super::verbs::Known;
 use super::versions::{is_upstream, sides, versions};
-use super::{Input, services, settings, steps};
+use super::{Input, services, settings, steps, sticky};
 use crate::load::Load;
 use crate::plan::MockPlan;
 use crate::rollout::strategies::{self, Scaling, Settings, Strategy};
@@ -51,6 +51,9 @@ pub(super) const SHAPE: Shape = Shape {
         "methods",
         "compare",
         "sticky",
+        "sticky_cookie",
+        "max_age",
+        "primary_sticky",
         "salt",
         "percent",
         "rings",
@@ -98,7 +101,7 @@ pub(super) fn plan(
     let judged = Judged {
         asked: &asked,
         strategy: read.as_ref().map(|read| &read.strategy),
-        is_by_key: read.as_ref().is_some_and(|read| read.versions.by_key.is_some()),
+        key: read.as_ref().and_then(|read| Some(&read.versions.by_key.as_ref()?.key)),
         has_baseline: read.as_ref().is_some_and(|read| read.versions.baseline.is_some()),
         users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
     };
@@ -107,6 +110,11 @@ pub(super) fn plan(
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &judges, shares };
     let written = steps::read(root, &mut known, file, load.map(Load::duration));
+    if let (Some(by_key), Some(load)) = (read.as_ref().and_then(|read| read.versions.by_key.as_ref()), load)
+        && let Some(section) = root.unchecked("rollout", &SHAPE)
+    {
+        sticky::check_load(&section, by_key, load);
+    }
     let Some(Read { strategy, versions, settings, at, goes_back, line }) = read else {
         if root.has("analysis") && !root.has("rollout") {
             let help = "write [rollout] with strategy, service, stable and canary";
@@ -133,7 +141,7 @@ pub(super) fn plan(
         sides: sides(&versions, mocks),
         shared: shared.and_then(|name| is_upstream(entities, name)),
         initial_share: if strategy.shares_upstream { versions.initial_share() } else { 0.0 },
-        key: versions.by_key.as_ref().map(|by_key| by_key.header.clone()),
+        key: versions.by_key.as_ref().map(|by_key| by_key.key.clone()),
         limits: goes_by_limits.then_some(limits),
         analyses,
         way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
@@ -162,9 +170,10 @@ fn read(
     });
     if !is_chosen_elsewhere {
         check_keys(&section, &found);
+        sticky::check_keys(&section, &found);
     }
     // Where users are divided, each version has an Upstream of its own.
-    let is_by_key = section.own("sticky").is_some();
+    let is_by_key = sticky::divides(&section);
     let strategy = Strategy { shares_upstream: found.shares_upstream && !is_by_key, ..found };
     let message = "a rollout is of a Service that does not exist";
     let service = services::named(&section, "service", message, entities);
@@ -188,7 +197,11 @@ fn read(
     needs("header", has_header, "write header = \"x-tester\" or cookie = \"group\", and values = [\"yes\"]");
     needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
     // Who divides requests otherwise need not divide users.
-    needs("sticky", is_by_key || found.shares_upstream, "write sticky = \"x-user\"");
+    needs(
+        "sticky",
+        is_by_key || found.shares_upstream,
+        "write sticky = \"x-user\", or sticky_cookie = \"group\"",
+    );
     Some(Read { strategy, versions, settings, at, goes_back, line: section.place.line(&input.text) })
 }
 

@@ -82,6 +82,7 @@ const WHOLE: Tree = Tree {
                     ("analysis", Form::One(&leaf(&analyses::QUESTION))),
                     ("set_header_route", Form::One(&leaf(&verbs::HEADER_ROUTE))),
                     ("set_mirror_route", Form::One(&leaf(&verbs::MIRROR_ROUTE))),
+                    ("set_split", Form::One(&leaf(&verbs::SPLIT))),
                     ("wait_until", Form::One(&leaf(&verbs::WAIT_UNTIL))),
                 ],
             }),

@@ -19,6 +19,7 @@ pub(super) const SHAPE: Shape = Shape {
         "patch",
         "set_header_route",
         "set_mirror_route",
+        "set_split",
         "set_canary_scale",
         "pause",
         "wait_until",

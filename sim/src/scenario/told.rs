@@ -10,7 +10,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<(Field, Vec<String>)> {
     let values = section.texts("values");
     let values = if values.is_empty() { vec!["yes".to_owned()] } else { values };
     if matches!(field, Field::Cookie(_)) {
-        values.iter().for_each(|value| check_value(section, value));
+        for value in &values {
+            check_value(section, value);
+        }
     }
     Some((field, values))
 }

@@ -7,9 +7,11 @@ use super::node::{Node, Value};
 use super::patterns::matcher;
 use super::reader::{Section, Shape};
 use super::values::{self, number, text};
-use super::{analyses, rollout, services, settings, told};
+use super::{analyses, rollout, services, settings, sticky, told};
 use crate::plan::MockPlan;
-use crate::rollout::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Shares, TargetWeight};
+use crate::rollout::{
+    Action, ByKey, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Shares, SplitRoute, SplitTo, TargetWeight,
+};
 use crate::words;
 
 pub(super) const SET_HOST: Shape = Shape { what: "set_host", keys: &["service", "host"], later: &[] };
@@ -26,6 +28,11 @@ pub(super) const HEADER_ROUTE: Shape = Shape {
 };
 pub(super) const MIRROR_ROUTE: Shape =
     Shape { what: "a mirror", keys: &["service", "upstream", "fraction", "methods", "compare"], later: &[] };
+pub(super) const SPLIT: Shape = Shape {
+    what: "a split",
+    keys: &["service", "upstream", "percent", "header", "cookie", "salt", "max_age", "primary_sticky"],
+    later: &[],
+};
 pub(super) const WAIT_UNTIL: Shape =
     Shape { what: "a condition", keys: &["requests", "at_most"], later: &[] };
 /// Steps of a ramp.
@@ -67,6 +74,7 @@ impl Known<'_, '_> {
             "pause" => one(Action::Pause(values::duration(node, verb, section.mistakes)?)),
             "set_header_route" => one(self.header_route(section, node)?),
             "set_mirror_route" => one(self.mirror_route(section, node)?),
+            "set_split" => one(self.split(section, node)?),
             "wait_until" => one(wait_until(section, node)?),
             "analysis" => one(self.analysis(section, node)?),
             "start" | "stop" | "wait_ready" | "drain" => one(self.life_cycle(section, verb, node)?),
@@ -194,6 +202,24 @@ impl Known<'_, '_> {
         let (methods, compare) = (settings::methods(&inner), settings::compared(&inner));
         let to = MirrorTo { host: host?.to_owned(), percent: fraction * 100.0, methods, compare };
         Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }))
+    }
+
+    /// `{ service, upstream, percent, header or cookie, salt, max_age, primary_sticky }`; with a Service alone it ends.
+    fn split(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
+        let inner = section.inline("set_split", node, &SPLIT)?;
+        services::named(&inner, "service", "a split is of a Service that does not exist", self.entities)?;
+        let service_name = inner.text("service")?.to_owned();
+        if inner.entries().len() == 1 {
+            return Some(Action::SetSplit(SplitRoute { service_name, to: None }));
+        }
+        let host = inner.required_text("upstream", "green").filter(|name| {
+            let message = "a split leads to an upstream that does not exist";
+            self.entities.upstreams.check(&inner, "upstream", name, message)
+        });
+        let share = inner.required("percent", "5").and_then(|node| share(&inner, "percent", node));
+        let ByKey { key, salt } = sticky::read_as(&inner, ("header", "cookie"), &service_name)?;
+        let (host, percent) = (host?.to_owned(), share? * 100.0);
+        Some(Action::SetSplit(SplitRoute { service_name, to: Some(SplitTo { host, percent, key, salt }) }))
     }
 
     fn analysis(&self, section: &Section<'_>, node: &Node) -> Option<Action> {

@@ -9,10 +9,11 @@ use super::gateway::{Entities, Named};
 use super::node::Node;
 use super::reader::Section;
 use super::rollout::{SHAPE, strategy};
+use super::sticky;
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::Strategy;
-use crate::rollout::{ByKey, Member, Version, Versions};
+use crate::rollout::{Member, Version, Versions};
 use crate::words;
 
 /// Lists the targets of the new version and of the baseline in the Service's Upstream, with weight 0, where weights are to divide
@@ -23,7 +24,7 @@ pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
     let shares = name("strategy").and_then(strategy).is_some_and(|strategy| strategy.shares_upstream);
     let service = entities.config.services().find(|(_, service)| service.name.as_deref() == name("service"));
     let Some(shared) = service.and_then(|(_, service)| is_upstream(entities, &service.host)) else { return };
-    if !shares || section.own("sticky").is_some() {
+    if !shares || sticky::divides(&section) {
         return;
     }
     for own in ["canary", "baseline"].into_iter().filter_map(name) {
@@ -78,10 +79,7 @@ pub(super) fn versions(
         section.mistakes.note(section.place_of("baseline"), "the baseline is the old version", label, help);
         return None;
     }
-    let by_key = section.own("sticky").and_then(|_| section.text("sticky")).map(|header| ByKey {
-        header: header.to_ascii_lowercase(),
-        salt: section.own("salt").and_then(|_| section.text("salt")).unwrap_or(&service_name).to_owned(),
-    });
+    let by_key = sticky::read(section, &service_name);
     if let Some(baseline) = &baseline {
         check_baseline(section, baseline, &canary);
     }
@@ -102,7 +100,7 @@ fn check_baseline(section: &Section<'_>, baseline: &Version, canary: &Version) {
         let label = format!("{}, and the new version has {}", targets(own), targets(new));
         note("a baseline is as large as the new version", label, "give both as many targets");
     }
-    if section.own("sticky").is_some() {
+    if sticky::divides(section) {
         let help = "leave out `baseline` or `sticky`";
         note("users are divided in two, not in three", "no keys lead here".to_owned(), help);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway_core::entity::SplitKey;
 use gateway_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,10 @@ pub struct RolloutSummary {
     /// Users divided by their keys that were sent to the new version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_moved: Option<u64>,
+    /// Those of them that were sent to the old version again while the rollout went on, where the gateway gives the keys: they
+    /// asked twice before they had one, or it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_back: Option<u64>,
     /// From the first request that was sent to the new version to the last one to either, while there were both.
     pub mixed_ms: Option<f64>,
     /// From the first request that was sent to the new version to the last answer of either, while there were both.
@@ -193,6 +198,8 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         users_hurt: rollout.hurt.len() as u64,
         users: plan.load.streams.iter().map(|stream| stream.users.count()).sum(),
         users_moved: plan.rollout.key.as_ref().map(|_| rollout.moved.len() as u64),
+        users_back: matches!(plan.rollout.key, Some(SplitKey::Cookie(_)))
+            .then_some(rollout.back.len() as u64),
         mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
         mixed_answers_ms: between(first_pick, rollout.stable.last_answer.min(rollout.canary.last_answer)),
         lasted_ms: between(

@@ -1,6 +1,8 @@
 //! What goes out for each request: the bytes of its kind, with the key and the cookies of its user. Decides nothing about
 //! when and where.
 
+use gateway_core::time::Instant;
+
 use super::template::{Setting, Template};
 use crate::load::{Arrival, Cookies, Load, RequestIds, RequestTemplate};
 
@@ -35,11 +37,11 @@ impl Outgoing {
         }
     }
 
-    /// The bytes of a request.
-    pub(super) fn bytes(&mut self, arrival: &Arrival) -> &[u8] {
+    /// The bytes of a request that is sent at `now`, which is asked for where users keep cookies.
+    pub(super) fn bytes(&mut self, arrival: &Arrival, now: impl FnOnce() -> Instant) -> &[u8] {
         let template = &mut self.templates[arrival.kind];
-        let cookies = self.cookies[arrival.stream].as_ref();
-        let cookies = cookies.map_or(&[][..], |cookies| cookies.of(arrival.user));
+        let cookies = self.cookies[arrival.stream].as_mut();
+        let cookies = cookies.map_or(&[][..], |cookies| cookies.of(arrival.user, now()));
         if cookies.is_empty() {
             return template.bytes(arrival.index, arrival.user, self.seed);
         }
@@ -53,10 +55,15 @@ impl Outgoing {
         self.templates[kind].to_head
     }
 
-    /// A request was answered with these `Set-Cookie`s.
-    pub(super) fn learn<'a>(&mut self, arrival: &Arrival, set_cookies: impl Iterator<Item = &'a [u8]>) {
+    /// A request was answered with these `Set-Cookie`s at `now`.
+    pub(super) fn learn<'a>(
+        &mut self,
+        arrival: &Arrival,
+        set_cookies: impl Iterator<Item = &'a [u8]>,
+        now: Instant,
+    ) {
         if let Some(cookies) = &mut self.cookies[arrival.stream] {
-            set_cookies.for_each(|cookie| cookies.set(arrival.user, cookie));
+            set_cookies.for_each(|cookie| cookies.set(arrival.user, cookie, now));
         }
     }
 }

@@ -180,7 +180,7 @@ impl World<'_> {
         let Some(flight) = self.flights.get(slot) else { return };
         let Owner::Client(Job { arrival, .. }, _) = flight.owner else { return };
         let held = &mut self.held[worker];
-        let (matched, head) = self.heads.route(held, &arrival, worker);
+        let (matched, head) = self.heads.route(held, &arrival, (worker, self.now));
         let (rng, now) = (&mut self.rngs[worker], self.now);
         let may_be_copied = !head.has_body();
         let begun = matched.and_then(|matched| {
@@ -287,8 +287,9 @@ impl World<'_> {
         let Some(flight) = self.flights.get(slot) else { return };
         let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
         let Some(attempt) = flight.attempt.take() else { return };
+        let now = self.now;
         if let Owner::Client(job, _) = &flight.owner {
-            attempt.set_cookies().for_each(|cookie| self.heads.learn(&job.arrival, cookie));
+            attempt.set_cookies().for_each(|cookie| self.heads.learn(&job.arrival, cookie, now));
         }
         let outcome = if said.truncated {
             Outcome::Failed { cause: Failure::ResetMidBody, sent: true, replayable: false }

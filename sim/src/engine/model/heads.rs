@@ -9,6 +9,7 @@ use gateway_core::gateway::{Gateway, Held, Rejection, RouteMatch};
 use gateway_core::id::Revision;
 use gateway_core::request::{Head, HeaderLookup, Headers};
 use gateway_core::rng;
+use gateway_core::time::Instant;
 
 use crate::load::{Arrival, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids};
 use crate::mock::{self, Answer, Respond, Seen};
@@ -135,14 +136,19 @@ impl Heads {
         }
     }
 
-    /// The Route of a request as `worker` sees it, and its head.
+    /// The Route of a request as `worker` sees it at `now`, and its head.
     pub(super) fn route(
         &mut self,
         held: &mut Held,
         arrival: &Arrival,
-        worker: usize,
+        (worker, now): (usize, Instant),
     ) -> (Result<RouteMatch, Rejection>, RequestHead<'_>) {
         self.fill(arrival);
+        if let Some(cookies) = &mut self.cookies[arrival.stream] {
+            let kind = &mut self.kinds[arrival.kind];
+            kind.cookie.clear();
+            kind.cookie.push_str(&String::from_utf8_lossy(cookies.of(arrival.user, now)));
+        }
         let revision = held.view().revision();
         if self.by_fields.0 != Some(revision) {
             self.by_fields = (Some(revision), looks_at_fields(&held.gateway().config()));
@@ -163,10 +169,6 @@ impl Heads {
         let kind = &mut self.kinds[arrival.kind];
         kind.path.fill(&self.values);
         kind.fields.iter_mut().for_each(|(_, text)| text.fill(&self.values));
-        if let Some(cookies) = &self.cookies[arrival.stream] {
-            kind.cookie.clear();
-            kind.cookie.push_str(&String::from_utf8_lossy(cookies.of(arrival.user)));
-        }
     }
 
     /// Bytes of the body of the answer to a request of this kind. What describes the request knows nothing of the fields that
@@ -204,10 +206,10 @@ impl Heads {
         say(&Seen { method: &kind.method, path, query, headers: &fields, body: &[] })
     }
 
-    /// A request was answered with this cookie.
-    pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str) {
+    /// A request was answered with this cookie at `now`.
+    pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str, now: Instant) {
         if let Some(cookies) = &mut self.cookies[arrival.stream] {
-            cookies.set(arrival.user, cookie.as_bytes());
+            cookies.set(arrival.user, cookie.as_bytes(), now);
         }
     }
 }

@@ -11,6 +11,7 @@ pub(in crate::measure) use totals::Totals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gateway_core::entity::SplitKey;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 
@@ -462,12 +463,19 @@ impl RunFacts {
 }
 
 impl RunFacts {
-    /// The user of a request, where the rollout divides users and its stream says who they are.
-    fn divided_user(&self, request: u64) -> Option<(usize, u64)> {
-        let key = self.plan.rollout.key.as_deref().filter(|_| request < self.count)?;
+    /// The user of a request, where the rollout divides users and its stream says who they are; and whether it keeps its key
+    /// whatever happens.
+    fn divided_user(&self, request: u64) -> Option<((usize, u64), bool)> {
+        let key = self.plan.rollout.key.as_ref().filter(|_| request < self.count)?;
         let stream = self.numbering.stream(request);
-        let header = self.plan.load.streams[stream].users.header.as_deref()?;
-        header.eq_ignore_ascii_case(key).then(|| (stream, self.numbering.user(request)))
+        let users = &self.plan.load.streams[stream].users;
+        let (is_its_own, is_given) = match key {
+            SplitKey::Header(name) => {
+                (users.header.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)), false)
+            }
+            SplitKey::Cookie(cookie) => (users.cookie.as_ref() == Some(&cookie.name), users.cookies),
+        };
+        (is_its_own || is_given).then(|| ((stream, self.numbering.user(request)), is_its_own))
     }
 }
 

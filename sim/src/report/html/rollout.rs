@@ -64,8 +64,8 @@ fn figures(rollout: &RolloutSummary) -> Markup {
         ("Users hurt", hurt, "with a request that was dropped or answered with an error"),
         (
             "Users moved",
-            rollout.users_moved.map_or_else(|| words::NOTHING.to_owned(), words::count),
-            "by their keys; who has moved stays",
+            moved(rollout),
+            "by their keys; who has moved stays, unless the gateway gives the keys and they end",
         ),
         ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
         (
@@ -105,6 +105,13 @@ fn figures(rollout: &RolloutSummary) -> Markup {
         table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
     }
     table.finish()
+}
+
+/// `412, 3 of them back again`
+fn moved(rollout: &RolloutSummary) -> String {
+    let back = |back: u64| format!(", {} of them back again", words::count(back));
+    let back = rollout.users_back.filter(|&back| back > 0).map_or_else(String::new, back);
+    rollout.users_moved.map_or_else(|| words::NOTHING.to_owned(), |moved| words::count(moved) + &back)
 }
 
 /// `2, 12.5 target-seconds`

@@ -10,6 +10,9 @@ pub(super) const STRATEGY: Strategy = Strategy {
     keys: &[
         "steps",
         "sticky",
+        "sticky_cookie",
+        "max_age",
+        "primary_sticky",
         "salt",
         "scale",
         "max_surge",

@@ -8,7 +8,7 @@ use crate::rollout::{Action, Shares, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "feature-flag",
     shares_upstream: false,
-    keys: &["sticky", "salt", "percent", "every"],
+    keys: &["sticky", "sticky_cookie", "max_age", "primary_sticky", "salt", "percent", "every"],
     steps,
     way_back,
 };

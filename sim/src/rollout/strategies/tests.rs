@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::rollout::{ByKey, Member, TargetWeight};
+use gateway_core::entity::SplitKey;
 use gateway_core::id::ServiceId;
 
 fn version(name: &str, from: u32, targets: u32, initial: u16) -> Version {
@@ -147,18 +148,18 @@ fn an_ab_test_is_watched_as_often_as_it_says() {
 
 #[test]
 fn users_are_divided_by_their_keys_where_a_canary_is_sticky() {
-    let by_key = Some(ByKey { header: "x-user".into(), salt: "a".into() });
+    let by_key = Some(ByKey { key: SplitKey::Header("x-user".into()), salt: "a".into() });
     let versions = Versions { by_key, ..versions(2, 2) };
     let (start, leave) = (["start", "wait_ready, at most 60 s"], ["drain, at most 1 s", "stop"]);
     let pause = "pause 1 s";
     let share = |percent: &str| format!("set_weight {percent} by x-user");
     let shares = [&share("5 %"), pause, &share("½"), pause, &share("100 %"), "promote"];
-    let settle = ["set_host shop -> v2", "set_weight of shop: gone"];
+    let settle = ["set_host shop -> v2", "set_split shop: gone"];
     assert_eq!(told("canary", &versions, &settings()), of(&[&start, &shares, &settle, &leave]));
     let flag = [share("10 %"), pause.into(), "promote".into(), share("100 %")];
     assert_eq!(told("feature-flag", &versions, &settings()), flag);
     let back = (canary::STRATEGY.way_back)(&versions, &settings());
-    assert_eq!(back[0].in_words(), "set_weight of shop: gone");
+    assert_eq!(back[0].in_words(), "set_split shop: gone");
 }
 
 #[test]

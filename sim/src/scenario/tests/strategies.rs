@@ -2,6 +2,8 @@
 
 use super::rollout::{told, words_of};
 use super::*;
+use gateway_core::entity::{SplitCookie, SplitKey};
+
 use crate::rollout::{Action, Field, HeaderRoute, MirrorRoute, SplitRoute};
 
 /// Two versions with an Upstream each, and this rollout between them.
@@ -9,6 +11,7 @@ fn between(rollout: &str) -> String {
     let file = include_str!("../../../../scenarios/sticky_canary.toml");
     let head = &file[..file.find("[rollout]").unwrap()];
     let common = "service = \"shop\"\nstable = \"v1\"\ncanary = \"v2\"\nat = \"1s\"";
+    let head = head.replace("users  = 2000", "users = 2000\ncookies = true");
     format!("{head}[rollout]\n{common}\n{rollout}\n[[analysis]]\nname = \"errors\"\n")
 }
 
@@ -25,6 +28,9 @@ fn written(action: &Action, plan: &Plan) -> String {
         }
         Action::SetWeight { share, .. } => format!("set_weight = {}", share * 100.0),
         Action::SetSplit(SplitRoute { to: Some(to), .. }) => format!("set_weight = {}", to.percent),
+        Action::SetSplit(SplitRoute { service_name, to: None }) => {
+            format!("set_split = {{ service = \"{service_name}\" }}")
+        }
         Action::SetTarget(to) => {
             format!(
                 "set_target = {{ upstream = \"{}\", target = \"{}\", weight = {} }}",
@@ -82,6 +88,7 @@ fn every_strategy_can_be_written_by_hand_step_by_step() {
          auto_promote = false\npromote_after = \"3s\"\npre_analysis = { name = \"errors\", for = \"1s\" }\n\
          post_analysis = { name = \"errors\", for = \"4s\" }\nscale_down_delay = \"1s\"\ndrain = \"1500ms\"",
         "strategy = \"canary\"\nsteps = [{ weight = 5, pause = \"1s\" }, { weight = 12.5, pause = \"2s\" }]",
+        "strategy = \"canary\"\nsticky_cookie = \"group\"\nmax_age = \"9s\"\nsteps = [{ weight = 5, pause = \"1s\" }]",
         "strategy = \"linear\"\nstep = 25\nevery = \"1s\"\nuntil = 75",
         "strategy = \"rolling\"\nmax_surge = \"50%\"\nmax_unavailable = 1\nmin_ready = \"1s\"",
         "strategy = \"ab\"\nheader = \"x-user\"\nvalues = [\"0001\"]\nevery = \"1s\"\niterations = 3",
@@ -136,6 +143,76 @@ fn what_a_strategy_cannot_do_is_told_once_and_with_what_to_do() {
         (ab("cookie = \"uid\"\npromote_after = \"1s\""), "`promote_after` means nothing to ab"),
     ] {
         assert_eq!(told(&text), [said], "{text}");
+    }
+}
+
+#[test]
+fn users_are_divided_by_a_cookie_that_somebody_keeps() {
+    let canary = |more: &str| {
+        between(&format!("strategy = \"canary\"\nsteps = [{{ weight = 5, pause = \"5s\" }}]\n{more}"))
+    };
+    let plan = read(&input(&canary("sticky_cookie = \"group\"\nmax_age = \"90s\""), &[])).unwrap();
+    let cookie = |max_age, primary_sticky| {
+        Some(SplitKey::Cookie(SplitCookie { name: "group".into(), max_age, primary_sticky }))
+    };
+    assert_eq!(plan.rollout.key, cookie(Duration::from_secs(90), true));
+    let calls = crate::rollout::calls(&plan.steps[2].action);
+    let expected = "PATCH /services/shop  {\"split\":{\"cookie\":\"group\",\"host\":\"v2\",\"max_age\":90,\"percent\":5.0,\
+                    \"primary_sticky\":true,\"salt\":\"shop\"}}";
+    assert_eq!(calls.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    assert_eq!(words_of(&plan)[2], "set_weight 5 % by cookie group");
+    let absorbing = canary("sticky_cookie = \"group\"\nprimary_sticky = false");
+    let before = absorbing.replace("name = \"errors\"", "name = \"errors\"\nreference = \"before\"");
+    assert_eq!(read(&input(&before, &[])).unwrap().rollout.key, cookie(SplitCookie::MAX_AGE, false));
+    for (text, said) in [
+        (absorbing, "without primary_sticky nobody knows the new version's share"),
+        (
+            canary("sticky_cookie = \"group\"").replace("cookies = true", ""),
+            "no user keeps the cookie `group`",
+        ),
+        (
+            canary("sticky = \"x-user\"\nsticky_cookie = \"group\""),
+            "users are divided by a header field or by a cookie",
+        ),
+        (canary("sticky = \"x-user\"\nmax_age = \"9s\""), "`max_age` is of a cookie that the gateway gives"),
+        (
+            canary("sticky_cookie = \"group\"\nmax_age = \"1500ms\""),
+            "`max_age` is no whole number of seconds",
+        ),
+        (
+            canary("sticky_cookie = \"group\"\nscale = 1"),
+            "who is divided by keys may go to any target of the new version",
+        ),
+        (
+            between("strategy = \"rolling\"\nsticky_cookie = \"group\""),
+            "`sticky_cookie` means nothing to rolling",
+        ),
+        (between("strategy = \"feature-flag\""), "feature-flag needs `sticky`"),
+    ] {
+        assert_eq!(told(&text), [said], "{text}");
+    }
+}
+
+#[test]
+fn a_split_is_a_step_and_needs_no_rollout() {
+    let step =
+        |split: &str| with("[thresholds]", &format!("[[steps]]\nset_split = {{ {split} }}\n[thresholds]"));
+    let service = "service = \"example-service\", upstream = \"green\", percent = 12.5";
+    let plan = read(&input(&step(&format!("{service}, cookie = \"group\", max_age = \"9s\"")), &[])).unwrap();
+    let split = plan.steps.iter().find(|step| step.action.verb() == "set_weight").unwrap();
+    assert_eq!(split.action.in_words(), "set_weight 12.5 % by cookie group");
+    for (split, said) in [
+        (service, "a split needs `header`"),
+        (
+            "service = \"example-service\", upstream = \"v9\", percent = 1, header = \"x\"",
+            "a split leads to an upstream that does not exist",
+        ),
+        (
+            "service = \"example-service\", upstream = \"green\", percent = 101, header = \"x\"",
+            "`percent` is out of range",
+        ),
+    ] {
+        assert_eq!(told(&step(split)), [said]);
     }
 }
 

@@ -33,8 +33,9 @@ impl Generator {
 
     /// Whether it went out; a connection that its other end has closed takes nothing, and the request is as it was.
     fn send(&mut self, number: usize, mut job: Job) -> bool {
-        let bytes = self.outgoing.bytes(&job.arrival);
-        let now = self.clock.now();
+        let clock = &self.clock;
+        let bytes = self.outgoing.bytes(&job.arrival, || clock.now());
+        let now = clock.now();
         let stream = &self.load.streams[job.arrival.stream];
         job.on_wire = Some(now);
         job.until = now + stream.timeout;
@@ -196,7 +197,7 @@ impl Generator {
                     self.load.requests_per_connection.is_some_and(|most| connection.carried >= most);
                 let reusable =
                     head.keep_alive && !used_up && connection.input.is_empty() && connection.is_sent();
-                self.outgoing.learn(&job.arrival, connection.reader.set_cookies());
+                self.outgoing.learn(&job.arrival, connection.reader.set_cookies(), now);
                 connection.job = None;
                 self.busy -= 1;
                 self.end(&job, ending(head), head.target, now);
