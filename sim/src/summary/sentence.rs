@@ -3,6 +3,7 @@
 
 use gateway_core::time::Instant;
 
+use super::rollout::DecisionRow;
 use super::verdict::Evidence;
 use super::{Outcome, Switch, ThresholdResult, Trust};
 use crate::measure::{Cause, DropSample, Measured};
@@ -143,11 +144,29 @@ fn wrong(evidence: &Evidence<'_>) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}.", words::list(&parts)))
 }
 
-/// `The rollout was rolled back after 3.1 s: errors: fail: ...`
+/// `The new version was rolled back at 7.1 s: errors, 5 of 94 bad where the old version had 0 of 1,770.`
 fn given_up(evidence: &Evidence<'_>) -> Option<String> {
     let rollout = evidence.rollout?;
     let why = rollout.why.as_ref()?;
-    Some(format!("The rollout was {} at {} s: {why}.", rollout.ended, words::seconds(rollout.decided_ms?, 1)))
+    let what = match rollout.ended.as_str() {
+        "rolled-back" => "The new version was rolled back",
+        "held" => "The rollout was held",
+        _ => "The rollout was given up",
+    };
+    let judge =
+        rollout.decisions.iter().rfind(|row| why.starts_with(&format!("{}: {}", row.analysis, row.verdict)));
+    let why = judge.and_then(counted).unwrap_or_else(|| why.clone());
+    Some(format!("{what} at {} s: {why}.", words::seconds(rollout.decided_ms?, 1)))
+}
+
+/// What a judge counted, where it counted.
+fn counted(row: &DecisionRow) -> Option<String> {
+    let [of, bad] = row.canary.map(words::count);
+    let old = match row.stable {
+        [0, _] => String::new(),
+        [of, bad] => format!(" where the old version had {} of {}", words::count(bad), words::count(of)),
+    };
+    (row.verdict == "fail" && row.canary[1] > 0).then(|| format!("{}, {bad} of {of} bad{old}", row.analysis))
 }
 
 fn failed_switch(evidence: &Evidence<'_>) -> Option<String> {
@@ -307,6 +326,19 @@ mod tests {
         let by_chance = "the switch cost nothing at the median that can be told from chance";
         assert_eq!(costs(&switches(&[(300.0, -1.0)])), by_chance);
         assert_eq!(costs(&[]), "");
+    }
+
+    #[test]
+    fn a_judge_that_counted_is_told_by_what_it_counted() {
+        let mut row =
+            DecisionRow { analysis: "errors".into(), verdict: "fail".into(), ..DecisionRow::default() };
+        assert_eq!(counted(&row), None, "a test of ranks has no counts");
+        row.canary = [94, 5];
+        assert_eq!(counted(&row).unwrap(), "errors, 5 of 94 bad");
+        row.stable = [1770, 0];
+        assert_eq!(counted(&row).unwrap(), "errors, 5 of 94 bad where the old version had 0 of 1,770");
+        row.verdict = "unclear".into();
+        assert_eq!(counted(&row), None);
     }
 
     #[test]
