@@ -133,10 +133,25 @@ impl<'a> Frame<'a> {
         add(panel, &paper);
     }
 
-    /// The switches, and a number for each second or so when this is the last panel.
+    /// The switches, or where there are none, how a rollout ended.
     fn moments(&self, panel: &mut Panel, top: f64) {
         for switch in self.switches() {
             panel.moment(self.x(switch), top);
+        }
+        if let Some((at, _)) = self.turning() {
+            panel.moment(self.x(at), top);
+        }
+    }
+
+    /// When it was decided how a rollout without a switch ends, and how.
+    fn turning(&self) -> Option<(f64, &'static str)> {
+        let rollout = self.summary.rollout.as_ref().filter(|_| self.summary.switches.is_empty())?;
+        let whole = || rollout.shares.iter().find(|row| row.planned >= 1.0).map(|row| row.t_ms);
+        match rollout.ended.as_str() {
+            "promoted" => Some((whole()?, "promoted")),
+            "rolled-back" => Some((rollout.decided_ms?, "rolled back")),
+            "held" => Some((rollout.decided_ms?, "held")),
+            _ => None,
         }
     }
 

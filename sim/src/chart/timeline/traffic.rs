@@ -37,6 +37,9 @@ pub(super) fn serving(frame: &Frame<'_>, id: usize) -> Figure {
         };
         panel.text(at, 10.0, "lab mid halo", &text);
     }
+    if let Some((at, how)) = frame.turning() {
+        panel.text(frame.x(at), 10.0, "lab mid halo", how);
+    }
     frame.moments(&mut panel, 15.0);
     for phase in
         frame.summary.phases.iter().filter(|phase| frame.x(phase.to_ms) - frame.x(phase.from_ms) > 0.06)

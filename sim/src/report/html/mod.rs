@@ -83,6 +83,7 @@ fn header(out: &mut Markup, summary: &Summary) {
 
 fn timeline(out: &mut Markup, summary: &Summary) {
     let switches = match summary.switches.len() {
+        0 if summary.rollout.is_some() => "A vertical line says where the rollout was decided.".to_owned(),
         0 => "Nothing was switched.".to_owned(),
         1 => "The vertical line is the switch, as applied by the gateway.".to_owned(),
         n => format!(

@@ -27,7 +27,7 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
         markup!(out, "<p>The way back left " (words::counted(*available as u64, "target")) " serving from " (words::seconds(*t_ms, 3)) " s on, where max_unavailable asks for " (needed) ": an abort outranks it.</p>");
     }
     out.append(&figures(rollout));
-    out.append(&versions(rollout));
+    markup!(out, "<div class=\"gap\">" [versions(rollout)] "</div>");
     if !rollout.decisions.is_empty() {
         out.tag("<h3>What judges said</h3>");
         out.append(&decisions(rollout));
