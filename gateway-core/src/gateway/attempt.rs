@@ -39,6 +39,9 @@ pub struct Attempt {
     pub node: u16,
     /// The configuration it was made under.
     pub revision: Revision,
+    /// The change that made the routing it was sent by: Routes and Services, of which a worker may learn late. Whom it could be
+    /// sent to there is a matter of the epoch.
+    pub routed: Revision,
     /// The Route.
     pub route: RouteId,
     /// The Service.

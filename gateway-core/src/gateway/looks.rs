@@ -44,7 +44,8 @@ impl Looks {
 
 impl Gateway {
     /// A node beside others: it begins with the configuration of `origin`, the node that takes changes, and learns of changes
-    /// when it looks there, `every` so often at moments of its own. Its revisions are those of `origin`.
+    /// when it looks there, `every` so often at moments of its own. Its revisions are those of `origin`, but for what the health of
+    /// targets makes of them in its own eyes.
     ///
     /// # Panics
     /// When `every` is zero: nobody looks without end.
@@ -64,9 +65,9 @@ impl Gateway {
         }
         let news = {
             let theirs = origin.writer();
-            ((*origin.config()).clone(), theirs.revision)
+            ((*origin.config()).clone(), theirs.changed)
         };
-        if news.1 != writer.revision {
+        if news.1 != writer.changed {
             let applied = self.put(writer, news, Cause::Look, now);
             writer.tell(applied);
         }

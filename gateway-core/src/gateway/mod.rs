@@ -83,6 +83,8 @@ pub struct Gateway {
 struct Writer {
     slots: Slots,
     revision: Revision,
+    /// The revision that made the configuration: what a target's health has made since is not counted.
+    changed: Revision,
     routing: Arc<Routing>,
     /// When each worker looks for a new routing; `None` where all learn of it at once.
     looks: Option<Looks>,
@@ -117,14 +119,18 @@ pub enum TargetHealth {
 }
 
 /// A change that is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Applied {
+    /// Where: [`Options::node`].
+    pub node: u16,
     /// Why it happened.
     pub cause: Cause,
     /// The revision it made.
     pub revision: Revision,
     /// When.
     pub at: Instant,
+    /// The configuration, and the revision of the change that made it: the same at every node.
+    pub config: (Revision, Arc<Config>),
     /// The epochs it began, each with its members.
     pub epochs: Vec<NewEpoch>,
 }
@@ -163,7 +169,7 @@ impl Gateway {
     pub fn with(config: Config, options: Options) -> Self {
         let mut slots = Slots::default();
         slots.follow(&config, &config);
-        let routing = Arc::new(Routing::new(config.clone(), &mut slots, None));
+        let routing = Arc::new(Routing::new((Revision(0), config.clone()), &mut slots, None));
         let count = if options.workers_differ() { options.workers.max(1) } else { 1 };
         let mut care = Care::default();
         let common = Common::new(&config, (&slots, &care.starters), options, (Revision(0), Instant::ZERO));
@@ -185,6 +191,7 @@ impl Gateway {
             writer: Mutex::new(Writer {
                 slots,
                 revision: Revision(0),
+                changed: Revision(0),
                 routing,
                 looks,
                 origin: None,
@@ -334,25 +341,28 @@ impl Gateway {
         now: Instant,
     ) -> Applied {
         let before = self.config();
-        let Writer { slots, revision, routing, care, .. } = &mut *writer;
+        let Writer { slots, revision, changed, routing, care, .. } = &mut *writer;
         slots.follow(&before, &config);
-        *revision = next;
+        // A node whose targets have turned meanwhile has counted on.
+        *revision = next.max(revision.next());
+        *changed = next;
         if !routing.config.differs_in_targets_only(&config) {
-            *routing = Arc::new(Routing::new(config.clone(), slots, Some(routing)));
+            *routing = Arc::new(Routing::new((next, config.clone()), slots, Some(routing)));
         }
         care.follow(&config, slots, now);
         care.starters.follow(&before, &config, now);
         let learn = |_| self.options.sync_interval.is_none();
+        let config = Arc::new(config);
         let applied = self.publish((writer, &config), cause, now, learn);
         // Last, so that who reads it sees nothing that is not in force yet.
-        self.config.store(Arc::new(config));
+        self.config.store(config);
         applied
     }
 
     /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
     fn publish(
         &self,
-        (writer, config): (&Writer, &Config),
+        (writer, config): (&Writer, &Arc<Config>),
         cause: Cause,
         now: Instant,
         learn: impl Fn(usize) -> bool,
@@ -378,7 +388,8 @@ impl Gateway {
             }
             peer = Some(next);
         }
-        Applied { cause, revision, at: now, epochs }
+        let config = (writer.changed, Arc::clone(config));
+        Applied { node: self.options.node, cause, revision, at: now, config, epochs }
     }
 
     /// The next moment at which something happens by itself: a node or a worker looks for changes, a probe is due, outliers are

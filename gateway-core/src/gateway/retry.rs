@@ -47,6 +47,7 @@ mod tests {
             view: 0,
             node: 0,
             revision: Revision(0),
+            routed: Revision(0),
             route: RouteId(0),
             service: ServiceId(0),
             upstream: None,

@@ -10,7 +10,7 @@ use super::mirror::Mirroring;
 use super::slots::Slots;
 use crate::config::Config;
 use crate::entity::{Address, Limits, OutlierDetection, Service, Split, SplitCookie, SplitKey, Upstream};
-use crate::id::{ServiceId, TargetId, UpstreamId};
+use crate::id::{Revision, ServiceId, TargetId, UpstreamId};
 use crate::request::Headers;
 use crate::rng::Rng;
 use crate::router::Router;
@@ -18,6 +18,8 @@ use crate::router::Router;
 /// Routes, Services and Upstreams under one revision.
 #[derive(Debug)]
 pub(super) struct Routing {
+    /// The change that made it.
+    pub(super) revision: Revision,
     pub(super) config: Config,
     pub(super) router: Arc<Router>,
     pub(super) services: FxHashMap<ServiceId, Destination>,
@@ -62,7 +64,7 @@ impl Routing {
     }
 
     /// The routing of `config`. The table of `old` is used again when no Route has changed.
-    pub(super) fn new(config: Config, slots: &mut Slots, old: Option<&Self>) -> Self {
+    pub(super) fn new((revision, config): (Revision, Config), slots: &mut Slots, old: Option<&Self>) -> Self {
         let services =
             config.services().map(|(id, service)| (id, destination(service, &config, slots))).collect();
         let mirrored = config
@@ -91,7 +93,7 @@ impl Routing {
         };
         let lessons =
             config.upstreams().filter_map(|(id, upstream)| Some((id, lessons(upstream)?))).collect();
-        Self { config, router, services, splits, mirrors, lessons }
+        Self { revision, config, router, services, splits, mirrors, lessons }
     }
 }
 

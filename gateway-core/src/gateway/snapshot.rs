@@ -210,6 +210,7 @@ impl Snapshot {
             view: self.view as u32,
             node: self.node,
             revision: self.revision,
+            routed: self.routing.revision,
             route: matched.route,
             service,
             upstream,
@@ -272,6 +273,7 @@ impl Snapshot {
         };
         Some(Attempt {
             revision: self.revision,
+            routed: self.routing.revision,
             target,
             epoch,
             member: member as u32,

@@ -34,6 +34,7 @@ fn in_kongs_profile_targets_change_at_once_and_services_when_a_worker_looks() {
     gateway.apply(Change::All(weights.into()), first).unwrap();
     let attempt = begin(&gateway, &GET).unwrap();
     assert_eq!((attempt.target, attempt.epoch.0), (TargetId(3), 1));
+    assert_eq!((attempt.revision.0, attempt.routed.0), (2, 1));
     answered(&gateway, attempt);
 }
 
@@ -118,4 +119,43 @@ fn workers_and_a_writer_together_misroute_nothing() {
     assert_eq!(seen[0].1, 0);
     assert!(expected > 0 || seen.len() == 40_000);
     assert_eq!(in_flight(&gateway), 0);
+}
+
+#[test]
+fn a_worker_that_has_not_learnt_says_which_routing_it_went_by() {
+    // Aim: a late worker's pick is held against what it knew, not against the newest change. Method: a host and a weight, before the
+    // only worker looks and after.
+    let config = how_to().config().as_ref().clone();
+    let options = Options { sync_interval: Some(Duration::from_secs(5)), ..Options::default() };
+    let gateway = Gateway::with(config, options);
+    let to_green = Change::SetHost(ServiceId(0), "green".to_owned());
+    let applied = gateway.apply(to_green, Instant::ZERO).unwrap();
+    let (number, config) = applied.config;
+    assert_eq!((number.0, config.service(ServiceId(0)).unwrap().host.as_str()), (1, "green"));
+    gateway.apply(Change::SetWeight(TargetId(3), Weight::new(1)), Instant::ZERO).unwrap();
+    let asked = || {
+        let attempt = begin(&gateway, &GET).unwrap();
+        let said = (attempt.upstream.unwrap().0, attempt.routed.0, attempt.revision.0);
+        answered(&gateway, attempt);
+        said
+    };
+    assert_eq!(asked(), (0, 0, 2));
+    gateway.handle_timeout(gateway.next_timeout().unwrap());
+    assert_eq!(asked(), (1, 1, 2));
+}
+
+#[test]
+fn a_node_whose_target_has_turned_still_learns_of_every_change() {
+    // Aim: health counts a node's own revisions on, and the next change of the first node may have that very number. Method: one turn,
+    // one change.
+    let first = Arc::new(Gateway::new(how_to().config().as_ref().clone()));
+    let options = Options { node: 1, seed: 7, ..Options::default() };
+    let node = Gateway::beside(Arc::clone(&first), Duration::from_secs(1), options);
+    node.set_health(TargetId(2), false, Instant::ZERO);
+    assert_eq!(node.view().revision(), Revision(1));
+    first.apply(Change::SetHost(ServiceId(0), "green".to_owned()), Instant::ZERO).unwrap();
+    node.handle_timeout(node.next_timeout().unwrap());
+    let attempt = begin(&node, &GET).unwrap();
+    assert_eq!((attempt.upstream, attempt.routed.0, attempt.revision.0), (Some(UpstreamId(1)), 1, 2));
+    answered(&node, attempt);
 }
