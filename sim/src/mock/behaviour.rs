@@ -18,7 +18,7 @@ pub struct Behaviour {
     pub differs: f64,
     /// How many it serves at once, and who waits.
     pub places: Places,
-    /// Connections are refused so long after the start.
+    /// Connections are refused so long after the start of its process.
     pub ready_after: Duration,
     /// How slow it is at first.
     pub warmup: Option<Warmup>,

@@ -25,5 +25,5 @@ pub use latency::{Latency, LatencyError};
 pub use pace::Pace;
 pub use sampler::Sampler;
 pub use station::{Ahead, Counts, Departure, Discipline, Full, Places, Station};
-pub use target::{Fate, Manner, Target};
+pub use target::{Fate, Manner, Process, Target};
 pub use visits::Visits;

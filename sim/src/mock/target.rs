@@ -23,8 +23,18 @@ pub struct Target {
     behaviour: Behaviour,
     draws: Draws,
     faults: Rc<Faults>,
-    /// Since when its process runs; `None` while it does not.
-    process: Cell<Option<Instant>>,
+    process: Cell<Process>,
+}
+
+/// The process of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// It was started long before the run: it is ready, and warm.
+    Old,
+    /// It was started at this moment, and accepts connections `ready_after` later.
+    Since(Instant),
+    /// It does not run.
+    Gone,
 }
 
 /// What becomes of a request that is taken up.
@@ -58,7 +68,7 @@ impl Target {
     /// The mock that is number `number` among those the faults were picked for.
     pub fn new(number: usize, name: &str, behaviour: Behaviour, faults: &Rc<Faults>, seed: u64) -> Self {
         let draws = Draws::new(seed, name, &behaviour);
-        let process = Cell::new(Some(Instant::ZERO));
+        let process = Cell::new(Process::Since(Instant::ZERO));
         Self { number, behaviour, draws, faults: Rc::clone(faults), process }
     }
 
@@ -69,13 +79,13 @@ impl Target {
         let is_alike = behaviour.latency == self.behaviour.latency;
         let sampler = if is_alike { self.draws.sampler().clone() } else { Sampler::new(&behaviour.latency) };
         let draws = Draws::with(self.draws.seed(), name, sampler);
-        let process = Cell::new(Some(Instant::ZERO));
+        let process = Cell::new(Process::Since(Instant::ZERO));
         Self { number: self.number + 1, behaviour, draws, faults: Rc::clone(&self.faults), process }
     }
 
-    /// Its process was started at this moment, or was ended and runs no more. From the start of the run it does.
-    pub fn set_process(&self, since: Option<Instant>) {
-        self.process.set(since);
+    /// Its process was started or ended. Unless this says otherwise it starts with the run.
+    pub fn set_process(&self, process: Process) {
+        self.process.set(process);
     }
 
     /// Its number.
@@ -95,7 +105,7 @@ impl Target {
 
     /// Whether its process is gone, and every connection with it.
     pub fn is_killed(&self, now: Instant) -> bool {
-        self.process.get().is_none() || self.active(now).is_on(&FaultKind::Kill)
+        self.process.get() == Process::Gone || self.active(now).is_on(&FaultKind::Kill)
     }
 
     /// Whether nothing goes in or out.
@@ -124,9 +134,12 @@ impl Target {
         if active.is_on(&FaultKind::Blackhole) {
             return Fate::Silence;
         }
-        // Whoever was dead starts cold again.
-        let since = active.restarted.map_or(self.ready(), |restarted| restarted.max(self.ready()));
-        let demand = self.draws.demand(&self.behaviour, (request, is_new), now.since(since), &active);
+        let age = match (self.process.get(), active.restarted) {
+            (Process::Old, None) => Duration::MAX,
+            // Whoever was dead starts cold again.
+            (_, restarted) => now.since(restarted.map_or(self.ready(), |at| at.max(self.ready()))),
+        };
+        let demand = self.draws.demand(&self.behaviour, (request, is_new), age, &active);
         Fate::Service { demand, error: self.draws.error(&self.behaviour, request, &active) }
     }
 
@@ -167,7 +180,11 @@ impl Target {
 
     /// When its process accepts connections; never while it does not run.
     pub fn ready(&self) -> Instant {
-        self.process.get().map_or(Instant::MAX, |since| since + self.behaviour.ready_after)
+        match self.process.get() {
+            Process::Old => Instant::ZERO,
+            Process::Since(started) => started + self.behaviour.ready_after,
+            Process::Gone => Instant::MAX,
+        }
     }
 }
 
@@ -248,9 +265,11 @@ mod tests {
         let warmup = Some(Warmup { lasts: Duration::from_secs(2), latency_x: 3.0 });
         let behaviour = Behaviour { warmup, ready_after: Duration::from_secs(1), ..plain() };
         let target = target(behaviour, &[]);
-        target.set_process(None);
+        target.set_process(Process::Old);
+        assert!(target.is_listening(s(0)) && demand(&target, s(0)) == 10 * MS, "long there");
+        target.set_process(Process::Gone);
         assert_eq!((target.is_listening(s(5)), target.is_killed(s(5))), (false, true));
-        target.set_process(Some(s(6)));
+        target.set_process(Process::Since(s(6)));
         assert_eq!([6, 7].map(|now| target.is_listening(s(now))), [false, true]);
         assert_eq!([7, 9].map(|now| demand(&target, s(now)).as_millis()), [30, 10]);
         assert!(target.changes().into_iter().eq([s(7)]));

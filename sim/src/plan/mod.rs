@@ -22,10 +22,11 @@ use gateway_core::config::Config;
 use gateway_core::gateway::{Gateway, Options};
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::rng;
+use gateway_core::time::Instant;
 use rustc_hash::FxHashMap;
 
 use crate::load::{Load, Numbering};
-use crate::mock::{Behaviour, Behind, Fault, Faults};
+use crate::mock::{Behaviour, Behind, Fault, Faults, Process};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Machine, Registry, Rollout, Step, Users};
 
@@ -112,6 +113,17 @@ impl Plan {
             })
         };
         (0..).zip(&self.mocks).map(|(mock, _)| begins(mock).unwrap_or(true)).collect()
+    }
+
+    /// Each mock's process as the run begins. What is there when a rollout begins was started long before, and is ready; without a
+    /// rollout targets start with the run.
+    pub fn processes_at_start(&self) -> Vec<Process> {
+        let process = |is_there: bool| match (is_there, self.rollout.is_some()) {
+            (false, _) => Process::Gone,
+            (true, true) => Process::Old,
+            (true, false) => Process::Since(Instant::ZERO),
+        };
+        self.there_at_start().into_iter().map(process).collect()
     }
 
     /// The mock behind each target.
@@ -211,7 +223,6 @@ mod tests {
     use gateway_core::entity::{Address, Route, Service, Target, Upstream};
     use gateway_core::id::ServiceId;
     use gateway_core::request::Head;
-    use gateway_core::time::Instant;
     use gateway_core::weight::Weight;
 
     use super::*;

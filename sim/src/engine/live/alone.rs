@@ -12,7 +12,7 @@ use super::report::channel;
 use super::{EngineError, LISTEN, Thread, connect_all, generator, named, spawn, targets};
 use crate::load::RequestIds;
 use crate::measure::{Observation, Record};
-use crate::mock::Faults;
+use crate::mock::{Faults, Process};
 use crate::plan::{MockPlan, Plan};
 
 /// How long requests under way may take once it is told to stop.
@@ -46,7 +46,7 @@ impl MockTarget {
                 clock,
                 reporter,
                 stop,
-                processes: vec![watch::Sender::new(Some(Instant::ZERO)).subscribe()],
+                processes: vec![watch::Sender::new(Process::Since(Instant::ZERO)).subscribe()],
                 drain: DRAIN,
             })
         })?;

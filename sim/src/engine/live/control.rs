@@ -25,6 +25,7 @@ use tokio::task::LocalSet;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::measure::{Observation, StepMoments};
+use crate::mock::Process;
 use crate::rollout::{AdminCall, Machine, Move, Order, OrderId, Output, Registry, Seen, Task};
 
 /// How long a call of the Admin API may take before the step counts as failed.
@@ -36,8 +37,8 @@ const FLUSH: Duration = Duration::from_millis(10);
 pub(super) struct Start {
     pub(super) machine: Machine,
     pub(super) registry: Registry,
-    /// Since when each mock's process runs.
-    pub(super) processes: Vec<watch::Sender<Option<Instant>>>,
+    /// Each mock's process.
+    pub(super) processes: Vec<watch::Sender<Process>>,
     /// Where each mock listens.
     pub(super) ports: Vec<SocketAddr>,
     pub(super) admin: SocketAddr,
@@ -80,7 +81,7 @@ struct Control {
     reporter: Reporter,
     applied: Receiver<Applied>,
     seen: Receiver<Seen>,
-    processes: Vec<watch::Sender<Option<Instant>>>,
+    processes: Vec<watch::Sender<Process>>,
     ports: Vec<SocketAddr>,
     /// The mocks that the machine waits for, and the order to acknowledge once they accept connections.
     awaited: Cell<Option<(OrderId, Vec<u32>)>>,
@@ -116,8 +117,8 @@ impl Control {
     async fn carry_out(&self, order: Order, machine: &mut Machine) {
         let ok = match order.task {
             Task::Admin(calls) => self.change(order.step, &calls, machine).await,
-            Task::Start(mocks) => self.set_processes(&mocks, Some(self.clock.now())),
-            Task::Stop(mocks) => self.set_processes(&mocks, None),
+            Task::Start(mocks) => self.set_processes(&mocks, Process::Since(self.clock.now())),
+            Task::Stop(mocks) => self.set_processes(&mocks, Process::Gone),
             Task::AwaitReady(mocks) => return self.awaited.set(Some((order.id, mocks))),
         };
         machine.acked(order.id, self.clock.now(), ok);
@@ -135,8 +136,8 @@ impl Control {
     }
 
     /// Whether somebody was there to be told.
-    fn set_processes(&self, mocks: &[u32], since: Option<Instant>) -> bool {
-        mocks.iter().all(|&mock| self.processes[mock as usize].send(since).is_ok())
+    fn set_processes(&self, mocks: &[u32], process: Process) -> bool {
+        mocks.iter().all(|&mock| self.processes[mock as usize].send(process).is_ok())
     }
 
     /// Acknowledges once all who are waited for accept connections, as a readiness probe sees it.

@@ -146,9 +146,7 @@ impl Parts {
             probe: JitterProbe::start(&clock),
             failed: None,
         };
-        // A target that a step starts is not there until then.
-        let runs = |is_there: bool| process::Sender::new(is_there.then_some(Instant::ZERO));
-        let processes: Vec<_> = plan.there_at_start().into_iter().map(runs).collect();
+        let processes: Vec<_> = plan.processes_at_start().into_iter().map(process::Sender::new).collect();
         let for_doors: Vec<_> = processes.iter().map(process::Sender::subscribe).collect();
         let ports: Vec<_> = plan.mocks.iter().map(|mock| overrides[&mock.name]).collect();
         let (mocks, faults, seed, target_ids, target_clock) =

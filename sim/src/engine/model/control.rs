@@ -14,6 +14,7 @@ use super::World;
 use super::calendar::Event;
 use super::flight::{NEVER, Owner, Stage};
 use crate::measure::{Observation, StepMoments};
+use crate::mock::Process;
 use crate::rollout::{AdminCall, Order, Output, Seen, Task};
 
 /// When a modelled gateway's entities are made, milliseconds since 1970: the same in every run.
@@ -59,8 +60,8 @@ impl World<'_> {
     fn carry_out(&mut self, order: Order) {
         let ok = match order.task {
             Task::Admin(calls) => self.change_gateway(order.step, &calls),
-            Task::Start(mocks) => self.set_processes(&mocks, Some(self.now)),
-            Task::Stop(mocks) => self.set_processes(&mocks, None),
+            Task::Start(mocks) => self.set_processes(&mocks, Process::Since(self.now)),
+            Task::Stop(mocks) => self.set_processes(&mocks, Process::Gone),
             Task::AwaitReady(mocks) => {
                 self.awaited = Some((order.id, mocks));
                 return self.look_whether_ready();
@@ -69,10 +70,10 @@ impl World<'_> {
         self.machine.acked(order.id, self.now, ok);
     }
 
-    fn set_processes(&mut self, mocks: &[u32], since: Option<Instant>) -> bool {
+    fn set_processes(&mut self, mocks: &[u32], process: Process) -> bool {
         for &mock in mocks {
             let target = &self.sites[mock as usize].target;
-            target.set_process(since);
+            target.set_process(process);
             let ready = target.ready();
             if ready < Instant::MAX {
                 self.calendar.push(ready, Event::Change(mock));

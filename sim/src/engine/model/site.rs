@@ -11,7 +11,7 @@ use super::World;
 use super::calendar::Event;
 use super::flight::{Flight, Owner, Stage};
 use crate::measure::Observation;
-use crate::mock::{Fate, Faults, Manner, Pace, Station, Target};
+use crate::mock::{Fate, Faults, Manner, Pace, Process, Station, Target};
 use crate::plan::{MockPlan, Plan};
 
 /// One target.
@@ -35,19 +35,19 @@ impl Site {
     /// All those of a plan; a step starts those that are not there from the start.
     pub(super) fn all(plan: &Plan, faults: &Rc<Faults>) -> Vec<Self> {
         let mut sites: Vec<Self> = Vec::with_capacity(plan.mocks.len());
-        for (mock, is_there) in plan.mocks.iter().zip(plan.there_at_start()) {
+        for (mock, process) in plan.mocks.iter().zip(plan.processes_at_start()) {
             let (name, behaviour) = (&mock.name, mock.behaviour.clone());
             let target = match sites.last() {
                 Some(before) => before.target.next(name, behaviour),
                 None => Target::new(0, name, behaviour, faults, plan.seed),
             };
-            sites.push(Self::new(target, mock, is_there));
+            sites.push(Self::new(target, mock, process));
         }
         sites
     }
 
-    fn new(target: Target, mock: &MockPlan, is_there: bool) -> Self {
-        target.set_process(is_there.then_some(Instant::ZERO));
+    fn new(target: Target, mock: &MockPlan, process: Process) -> Self {
+        target.set_process(process);
         Self {
             changes: target.changes().into_iter().collect(),
             target,

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::line::{Line, Wire};
 use super::port::Port;
 use super::server::Server;
+use crate::mock::Process;
 
 /// The door of one target, until it is told to stop.
 pub(super) async fn keep(
@@ -21,7 +22,7 @@ pub(super) async fn keep(
     port: Port,
     listener: std::net::TcpListener,
     mut stopped: watch::Receiver<bool>,
-    mut process: watch::Receiver<Option<Instant>>,
+    mut process: watch::Receiver<Process>,
 ) -> io::Result<()> {
     let mut listener = Some(TcpListener::from_std(listener)?);
     server.target.set_process(*process.borrow_and_update());

@@ -17,7 +17,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gateway_core::shell::Clock;
-use gateway_core::time::Instant;
 use hyper::header::HeaderName;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -26,7 +25,7 @@ use self::server::Server;
 use super::alarm::Alarm;
 use super::report::Reporter;
 use crate::load::RequestIds;
-use crate::mock::{Faults, Visits};
+use crate::mock::{Faults, Process, Visits};
 use crate::plan::MockPlan;
 
 pub(super) use self::port::{Listeners, listen};
@@ -46,8 +45,8 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     pub(super) reporter: Reporter,
     pub(super) stop: oneshot::Receiver<()>,
-    /// Since when each mock's process runs, as steps start and end it.
-    pub(super) processes: Vec<watch::Receiver<Option<Instant>>>,
+    /// Each mock's process, as steps start and end it.
+    pub(super) processes: Vec<watch::Receiver<Process>>,
     /// How long requests under way may take then.
     pub(super) drain: Duration,
 }
