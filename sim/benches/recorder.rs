@@ -85,6 +85,7 @@ fn observations(index: u64) -> [Observation; 4] {
             at,
             node: 0,
             revision: Revision(0),
+            routed: Revision(0),
             upstream,
             target,
             epoch: Epoch(0),

@@ -164,6 +164,7 @@ fn observations(index: u64, rate: u64) -> [Observation; 4] {
         at,
         node: 0,
         revision: Revision(0),
+        routed: Revision(0),
         upstream,
         target,
         epoch: Epoch(0),

@@ -48,7 +48,7 @@ pub(super) fn check(plan: &Plan, marks: &[Mark], steps: &[StepMoments]) -> (Vec<
 fn broken(breaches: &mut Vec<Breach>, promise: Promise, at: Instant) {
     match breaches.iter_mut().find(|breach| breach.promise == promise) {
         Some(breach) => breach.count += 1,
-        None => breaches.push(Breach { promise, at, count: 1, requests: Vec::new() }),
+        None => breaches.push(Breach { promise, at, count: 1, requests: Vec::new(), what: None }),
     }
 }
 

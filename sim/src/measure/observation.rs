@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::gateway::{Attempt, Compared, Finished, NewEpoch};
+use gateway_core::config::Config;
+use gateway_core::gateway::{Applied, Attempt, Compared, Finished, NewEpoch};
 use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
@@ -74,6 +75,17 @@ pub enum Observation {
         /// Which, and its members.
         epoch: Arc<NewEpoch>,
     },
+    /// A node of the gateway has put a configuration in force. Best before the first pick under it; picks wait for it a while.
+    Configured {
+        /// When.
+        at: Instant,
+        /// Its number, from 0.
+        node: u16,
+        /// The change that made it, wherever that was.
+        revision: Revision,
+        /// What it says.
+        config: Arc<Config>,
+    },
     /// A step of the plan was carried out.
     Stepped(StepMoments),
     /// Something happened to the rollout.
@@ -100,6 +112,14 @@ impl Observation {
             return Self::Copied { request, at, copied };
         }
         Self::Finished { at, upstream, target, outcome }
+    }
+
+    /// Something is in force at a node of the gateway; nothing is to be told of it where its configuration is as it was.
+    pub fn configured(applied: &Applied) -> Option<Self> {
+        let (revision, config) = &applied.config;
+        let (at, node, revision) = (applied.at, applied.node, *revision);
+        let is_news = applied.cause != gateway_core::gateway::Cause::Health;
+        is_news.then(|| Self::Configured { at, node, revision, config: Arc::clone(config) })
     }
 
     /// A target wrote a request into its book, or its copy.
@@ -147,6 +167,8 @@ pub struct Pick {
     pub node: u16,
     /// The configuration it was made under.
     pub revision: Revision,
+    /// The change that made the routing it was sent by, which may be an older one.
+    pub routed: Revision,
     /// The Upstream; `None` when the Service's host is no Upstream.
     pub upstream: Option<UpstreamId>,
     /// The target.
@@ -169,6 +191,7 @@ impl Pick {
             at: attempt.began,
             node: attempt.node,
             revision: attempt.revision,
+            routed: attempt.routed,
             upstream: attempt.upstream,
             target: attempt.target,
             epoch: attempt.epoch,

@@ -23,6 +23,35 @@ pub struct Breach {
     pub count: u64,
     /// The first requests it concerns.
     pub requests: Vec<u64>,
+    /// What of it was seen, where that is no request.
+    pub what: Option<String>,
+}
+
+/// All promises that were not kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breaches(pub(super) Vec<Breach>);
+
+impl Breaches {
+    /// Once more, at `at`.
+    pub(super) fn count(&mut self, promise: Promise, at: Instant) -> &mut Breach {
+        let known = self.0.iter().position(|breach| breach.promise == promise);
+        let known = known.unwrap_or_else(|| {
+            self.0.push(Breach { promise, at, count: 0, requests: Vec::new(), what: None });
+            self.0.len() - 1
+        });
+        let breach = &mut self.0[known];
+        breach.count += 1;
+        breach.at = breach.at.min(at);
+        breach
+    }
+
+    /// The same for this request.
+    pub(super) fn name(&mut self, promise: Promise, request: u64, at: Instant) {
+        let breach = self.count(promise, at);
+        if breach.requests.len() < NAMED {
+            breach.requests.push(request);
+        }
+    }
 }
 
 /// What a rollout promises.
@@ -34,6 +63,14 @@ pub enum Promise {
     SwitchedIsLeft,
     /// Once the way back is done and in force everywhere, nobody is sent to the new version any more.
     BackIsBack,
+    /// Once the way back is done, Routes, the Services' hosts, splits and mirrors, and the targets' weights are those of before.
+    NothingIsLeft,
+    /// Nobody is sent where the configuration that a pick was made under does not lead.
+    RevisionIsKept,
+    /// The keys below the share are those of the users who are sent to the new version, each and no other.
+    KeysGoByShare,
+    /// While a mirror is unchanged, copies are its share of the requests that may be copied, rounded down or up.
+    CopiesAreExact,
     /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
     DrainedIsLeft,
     /// Who was sent to the new version because of a key stays there while the rollout goes on.
@@ -57,6 +94,10 @@ impl Promise {
             Self::NewIsAskedFor => "nobody is sent to the new version before a step leads there",
             Self::SwitchedIsLeft => "after the switch nobody is sent to the old version",
             Self::BackIsBack => "after the way back nobody is sent to the new version",
+            Self::NothingIsLeft => "the way back leaves nothing behind",
+            Self::RevisionIsKept => "nobody is sent where the configuration in force does not lead",
+            Self::KeysGoByShare => "whose key is below the share is sent to the new version, and nobody else",
+            Self::CopiesAreExact => "copies are the share that was asked, to the request",
             Self::DrainedIsLeft => "nobody is sent to a target that drains",
             Self::KeysStay => "who has moved to the new version stays there",
             Self::StoppedIsLeft => "no target is ended while a node still sends requests to it",
@@ -90,7 +131,7 @@ pub(super) struct Promises {
     aborted: Option<Instant>,
     /// The way back is done and in force everywhere.
     back: Option<Instant>,
-    pub(super) breaches: Vec<Breach>,
+    pub(super) breaches: Breaches,
 }
 
 impl Promises {
@@ -130,14 +171,21 @@ impl Promises {
         }
     }
 
-    /// Something happened to the rollout; `action` is that of the step it is about.
-    pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>) {
+    /// Something happened to the rollout; `action` is that of the step it is about. `may_pick` says whether some node's configuration
+    /// still leads to a mock.
+    pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>, may_pick: impl Fn(u32) -> bool) {
         match (&mark.kind, action) {
             (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), None),
             (MarkKind::Began, Some(action)) if action.leads_to_the_new() => self.is_asked = true,
             (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
-            (MarkKind::Over, Some(Action::Stop(mocks))) => self.ended_or_begun(mocks, Some(mark.at)),
+            (MarkKind::Over, Some(Action::Stop(mocks))) => {
+                let is_left = |mock: &&u32| self.left.get(**mock as usize) == Some(&true);
+                if mocks.iter().filter(is_left).any(|mock| may_pick(*mock)) {
+                    self.breaches.count(Promise::StoppedIsLeft, mark.at);
+                }
+                self.ended_or_begun(mocks, Some(mark.at));
+            }
             (MarkKind::Began, Some(Action::Start(mocks))) => self.ended_or_begun(mocks, None),
             _ => {}
         }
@@ -178,7 +226,7 @@ impl Promises {
     /// A copy was sent to the new version, none later.
     pub(super) fn copied(&mut self, at: Instant) {
         if self.back.is_some_and(|back| at > back) {
-            self.breach(Promise::BackIsBack, at);
+            self.breaches.count(Promise::BackIsBack, at);
         }
     }
 
@@ -201,23 +249,7 @@ impl Promises {
     }
 
     fn broken(&mut self, promise: Promise, request: u64, at: Instant) {
-        let breach = self.breach(promise, at);
-        if breach.requests.len() < NAMED {
-            breach.requests.push(request);
-        }
-    }
-
-    /// Once more, at `at`.
-    fn breach(&mut self, promise: Promise, at: Instant) -> &mut Breach {
-        let known = self.breaches.iter().position(|breach| breach.promise == promise);
-        let known = known.unwrap_or_else(|| {
-            self.breaches.push(Breach { promise, at, count: 0, requests: Vec::new() });
-            self.breaches.len() - 1
-        });
-        let breach = &mut self.breaches[known];
-        breach.count += 1;
-        breach.at = breach.at.min(at);
-        breach
+        self.breaches.name(promise, request, at);
     }
 }
 
@@ -253,7 +285,7 @@ mod tests {
     }
 
     fn marked(promises: &mut Promises, at: u64, kind: MarkKind, action: Option<&Action>) {
-        promises.marked(&Mark { at: ms(at), step: Some(0), kind }, action);
+        promises.marked(&Mark { at: ms(at), step: Some(0), kind }, action, |_| false);
     }
 
     fn drain(mocks: Vec<u32>) -> Action {
@@ -261,7 +293,7 @@ mod tests {
     }
 
     fn broken(promises: &Promises) -> Vec<(Promise, u64, &[u64])> {
-        let all = promises.breaches.iter();
+        let all = promises.breaches.0.iter();
         all.map(|breach| (breach.promise, breach.count, breach.requests.as_slice())).collect()
     }
 
@@ -272,15 +304,15 @@ mod tests {
         marked(&mut promises, 10, MarkKind::RolledBack, None);
         promises.picked(2, side(0), ms(16));
         promises.picked(3, side(1), ms(15));
-        assert!(promises.breaches.is_empty(), "until 15 somebody may not have learnt of it");
+        assert!(promises.breaches.0.is_empty(), "until 15 somebody may not have learnt of it");
         for request in [7, 8, 9, 10] {
             promises.picked(request, side(1), ms(request + 10));
         }
         assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
-        assert_eq!(promises.breaches[0].at, ms(17));
+        assert_eq!(promises.breaches.0[0].at, ms(17));
         promises.copied(ms(15));
         promises.copied(ms(16));
-        assert_eq!(promises.breaches[0].count, 5, "nor is a copy, and nobody asked for it");
+        assert_eq!(promises.breaches.0[0].count, 5, "nor is a copy, and nobody asked for it");
     }
 
     #[test]
@@ -317,7 +349,7 @@ mod tests {
         assert_eq!(broken(&promises), [(Promise::DrainedIsLeft, 1, &[3][..])]);
         stepped(&mut promises, 20, &Action::Promote);
         promises.picked(4, side(2), ms(30));
-        assert_eq!(promises.breaches[0].count, 1);
+        assert_eq!(promises.breaches.0[0].count, 1);
     }
 
     #[test]
@@ -336,7 +368,12 @@ mod tests {
         promises.picked(3, side(0), ms(30));
         marked(&mut promises, 40, MarkKind::Over, Some(&Action::Stop(vec![1])));
         promises.picked(4, side(1), ms(50));
-        assert_eq!(promises.breaches[0].count, 1);
+        assert_eq!(promises.breaches.0[0].count, 1);
+        // Nobody was sent there, but might have been.
+        marked(&mut promises, 60, MarkKind::Over, Some(&out));
+        promises
+            .marked(&Mark { at: ms(61), step: Some(0), kind: MarkKind::Over }, Some(&stop), |mock| mock == 0);
+        assert_eq!(promises.breaches.0[0].count, 2);
     }
 
     #[test]

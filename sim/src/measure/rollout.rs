@@ -1,14 +1,20 @@
 //! The rollout as it happened: its marks, its steps, both versions' picks and answers, who was hurt, and the promises that were
 //! not kept. Knows nothing of how steps come about.
 
+use std::sync::Arc;
+
+use gateway_core::config::Config;
 use gateway_core::id::Revision;
 use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::capacity::{self, Capacity};
+use super::leftovers;
 use super::limits::{self, Outranked};
-use super::promises::{Breach, Promises};
-use super::{Ending, Pick, Record, StepMoments};
+use super::promises::{Breach, Promise, Promises};
+use super::recorder::RunFacts;
+use super::revisions::Revisions;
+use super::{Copied, Ending, Pick, Record, StepMoments};
 use crate::plan::Plan;
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind};
@@ -34,12 +40,24 @@ pub struct MeasuredRollout {
     pub outranked: Option<Outranked>,
     /// What it took in targets.
     pub capacity: Capacity,
+    /// When each node of the gateway was sending requests to which version.
+    pub nodes: Vec<NodeSides>,
     sides: Vec<Option<Side>>,
     promises: Promises,
+    revisions: Revisions,
     /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
     pub moved: FxHashMap<(usize, u64), (u16, Revision)>,
     /// Those of them that the gateway gave a key and that were sent to the old version again.
     pub back: FxHashSet<(usize, u64)>,
+}
+
+/// When one node was sending requests to which version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeSides {
+    /// The first and the last first try at the new version.
+    pub canary: Option<(Instant, Instant)>,
+    /// The last one at the old version.
+    pub stable: Option<Instant>,
 }
 
 /// One version.
@@ -68,7 +86,13 @@ impl MeasuredRollout {
         let ends_some = |action: &Action| matches!(action, Action::Stop(_));
         let goes_dark = plan.rollout.way_back.iter().flatten().any(ends_some);
         let new = (new_hosts(plan), plan.rollout.initial_share > 0.0);
-        Self { promises: Promises::new(sides.len(), lags, goes_dark, new), sides, ..Self::default() }
+        Self {
+            promises: Promises::new(sides.len(), lags, goes_dark, new),
+            revisions: Revisions::new(plan),
+            nodes: vec![NodeSides::default(); plan.gateway.nodes.into()],
+            sides,
+            ..Self::default()
+        }
     }
 
     /// The calls of a step were made.
@@ -77,15 +101,36 @@ impl MeasuredRollout {
         self.promises.stepped(moments, action);
     }
 
-    /// Everything has been seen; the last copy was sent at `last_copy`.
-    pub(super) fn finish(&mut self, plan: &Plan, last_copy: Option<Instant>) {
+    /// A node has put a configuration in force.
+    pub(super) fn configured(
+        &mut self,
+        facts: &RunFacts,
+        node: u16,
+        revision: Revision,
+        config: &Arc<Config>,
+    ) {
+        self.revisions.configured((node, revision, config), facts, &mut self.promises.breaches);
+    }
+
+    /// Everything has been seen: the last copy was sent at `last_copy`, and `outsiders` were picked who could not be.
+    pub(super) fn finish(
+        &mut self,
+        facts: &RunFacts,
+        last_copy: Option<Instant>,
+        outsiders: &[(u64, Instant)],
+    ) {
+        let (plan, breaches) = (&facts.plan, &mut self.promises.breaches);
+        self.revisions.finish(facts, breaches);
+        for (request, at) in outsiders {
+            breaches.name(Promise::RevisionIsKept, *request, *at);
+        }
         if let Some(last_copy) = last_copy {
             self.promises.copied(last_copy);
         }
         let end = Instant::ZERO + plan.load.duration();
         self.capacity = capacity::capacity(plan, &self.marks, &self.steps, end);
         let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps);
-        self.breaches = std::mem::take(&mut self.promises.breaches);
+        self.breaches = std::mem::take(&mut self.promises.breaches.0);
         self.breaches.extend(breaches);
         self.outranked = outranked;
     }
@@ -101,26 +146,34 @@ impl MeasuredRollout {
     }
 
     /// Something happened; `action` is that of the step it is about.
-    pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>) {
-        self.promises.marked(mark, action);
+    pub(super) fn marked(&mut self, facts: &RunFacts, mark: &Mark, action: Option<&Action>) {
+        let may_pick = |mock: u32| {
+            let targets = facts.mocks.iter().filter(|(_, behind)| *behind == mock).map(|(target, _)| target);
+            self.revisions.may_pick(&targets.collect::<Vec<_>>())
+        };
+        self.promises.marked(mark, action, may_pick);
+        if mark.kind == MarkKind::RolledBack
+            && let Some(config) = self.revisions.in_force()
+        {
+            let left = leftovers::of(&facts.plan, config);
+            if !left.is_empty() {
+                let breach = self.promises.breaches.count(Promise::NothingIsLeft, mark.at);
+                breach.what = Some(left.join(", "));
+            }
+        }
         self.marks.push(mark.clone());
     }
 
     /// A first try was picked for a user, where users are divided by their keys. Who `keeps_key` has moved for good; others were
     /// given one, and may ask twice before they have it, or be given another one when it is over.
-    pub(super) fn picked_for(
-        &mut self,
-        (user, keeps_key): ((usize, u64), bool),
-        pick: &Pick,
-        mock: Option<u32>,
-    ) {
+    fn picked_for(&mut self, (user, keeps_key): ((usize, u64), bool), pick: &Pick, mock: Option<u32>) {
         let has_moved = self.moved.get(&user).copied();
         match (self.side(mock).map(|(side, _)| side), has_moved) {
             (Some(Side::Canary), None) => {
-                self.moved.insert(user, (pick.node, pick.revision));
+                self.moved.insert(user, (pick.node, pick.routed));
             }
             // Each node learns of steps for itself.
-            (Some(Side::Stable), Some((node, since))) if node == pick.node && pick.revision >= since => {
+            (Some(Side::Stable), Some((node, since))) if node == pick.node && pick.routed >= since => {
                 if keeps_key {
                     self.promises.came_back(pick.request, pick.at);
                 } else if !self.is_given_up() {
@@ -136,14 +189,27 @@ impl MeasuredRollout {
     }
 
     /// A first try was picked.
-    pub(super) fn picked(&mut self, request: u64, mock: Option<u32>, at: Instant) {
+    pub(super) fn picked(&mut self, facts: &RunFacts, pick: &Pick, mock: Option<u32>) {
+        let at = pick.at;
         let found = self.side(mock).map(|(side, tally)| {
             tally.picks += 1;
             tally.first_pick = Some(tally.first_pick.map_or(at, |first| first.min(at)));
             tally.last_pick = tally.last_pick.max(Some(at));
             side
         });
-        self.promises.picked(request, (mock, found), at);
+        if let Some(node) = self.nodes.get_mut(usize::from(pick.node)) {
+            node.picked(found, at);
+        }
+        self.promises.picked(pick.request, (mock, found), at);
+        self.revisions.picked(pick, facts, &mut self.promises.breaches);
+        if let Some(user) = facts.divided_user(pick.request) {
+            self.picked_for(user, pick, mock);
+        }
+    }
+
+    /// Something happened to a copy.
+    pub(super) fn copied(&mut self, facts: &RunFacts, copied: &Copied) {
+        self.revisions.copied(copied, facts, &mut self.promises.breaches);
     }
 
     /// A request of `user` came to its end; `mock` answered it, or was picked for it last.
@@ -165,6 +231,26 @@ impl MeasuredRollout {
             }
             Ending::Dropped(_) => tally.dropped += 1,
         }
+    }
+}
+
+impl NodeSides {
+    fn picked(&mut self, side: Option<Side>, at: Instant) {
+        match side {
+            Some(Side::Canary) => {
+                let (first, last) = self.canary.unwrap_or((at, at));
+                self.canary = Some((first.min(at), last.max(at)));
+            }
+            Some(Side::Stable) => self.stable = self.stable.max(Some(at)),
+            Some(Side::Baseline) | None => {}
+        }
+    }
+
+    /// From the first first try at the new version to the last one at either, while there were both; below zero where the old one
+    /// was left before.
+    pub fn mixed(&self) -> Option<(Instant, Instant)> {
+        let (first, last) = self.canary?;
+        Some((first, self.stable?.min(last)))
     }
 }
 
@@ -192,17 +278,18 @@ mod tests {
         plan.rollout.sides = vec![Some(Side::Stable), Some(Side::Canary)];
         let mut rollout = MeasuredRollout::new(&plan);
         let mut pick = |request, user, mock, revision| {
-            let pick = Pick { revision: Revision(revision), ..pick(request) };
+            let pick = Pick { routed: Revision(revision), ..pick(request) };
             rollout.picked_for(((0, user), true), &pick, Some(mock));
-            rollout.promises.breaches.len()
+            rollout.promises.breaches.0.len()
         };
         assert_eq!([pick(1, 7, 1, 3), pick(2, 7, 1, 3), pick(3, 8, 0, 3)], [0, 0, 0]);
         assert_eq!(pick(4, 7, 0, 2), 0, "picked before the step was in force, told later");
         assert_eq!(pick(5, 7, 0, 4), 1);
         let at = Instant::from_millis(6);
-        rollout.marked(&Mark { at, step: None, kind: MarkKind::Aborted("bad".into()) }, None);
-        rollout.picked_for(((0, 7), true), &Pick { revision: Revision(9), ..self::pick(7) }, Some(0));
-        assert_eq!((rollout.promises.breaches[0].count, rollout.moved.len()), (1, 1));
+        let facts = RunFacts::new(&plan);
+        rollout.marked(&facts, &Mark { at, step: None, kind: MarkKind::Aborted("bad".into()) }, None);
+        rollout.picked_for(((0, 7), true), &Pick { routed: Revision(9), ..self::pick(7) }, Some(0));
+        assert_eq!((rollout.promises.breaches.0[0].count, rollout.moved.len()), (1, 1));
     }
 
     /// A first try, in some epoch.
@@ -212,6 +299,7 @@ mod tests {
             at: Instant::from_millis(request),
             node: 0,
             revision: Revision(0),
+            routed: Revision(0),
             upstream: None,
             target: TargetId(0),
             epoch: Epoch(0),

@@ -136,6 +136,7 @@ mod tests {
             at: ms(at),
             node: u16::from(at % 2 == 1),
             revision: Revision(0),
+            routed: Revision(0),
             upstream,
             target: TargetId(0),
             epoch: Epoch(0),

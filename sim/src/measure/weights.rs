@@ -22,6 +22,9 @@ use super::series::{Cursor, Grid};
 /// ticket counts as missing, and members are taken to be those of the epoch before.
 const WAITING_MAX: usize = 65_536;
 
+/// Picks of targets that were no members, of each Upstream at each node, that are kept.
+const OUTSIDERS_MAX: usize = 64;
+
 /// The weights of all Upstreams.
 #[derive(Debug)]
 pub(super) struct Weights {
@@ -48,6 +51,8 @@ struct Upstream {
     range: Vec<Option<(f64, f64)>>,
     /// The targets of a rollout's new version, in the order of their ids.
     new_version: Rc<[TargetId]>,
+    /// Picks of targets that were no members then, and when: the first of them.
+    outsiders: Vec<(u64, Instant)>,
 }
 
 /// Who may be picked, in the order of their ids.
@@ -55,6 +60,8 @@ struct Upstream {
 struct Members {
     all: Box<[Member]>,
     total: u64,
+    /// Nobody has said who they are.
+    are_guessed: bool,
 }
 
 #[derive(Debug)]
@@ -116,6 +123,7 @@ impl Weights {
                 rows: Vec::new(),
                 range: vec![None; grid.bins()],
                 new_version: Rc::clone(new_version),
+                outsiders: Vec::new(),
             };
             *upstreams.of(Some(id)) = (0..nodes).map(of_node).collect();
         }
@@ -145,6 +153,11 @@ impl Weights {
         }
     }
 
+    /// The first picks of targets that were no members then, and when.
+    pub(super) fn outsiders(&self) -> Vec<(u64, Instant)> {
+        self.upstreams.values().flatten().flat_map(|upstream| upstream.outsiders.iter().copied()).collect()
+    }
+
     /// All stretches with a pick, in order of time, and the range of lags in each bin.
     pub(super) fn finish(mut self, grid: Grid) -> (Vec<MeasuredWeights>, BTreeMap<UpstreamId, LagRange>) {
         let mut rows = Vec::new();
@@ -172,7 +185,7 @@ impl Members {
     fn new(all: impl Iterator<Item = (TargetId, u32)>) -> Self {
         let all: Box<[Member]> = all.map(|(target, weight)| Member { target, weight }).collect();
         let total = all.iter().map(|member| u64::from(member.weight)).sum();
-        Self { all, total }
+        Self { all, total, are_guessed: false }
     }
 
     /// Index of a target. Mostly ids follow each other without a gap.
@@ -185,9 +198,10 @@ impl Members {
         self.all.binary_search_by_key(&target, |member| member.target).ok()
     }
 
-    /// The same members once more.
+    /// The same members once more, for want of better knowledge.
     fn again(&self) -> Self {
-        Self::new(self.all.iter().map(|member| (member.target, member.weight)))
+        let members = self.all.iter().map(|member| (member.target, member.weight));
+        Self { are_guessed: true, ..Self::new(members) }
     }
 }
 
@@ -224,7 +238,8 @@ impl Upstream {
     fn guess(&mut self, cursor: &mut Cursor) {
         while let Some(epoch) = self.unknown.iter().map(|pick| pick.epoch.0).min() {
             let before = self.members.range(..epoch).next_back();
-            let members = before.map_or_else(|| Members::new(std::iter::empty()), |(_, m)| m.again());
+            let nobody = || Members { are_guessed: true, ..Members::new(std::iter::empty()) };
+            let members = before.map_or_else(nobody, |(_, members)| members.again());
             self.learn(epoch, members, cursor);
         }
     }
@@ -253,10 +268,14 @@ impl Upstream {
             return;
         };
         let member = epoch.members.index(pick.target);
+        let is_outsider = member.is_none() && !epoch.members.are_guessed;
         let Some(member) = member.filter(|_| ticket >= epoch.next && !epoch.waiting.contains_key(&ticket))
         else {
             let row = self.row(number, pick.at);
             self.rows[row].wrong += 1;
+            if is_outsider && self.outsiders.len() < OUTSIDERS_MAX {
+                self.outsiders.push((pick.request, pick.at));
+            }
             return;
         };
         let waiting = Waiting { member, at: pick.at, request: pick.request, carried: pick.carried };

@@ -21,14 +21,20 @@ pub struct BreachRow {
     pub count: u64,
     /// Requests it concerns, three at most.
     pub requests: Vec<String>,
+    /// What of it was seen, where that is no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
 }
 
 impl BreachRow {
     /// `4 times from 1.2 s on (r-17, r-18)`
     pub fn in_words(&self) -> String {
         let times = words::counted(self.count, "time");
-        let named =
-            if self.requests.is_empty() { String::new() } else { format!(" ({})", self.requests.join(", ")) };
+        let named = match (&self.what, self.requests.as_slice()) {
+            (None, []) => String::new(),
+            (Some(what), _) => format!(" ({what})"),
+            (None, requests) => format!(" ({})", requests.join(", ")),
+        };
         format!("{times} from {} s on{named}", words::seconds(self.t_ms, 3))
     }
 }
@@ -59,6 +65,7 @@ pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
         t_ms: ms(breach.at),
         count: breach.count,
         requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
+        what: breach.what.clone(),
     };
     let inexact = inexact(plan, measured);
     measured.rollout.breaches.iter().chain(&inexact).map(row).collect()
@@ -73,7 +80,7 @@ fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
     let (at, _) = off.iter().filter_map(|row| row.farthest).min()?;
     let requests = off.iter().filter_map(|row| row.farthest).map(|(_, request)| request).take(3).collect();
-    Some(Breach { promise: Promise::SharesAreExact, at, count: off.len() as u64, requests })
+    Some(Breach { promise: Promise::SharesAreExact, at, count: off.len() as u64, requests, what: None })
 }
 
 #[cfg(test)]

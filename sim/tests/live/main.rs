@@ -138,6 +138,7 @@ impl Seen {
             Observation::Stepped(step) => self.steps.push(step),
             Observation::Cpu(_)
             | Observation::Began { .. }
+            | Observation::Configured { .. }
             | Observation::Rollout(_)
             | Observation::Copied { .. } => {}
         }

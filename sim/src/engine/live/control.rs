@@ -176,6 +176,9 @@ impl Control {
             if applied.cause == Cause::Change {
                 changed = Some(applied.at);
             }
+            if let Some(configured) = Observation::configured(&applied) {
+                self.reporter.report(configured);
+            }
             for epoch in applied.epochs {
                 machine.observe(Seen::Began(epoch.clone()));
                 self.reporter.report(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });

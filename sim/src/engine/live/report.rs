@@ -123,7 +123,7 @@ impl Collector {
 fn moment(observation: &Observation) -> (Instant, u8) {
     match observation {
         Observation::Stepped(step) => (step.applied.unwrap_or(step.requested), 0),
-        Observation::Began { at, .. } => (*at, 0),
+        Observation::Began { at, .. } | Observation::Configured { at, .. } => (*at, 0),
         Observation::Rollout(mark) => (mark.at, 1),
         Observation::Cpu(sample) => (sample.at, 1),
         Observation::Picked(pick) => (pick.at, 2),

@@ -138,6 +138,9 @@ impl World<'_> {
 
     /// Something is in force.
     fn tell(&mut self, applied: Applied) {
+        if let Some(configured) = Observation::configured(&applied) {
+            self.see(configured);
+        }
         for epoch in applied.epochs {
             self.machine.observe(Seen::Began(epoch.clone()));
             self.see(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });

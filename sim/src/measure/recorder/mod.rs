@@ -15,7 +15,7 @@ use gateway_core::entity::SplitKey;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 
-use crate::load::Numbering;
+use crate::load::{Numbering, RequestTemplate};
 use crate::measure::books::Books;
 use crate::measure::by_upstream::ByUpstream;
 use crate::measure::cells::{Cell, Timed};
@@ -117,7 +117,7 @@ pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) warmup: Instant,
     pub(in crate::measure) end: Instant,
     /// The mock of each target, by the target's id.
-    mocks: Behind,
+    pub(in crate::measure) mocks: Behind,
     /// Whether some step may be a switch.
     switches: bool,
     /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
@@ -242,7 +242,8 @@ impl Recorder {
         }
         self.close_switch();
         self.settle_all();
-        self.rollout.finish(&self.facts.plan, self.copies.picked.map(|(_, last)| last));
+        let last_copy = self.copies.picked.map(|(_, last)| last);
+        self.rollout.finish(&self.facts, last_copy, &self.weights.outsiders());
         Measured::new(self, conditions)
     }
 
@@ -296,14 +297,18 @@ impl Recorder {
                     // The balancer dealt it out like any other.
                     self.weights.picked(pick);
                 }
+                self.rollout.copied(&self.facts, copied);
                 self.copies.count(*request, *at, copied);
             }
             Observation::Ended(record) => self.ended(record),
             Observation::Began { at: _, epoch } => self.weights.began(epoch),
+            Observation::Configured { at: _, node, revision, config } => {
+                self.rollout.configured(&self.facts, *node, *revision, config);
+            }
             Observation::Stepped(moments) => self.stepped(*moments),
             Observation::Rollout(mark) => {
                 let action = mark.step.and_then(|step| self.facts.plan.action(step));
-                self.rollout.marked(mark, action);
+                self.rollout.marked(&self.facts, mark, action);
             }
             Observation::Cpu(sample) => self.bins.cpu(sample),
         }
@@ -317,10 +322,7 @@ impl Recorder {
             if let Some(mock) = mock {
                 self.bins.picked(mock, pick.at);
             }
-            self.rollout.picked(pick.request, mock, pick.at);
-            if let Some(user) = self.facts.divided_user(pick.request) {
-                self.rollout.picked_for(user, pick, mock);
-            }
+            self.rollout.picked(&self.facts, pick, mock);
             self.weights.picked(pick);
             for switch in &mut self.switches {
                 switch.picked(pick);
@@ -447,7 +449,7 @@ fn late(engine: Engine) -> Duration {
 }
 
 impl RunFacts {
-    fn new(plan: &Plan) -> Self {
+    pub(in crate::measure) fn new(plan: &Plan) -> Self {
         let is_awaited = |step: &Step| step.at().is_some() && !rollout::calls(&step.action).is_empty();
         Self {
             count: plan.load.total(),
@@ -465,7 +467,7 @@ impl RunFacts {
 impl RunFacts {
     /// The user of a request, where the rollout divides users and its stream says who they are; and whether it keeps its key
     /// whatever happens.
-    fn divided_user(&self, request: u64) -> Option<((usize, u64), bool)> {
+    pub(in crate::measure) fn divided_user(&self, request: u64) -> Option<((usize, u64), bool)> {
         let key = self.plan.rollout.key.as_ref().filter(|_| request < self.count)?;
         let stream = self.numbering.stream(request);
         let users = &self.plan.load.streams[stream].users;
@@ -476,6 +478,12 @@ impl RunFacts {
             SplitKey::Cookie(cookie) => (users.cookie.as_ref() == Some(&cookie.name), users.cookies),
         };
         (is_its_own || is_given).then(|| ((stream, self.numbering.user(request)), is_its_own))
+    }
+
+    /// What is sent for a request; nothing for one that is none of the schedule.
+    pub(in crate::measure) fn template_of(&self, request: u64) -> Option<&RequestTemplate> {
+        let kind = (request < self.count).then(|| self.numbering.kind(request))?;
+        self.plan.load.templates().nth(kind).map(|(_, template)| template)
     }
 }
 
@@ -493,6 +501,7 @@ fn moment(seen: &Observation) -> Instant {
         | Observation::Cpu(_)
         | Observation::Rollout(_)
         | Observation::Stepped(_)
+        | Observation::Configured { .. }
         | Observation::Began { .. } => Instant::ZERO,
     }
 }

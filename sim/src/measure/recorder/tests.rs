@@ -200,6 +200,7 @@ fn a_retry_keeps_its_upstream_and_is_neither_stale_nor_a_turn() {
         at,
         node: 0,
         revision: Revision(1),
+        routed: Revision(1),
         upstream: Some(BLUE),
         target: TargetId(1),
         epoch: Epoch(0),

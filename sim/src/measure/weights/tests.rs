@@ -25,6 +25,7 @@ fn blue(n: u64) -> Vec<Pick> {
             at: Instant::from_millis(ticket * 10),
             node: 0,
             revision: Revision(0),
+            routed: Revision(0),
             upstream: Some(BLUE),
             target: TargetId(u32::from(ticket % 3 == 1)),
             epoch: Epoch(0),

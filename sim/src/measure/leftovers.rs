@@ -1,0 +1,72 @@
+//! What a rollout that was given up has left behind: how the configuration after its way back differs from the one before it. A pure
+//! comparison of the two; Services that no Route leads to are nobody's business.
+
+use gateway_core::config::Config;
+use gateway_core::entity::Service;
+
+use crate::mock::FaultKind;
+use crate::plan::Plan;
+use crate::rollout::judge::Side;
+
+/// In words, each difference: Routes that came or went, Services that lead elsewhere, targets with another weight.
+pub(super) fn of(plan: &Plan, after: &Config) -> Vec<String> {
+    let before = &plan.gateway.config;
+    let mut left = routes(before, after);
+    for (id, service) in before.services() {
+        match after.service(id) {
+            Some(now) => left.extend(service_differs(service, now)),
+            None => left.push(format!("service {} is gone", name_of(service))),
+        }
+    }
+    left.extend(weights(plan, after));
+    left
+}
+
+fn routes(before: &Config, after: &Config) -> Vec<String> {
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "without a name".to_owned());
+    let came = after.routes().filter(|(id, _)| before.route(*id).is_none());
+    let went = before.routes().filter(|(id, _)| after.route(*id).is_none());
+    let came = came.map(|(_, route)| format!("route {} is there", name(&route.name)));
+    came.chain(went.map(|(_, route)| format!("route {} is gone", name(&route.name)))).collect()
+}
+
+fn service_differs(before: &Service, now: &Service) -> Vec<String> {
+    let name = name_of(before);
+    let mut differs = Vec::new();
+    if before.host != now.host {
+        differs.push(format!("service {name} leads to {}", now.host));
+    }
+    if before.split != now.split {
+        differs.push(format!("service {name} divides users as it did not before"));
+    }
+    if before.mirror != now.mirror {
+        differs.push(format!("service {name} has copies sent as it had not before"));
+    }
+    differs
+}
+
+fn name_of(service: &Service) -> &str {
+    service.name.as_deref().unwrap_or("without a name")
+}
+
+/// Weights of the targets of both versions. Those that a fault takes out and brings back are its matter, and an old target without a
+/// weight may get one: somebody must serve.
+fn weights(plan: &Plan, after: &Config) -> Vec<String> {
+    let faults = plan.picked_faults();
+    let is_taken_out = |mock: u32| {
+        let leaves = faults.all().iter().filter(|fault| fault.kind == FaultKind::Deregister);
+        leaves.clone().any(|fault| fault.mocks.contains(&(mock as usize)))
+    };
+    let side = |mock: u32| plan.rollout.sides.get(mock as usize).copied().flatten();
+    let mocks = plan.mocks_of_targets();
+    let differs = plan.gateway.config.targets().filter_map(|(id, before)| {
+        let mock = mocks.get(id)?;
+        let side = side(mock).filter(|_| !is_taken_out(mock))?;
+        let now = after.target(id).map(|target| target.weight.get());
+        let was = before.weight.get();
+        let is_fine = now == Some(was) || (side == Side::Stable && was == 0);
+        let now = now.map_or_else(|| "is gone".to_owned(), |now| format!("has weight {now}, not {was}"));
+        (!is_fine).then(|| format!("target {} {now}", before.target))
+    });
+    differs.collect()
+}

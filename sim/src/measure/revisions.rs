@@ -1,0 +1,243 @@
+//! What each revision of the configuration allows, and whether first tries and copies went by it: where a pick was sent, which users
+//! are divided how, and how many requests were copied. Goes by the configurations the gateway says it put in force and by what each
+//! pick says it was made under, never by time; knows nothing of how steps come about.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use gateway_core::config::Config;
+use gateway_core::entity::{Percent, Split, SplitKey};
+use gateway_core::id::{Revision, TargetId, UpstreamId};
+use gateway_core::time::Instant;
+
+use self::rules::{Divided, Rules};
+use super::promises::{Breaches, Promise};
+use super::recorder::RunFacts;
+use super::{Copied, Pick};
+use crate::plan::{Engine, Plan};
+
+/// Picks that may wait to hear of their revision; those beyond are held against the one before it.
+const WAITING_MAX: usize = 65_536;
+/// Digits of a user's key, at most: those of the largest number.
+const DIGITS: usize = 20;
+
+/// The checker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Revisions {
+    /// What divides users, where something does.
+    key: Option<SplitKey>,
+    /// In order.
+    known: Vec<(Revision, Rules)>,
+    /// What each node has in force.
+    nodes: Vec<Option<Arc<Config>>>,
+    /// Which of `known` the last pick went by.
+    last: usize,
+    /// Picks, and whether they are of copies, whose revision nobody has told of yet.
+    waiting: Vec<(Pick, bool)>,
+    /// Periods of an unchanged mirror, each at each node.
+    mirrored: Vec<Vec<Mirrored>>,
+    /// Copies that were due and not sent.
+    unsent: u64,
+    /// Requests that may be counted on the wrong side of a change: those that a worker decides about while it is made.
+    slack: u64,
+}
+
+/// What one node copied in a period of an unchanged mirror.
+#[derive(Clone, Debug)]
+struct Mirrored {
+    percent: Percent,
+    /// Requests that could be copied.
+    eligible: u64,
+    copies: u64,
+    /// The first of those, and when it was picked.
+    first: Option<(u64, Instant)>,
+}
+
+impl Revisions {
+    /// Nothing but the configuration at the start is known.
+    pub(super) fn new(plan: &Plan) -> Self {
+        if !plan.rollout.is_some() {
+            return Self::default();
+        }
+        let nodes = usize::from(plan.gateway.nodes);
+        let config = Arc::new(plan.gateway.config.clone());
+        let slack = match plan.engine {
+            Engine::Model => 0,
+            Engine::Live => 2 * plan.gateway.options.workers as u64,
+        };
+        let mut revisions =
+            Self { key: plan.rollout.key.clone(), nodes: vec![None; nodes], slack, ..Self::default() };
+        for node in 0..plan.gateway.nodes {
+            revisions.learn(node, Revision(0), &config);
+        }
+        revisions
+    }
+
+    /// Whether anything is checked.
+    fn is_on(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// A node has put a configuration in force.
+    pub(super) fn configured(
+        &mut self,
+        (node, revision, config): (u16, Revision, &Arc<Config>),
+        facts: &RunFacts,
+        breaches: &mut Breaches,
+    ) {
+        self.learn(node, revision, config);
+        if !self.waiting.is_empty() {
+            for (pick, is_copy) in std::mem::take(&mut self.waiting) {
+                self.take(&pick, is_copy, facts, breaches);
+            }
+        }
+    }
+
+    fn learn(&mut self, node: u16, revision: Revision, config: &Arc<Config>) {
+        let Some(of_node) = self.nodes.get_mut(usize::from(node)) else { return };
+        let before = of_node.replace(Arc::clone(config));
+        if before.is_some_and(|before| before.differs_in_targets_only(config)) {
+            // No routing is made by it.
+            return;
+        }
+        let Err(place) = self.known.binary_search_by_key(&revision, |(known, _)| *known) else { return };
+        let before = place.checked_sub(1).map(|before| &self.known[before].1);
+        let rules = Rules::new(config, self.key.as_ref(), before);
+        for mirror in &rules.mirrors {
+            if self.mirrored.len() <= mirror.period {
+                let of_node = Mirrored { percent: mirror.percent, eligible: 0, copies: 0, first: None };
+                self.mirrored.resize_with(mirror.period + 1, || vec![of_node.clone(); self.nodes.len()]);
+            }
+        }
+        self.known.insert(place, (revision, rules));
+    }
+
+    /// The configuration that the node which takes changes has in force.
+    pub(super) fn in_force(&self) -> Option<&Arc<Config>> {
+        self.nodes.first()?.as_ref()
+    }
+
+    /// Whether some node may still pick one of these targets, by the configuration it has in force.
+    pub(super) fn may_pick(&self, targets: &[TargetId]) -> bool {
+        self.nodes.iter().flatten().any(|config| {
+            let rules = Rules::new(config, None, None);
+            targets.iter().any(|target| {
+                let target = config.target(*target);
+                target.is_some_and(|it| it.weight.get() > 0 && rules.lead_to(Some(it.upstream)))
+            })
+        })
+    }
+
+    /// A first try was picked.
+    pub(super) fn picked(&mut self, pick: &Pick, facts: &RunFacts, breaches: &mut Breaches) {
+        if self.is_on() {
+            self.take(pick, false, facts, breaches);
+        }
+    }
+
+    /// Something happened to a copy.
+    pub(super) fn copied(&mut self, copied: &Copied, facts: &RunFacts, breaches: &mut Breaches) {
+        match copied {
+            Copied::Sent(pick) if self.is_on() => self.take(pick, true, facts, breaches),
+            Copied::Overflow | Copied::NoTarget => self.unsent += 1,
+            _ => {}
+        }
+    }
+
+    /// Whoever still waits is held against the newest revision before its own, and copies are counted up.
+    pub(super) fn finish(&mut self, facts: &RunFacts, breaches: &mut Breaches) {
+        self.give_up_waiting(facts, breaches);
+        for mirrored in self.mirrored.iter().flatten() {
+            let Some((first, at)) = mirrored.first else { continue };
+            if !mirrored.is_exact(self.unsent, self.slack) {
+                breaches.name(Promise::CopiesAreExact, first, at);
+            }
+        }
+    }
+
+    fn give_up_waiting(&mut self, facts: &RunFacts, breaches: &mut Breaches) {
+        for (pick, is_copy) in std::mem::take(&mut self.waiting) {
+            let place = self.known.partition_point(|(known, _)| *known <= pick.routed).saturating_sub(1);
+            self.check(place, &pick, is_copy, facts, breaches);
+        }
+    }
+
+    fn take(&mut self, pick: &Pick, is_copy: bool, facts: &RunFacts, breaches: &mut Breaches) {
+        let is_it = |place: usize| self.known.get(place).is_some_and(|(known, _)| *known == pick.routed);
+        let place = if is_it(self.last) {
+            Some(self.last)
+        } else {
+            self.known.binary_search_by_key(&pick.routed, |(known, _)| *known).ok()
+        };
+        let Some(place) = place else {
+            self.waiting.push((*pick, is_copy));
+            if self.waiting.len() > WAITING_MAX {
+                self.give_up_waiting(facts, breaches);
+            }
+            return;
+        };
+        self.last = place;
+        self.check(place, pick, is_copy, facts, breaches);
+    }
+
+    fn check(&mut self, place: usize, pick: &Pick, is_copy: bool, facts: &RunFacts, breaches: &mut Breaches) {
+        let rules = &self.known[place].1;
+        for mirror in rules.mirrors.iter().filter(|mirror| mirror.concerns(pick.upstream, is_copy)) {
+            let Some(of_node) = self.mirrored[mirror.period].get_mut(usize::from(pick.node)) else {
+                continue;
+            };
+            if is_copy {
+                of_node.copies += 1;
+            } else if facts.template_of(pick.request).is_some_and(|request| mirror.may_copy(request)) {
+                of_node.eligible += 1;
+            } else {
+                continue;
+            }
+            of_node.first.get_or_insert((pick.request, pick.at));
+        }
+        if is_copy {
+            return;
+        }
+        if !rules.lead_to(pick.upstream) {
+            breaches.name(Promise::RevisionIsKept, pick.request, pick.at);
+        }
+        if let Some(Divided { split, from, to }) = &rules.divided
+            && is_either(pick.upstream, (*from, *to))
+            // What key the gateway has given to somebody is its own affair.
+            && let Some((user, true)) = facts.divided_user(pick.request)
+            && takes(split, user, facts) != (pick.upstream == *to)
+        {
+            breaches.name(Promise::KeysGoByShare, pick.request, pick.at);
+        }
+    }
+}
+
+impl Mirrored {
+    /// Whether there are as many as the share of those that could be, rounded down or up, but for `unsent` that were due; and but for
+    /// `slack` on either side.
+    fn is_exact(&self, unsent: u64, slack: u64) -> bool {
+        let due = u128::from(self.eligible) * u128::from(self.percent.hundredths());
+        let (down, up) = (due / u128::from(Percent::WHOLE), due.div_ceil(u128::from(Percent::WHOLE)));
+        let (copies, slack) = (u128::from(self.copies), u128::from(slack));
+        copies + u128::from(unsent) + slack >= down && copies <= up + slack
+    }
+}
+
+fn is_either(upstream: Option<UpstreamId>, (one, other): (Option<UpstreamId>, Option<UpstreamId>)) -> bool {
+    upstream == one || upstream == other
+}
+
+/// Whether a split takes a user, by the key that its requests carry.
+fn takes(split: &Split, (stream, user): (usize, u64), facts: &RunFacts) -> bool {
+    let width = facts.plan.load.streams[stream].users.width();
+    let (mut digits, mut rest, mut at) = ([b'0'; DIGITS], user, DIGITS);
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    split.takes(&digits[DIGITS - width.clamp(DIGITS - at, DIGITS)..])
+}
