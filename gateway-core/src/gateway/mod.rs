@@ -91,11 +91,18 @@ struct Writer {
     /// Whose configuration this node takes over, and when it looks for that.
     origin: Option<(Arc<Gateway>, Looks)>,
     care: Care,
+    /// Snapshots that are in force no more. A request may still be looking at one, and is not to be the one to free its tables.
+    old: Vec<Arc<Snapshot>>,
     /// What happened by itself and was not asked for yet; beyond [`NEWS_MAX`] the oldest is forgotten.
     news: VecDeque<Applied>,
 }
 
 impl Writer {
+    /// Frees the snapshots that nobody looks at any more.
+    fn clear(&mut self) {
+        self.old.retain(|old| Arc::strong_count(old) > 1);
+    }
+
     fn tell(&mut self, applied: Applied) {
         if self.news.len() >= NEWS_MAX {
             self.news.pop_front();
@@ -196,6 +203,7 @@ impl Gateway {
                 looks,
                 origin: None,
                 care,
+                old: Vec::new(),
                 news: VecDeque::new(),
             }),
         }
@@ -362,19 +370,20 @@ impl Gateway {
     /// Makes the next snapshot of each worker and puts it in force; those that `learn` get the newest routing.
     fn publish(
         &self,
-        (writer, config): (&Writer, &Arc<Config>),
+        (writer, config): (&mut Writer, &Arc<Config>),
         cause: Cause,
         now: Instant,
         learn: impl Fn(usize) -> bool,
     ) -> Applied {
-        let revision = writer.revision;
-        let common =
-            Common::new(config, (&writer.slots, &writer.care.starters), self.options, (revision, now));
+        writer.clear();
+        let Writer { slots, care, revision, routing: newest, old: replaced, .. } = writer;
+        let revision = *revision;
+        let common = Common::new(config, (slots, &care.starters), self.options, (revision, now));
         let mut epochs: Vec<NewEpoch> = Vec::new();
         let mut peer: Option<Arc<Snapshot>> = None;
         for (view, current) in self.views.iter().enumerate() {
             let old = current.load_full();
-            let routing = if learn(view) { &writer.routing } else { old.routing() };
+            let routing = if learn(view) { &*newest } else { old.routing() };
             let next = Arc::new(common.snapshot(view, Arc::clone(routing), Some(&old), peer.as_deref()));
             current.store(Arc::clone(&next));
             for (upstream, group) in next.groups() {
@@ -387,6 +396,7 @@ impl Gateway {
                 }
             }
             peer = Some(next);
+            replaced.push(old);
         }
         let config = (writer.changed, Arc::clone(config));
         Applied { node: self.options.node, cause, revision, at: now, config, epochs }
@@ -413,6 +423,7 @@ impl Gateway {
         self.step_starters(&mut writer, now);
         self.look_at_origin(&mut writer, now);
         self.look(&mut writer, now);
+        writer.clear();
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
     }
 

@@ -90,6 +90,19 @@ fn workers_with_balancers_of_their_own_are_exact_each_and_number_their_picks_tog
 }
 
 #[test]
+fn who_looks_at_an_old_snapshot_is_not_the_one_to_free_it() {
+    let gateway = how_to();
+    let worker = gateway.view();
+    let old = Arc::downgrade(&worker);
+    gateway.apply(Change::SetWeight(TargetId(1), Weight::new(1)), Instant::ZERO).unwrap();
+    gateway.handle_timeout(Instant::ZERO);
+    drop(worker);
+    assert!(old.upgrade().is_some());
+    gateway.handle_timeout(Instant::ZERO);
+    assert!(old.upgrade().is_none());
+}
+
+#[test]
 fn workers_and_a_writer_together_misroute_nothing() {
     // Aim: with changes of weight under way no pick is lost or made twice, whatever epoch it falls into. Method: two
     // threads pick while a third changes weights 200 times; tickets of each epoch must be 0..n without gaps.
