@@ -222,7 +222,7 @@ pub trait Balancer: Debug + Send + Sync {
     /// every later pick from it is [`NoChoice::Closed`].
     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer>;
 
-    /// Whether it wants to be told of the ends of attempts.
+    /// Whether it wants to be told of the ends of attempts. Who does keeps its members in the setup's order, so that they are found.
     fn listens(&self) -> bool {
         false
     }

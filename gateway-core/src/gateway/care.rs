@@ -118,8 +118,11 @@ impl Gateway {
         let Writer { care, slots, .. } = writer;
         for slot in slots.iter() {
             let (turned, stands_out) = (slot.found.take_turned(), slot.found.take_standing_out());
+            if !turned && !stands_out {
+                continue;
+            }
             // Who is not listed any more is nobody's member.
-            let Some(entity) = config.target(slot.id()).filter(|_| turned || stands_out) else { continue };
+            let Some(entity) = config.target(slot.id()) else { continue };
             if turned {
                 care.turned((entity.upstream, slot.id()), slot.record().is_in_rotation(), now);
             }

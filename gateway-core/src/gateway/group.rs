@@ -51,9 +51,15 @@ pub(super) struct Group {
 /// What groups are made of.
 #[derive(Debug)]
 pub(super) struct Maker<'a> {
-    members: FxHashMap<UpstreamId, Vec<Member>>,
-    slots: &'a Slots,
+    upstreams: FxHashMap<UpstreamId, Listed<'a>>,
     options: Options,
+}
+
+/// The targets of an Upstream, in the order of their ids, and the slot of each.
+#[derive(Debug, Default)]
+struct Listed<'a> {
+    members: Vec<Member>,
+    slots: Vec<&'a Arc<Slot>>,
 }
 
 impl<'a> Maker<'a> {
@@ -64,15 +70,16 @@ impl<'a> Maker<'a> {
         starters: &Starters,
         (options, now): (Options, Instant),
     ) -> Self {
-        let mut members: FxHashMap<UpstreamId, Vec<Member>> = FxHashMap::default();
+        let mut upstreams: FxHashMap<UpstreamId, Listed<'_>> = FxHashMap::default();
         for (target, entity) in config.targets() {
-            let (slot, upstream) = (slots.get(target), config.upstream(entity.upstream));
-            let available = slot.zip(upstream).is_none_or(|(slot, upstream)| slot.is_available(upstream));
-            let member = Member { target, weight: entity.weight.get().into(), available };
-            members.entry(entity.upstream).or_default().push(member);
+            let slot = slots.get(target).expect("a listed target has a slot");
+            let available = config.upstream(entity.upstream).is_none_or(|of| slot.is_available(of));
+            let listed = upstreams.entry(entity.upstream).or_default();
+            listed.members.push(Member { target, weight: entity.weight.get().into(), available });
+            listed.slots.push(slot);
         }
         for (id, upstream) in config.upstreams() {
-            let Some(members) = members.get_mut(&id) else { continue };
+            let Some(Listed { members, .. }) = upstreams.get_mut(&id) else { continue };
             settle(members, upstream, options.rules);
             let starting = |member: &Member| starters.sixteenths(config, member.target, now);
             if members.iter().any(|member| starting(member).is_some()) {
@@ -81,7 +88,7 @@ impl<'a> Maker<'a> {
                 }
             }
         }
-        Self { members, slots, options }
+        Self { upstreams, options }
     }
 
     /// The group of an Upstream in the eyes of worker `view`, after `old`: the same one when nothing bears on it. `peer` is
@@ -93,21 +100,25 @@ impl<'a> Maker<'a> {
         view: usize,
         peer: Option<&Arc<Group>>,
     ) -> Arc<Group> {
-        let mut members = self.members.get(&id).cloned().unwrap_or_default();
         let recipe = Recipe::new(upstream, self.options.rules);
         let keys = Keys::new(upstream);
+        let listed = self.upstreams.get(&id).into_iter();
+        let listed =
+            listed.flat_map(|listed| listed.members.iter().copied().zip(listed.slots.iter().copied()));
         // Who has no weight is nobody, but where sessions stay with whoever drains.
-        members.retain(|member| member.weight > 0 || recipe.algorithm == Algorithm::StickySessions);
-        let is_same = |old: &Group| old.members == members && old.recipe == recipe && old.keys == keys;
+        let counts = |member: &Member| member.weight > 0 || recipe.algorithm == Algorithm::StickySessions;
+        let listed = listed.filter(|(member, _)| counts(member));
+        let alike = |old: &Group| listed.clone().map(|(member, _)| member).eq(old.members.iter().copied());
+        let is_same = |old: &Group| old.recipe == recipe && old.keys == keys && alike(old);
         if let Some(old) = old.filter(|old| is_same(old)) {
             return Arc::clone(old);
         }
         let epoch = old.map_or(Epoch(0), |old| Epoch(old.epoch.0 + 1));
         let replica = (view as u64) << 32 | u64::from(epoch.0);
         let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
-        let slot = |member: &Member| self.slots.get(member.target).expect("a member has a slot");
-        let loads = members.iter().map(|member| Arc::clone(slot(member).load())).collect();
-        let names = members.iter().map(|member| Keys::name_of(keys.as_ref(), slot(member))).collect();
+        let (members, slots): (Vec<Member>, Vec<&Arc<Slot>>) = listed.unzip();
+        let loads = slots.iter().map(|slot| Arc::clone(slot.load())).collect();
+        let names = slots.iter().map(|slot| Keys::name_of(keys.as_ref(), slot)).collect();
         let all = old.or(peer).map(|other| Arc::clone(&other.all)).unwrap_or_default();
         let setup = Setup {
             members: members.clone(),
@@ -121,12 +132,17 @@ impl<'a> Maker<'a> {
             Some(old) if old.recipe.algorithm == recipe.algorithm => old.balancer.succeed(setup),
             _ => balancer::make(setup),
         };
+        // From here on pickers may wait.
         let peer = peer.filter(|peer| peer.epoch == epoch);
-        let seat = |member: &Member| (member.target, Arc::clone(slot(member).load()));
+        let place = |picked: &Member| members.binary_search_by_key(&picked.target, |member| member.target);
+        let slot = |picked: &Member| Arc::clone(slots[place(picked).expect("one of the members")]);
+        let slots: Box<[Arc<Slot>]> = balancer.members().iter().map(slot).collect();
+        let seats: Box<[_]> = slots.iter().map(|slot| (slot.id(), Arc::clone(slot.load()))).collect();
+        debug_assert!(!balancer.listens() || seats.is_sorted_by_key(|(id, _)| *id), "found by their ids");
         Arc::new(Group {
             epoch,
-            slots: balancer.members().iter().map(|member| Arc::clone(slot(member))).collect(),
-            seats: balancer.members().iter().map(seat).collect(),
+            slots,
+            seats,
             tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
             all,
             retries: old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
@@ -201,7 +217,7 @@ impl Group {
             // Kong's algorithms exclude what failed, except the one that its wheel stands for.
             let tried = if self.recipe.algorithm == Algorithm::Wheel { &[] } else { ask.tried };
             self.balancer.pick_again(&mut Ask { now: ask.now, rng: ask.rng, key: ask.key, tried }).ok()
-        } else if under_way < RETRIES_MIN || under_way < self.in_flight() / 100 * RETRY_PERCENT {
+        } else if under_way < RETRIES_MIN || self.carries(100 * (under_way / RETRY_PERCENT + 1)) {
             self.balancer.pick_again(ask).ok()
         } else {
             None
@@ -233,7 +249,9 @@ impl Group {
             return;
         }
         let member = self.load((epoch, member), target).map(|_| member);
-        if let Some(member) = member.or_else(|| self.seats.iter().position(|(id, _)| *id == target)) {
+        // Who listens has its members in the order of their ids.
+        let place = || self.seats.binary_search_by_key(&target, |(id, _)| *id).ok();
+        if let Some(member) = member.or_else(place) {
             self.balancer.on_finish(member, ended);
         }
     }
@@ -248,7 +266,12 @@ impl Group {
         &self.members
     }
 
-    fn in_flight(&self) -> u32 {
-        self.slots.iter().map(|slot| slot.in_flight()).sum()
+    /// Whether at least so many attempts are under way. Looks no further than to where they are found.
+    fn carries(&self, attempts: u32) -> bool {
+        let mut found = 0;
+        self.seats.iter().any(|(_, load)| {
+            found += load.in_flight();
+            found >= attempts
+        })
     }
 }

@@ -1,10 +1,12 @@
 //! What is counted for each target. Slots outlive snapshots, so a change that does not concern a target never resets its
 //! counts, and requests under way at a deleted target still find where to count themselves out.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::found::Found;
@@ -116,15 +118,28 @@ pub(super) struct Slots {
     by_id: BTreeMap<TargetId, Arc<Slot>>,
     direct: BTreeMap<Address, TargetId>,
     next_direct: u32,
+    /// All of them as snapshots have them, until there are others.
+    shared: OnceCell<Arc<SlotMap>>,
 }
+
+/// Slots by id, for look-ups alone.
+pub(super) type SlotMap = FxHashMap<TargetId, Arc<Slot>>;
 
 impl Slots {
     /// Makes the slots that `next` needs and lets go of those that nobody needs: neither listed now (a worker may pick
     /// them until `next` is in force) nor in flight.
     pub(super) fn follow(&mut self, now: &Config, next: &Config) {
+        let (before, mut has_new) = (self.by_id.len(), false);
         self.by_id.retain(|id, slot| id.0 >= DIRECT || now.target(*id).is_some() || slot.in_flight() > 0);
+        let has_fewer = self.by_id.len() < before;
         for (id, target) in next.targets() {
-            self.by_id.entry(id).or_insert_with(|| Slot::new(id, target.uuid, target.target.clone()));
+            self.by_id.entry(id).or_insert_with(|| {
+                has_new = true;
+                Slot::new(id, target.uuid, target.target.clone())
+            });
+        }
+        if has_fewer || has_new {
+            self.shared.take();
         }
     }
 
@@ -134,6 +149,7 @@ impl Slots {
         let id = *self.direct.entry(address.clone()).or_insert(next);
         if id == next {
             self.next_direct += 1;
+            self.shared.take();
             self.by_id.insert(id, Slot::new(id, Uuid::nil(), address));
         }
         id
@@ -142,6 +158,12 @@ impl Slots {
     /// The slot with this id, which `follow` or `direct` has made.
     pub(super) fn get(&self, id: TargetId) -> Option<&Arc<Slot>> {
         self.by_id.get(&id)
+    }
+
+    /// All slots, for a snapshot: the same map as long as they are the same.
+    pub(super) fn shared(&self) -> Arc<SlotMap> {
+        let map = || self.iter().map(|slot| (slot.id(), Arc::clone(slot))).collect();
+        Arc::clone(self.shared.get_or_init(|| Arc::new(map())))
     }
 
     /// All slots.

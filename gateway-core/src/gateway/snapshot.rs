@@ -10,7 +10,7 @@ use super::group::{Group, Maker};
 use super::keys::Known;
 use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
-use super::slots::{Slot, Slots};
+use super::slots::{Slot, SlotMap, Slots};
 use super::slow_start::Starters;
 use super::{Attempt, FirstTry, Rejection, RouteMatch};
 use crate::balancer::{Ask, Choice, Ended, NoChoice};
@@ -33,7 +33,7 @@ pub struct Snapshot {
     applied_at: Instant,
     routing: Arc<Routing>,
     upstreams: FxHashMap<UpstreamId, Arc<Group>>,
-    slots: Arc<FxHashMap<TargetId, Arc<Slot>>>,
+    slots: Arc<SlotMap>,
     balancing: Balancing,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Common<'a> {
     pub(super) revision: Revision,
     pub(super) applied_at: Instant,
     pub(super) maker: Maker<'a>,
-    pub(super) slots: Arc<FxHashMap<TargetId, Arc<Slot>>>,
+    pub(super) slots: Arc<SlotMap>,
     pub(super) options: Options,
 }
 
@@ -63,12 +63,11 @@ impl<'a> Common<'a> {
         options: Options,
         (revision, applied_at): (Revision, Instant),
     ) -> Self {
-        let by_id = slots.iter().map(|slot| (slot.id(), Arc::clone(slot))).collect();
         Self {
             revision,
             applied_at,
             maker: Maker::new(config, slots, starters, (options, applied_at)),
-            slots: Arc::new(by_id),
+            slots: slots.shared(),
             options,
         }
     }
