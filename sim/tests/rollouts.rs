@@ -45,6 +45,14 @@ fn every_shipped_rollout_ends_as_it_says() {
         if ended.is_some() {
             assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()), "{name}");
         }
+        for line in report["spectrum"].as_array().unwrap().iter().filter(|line| line["version"].is_string()) {
+            let of_it = |row: &&Value| {
+                line["name"]
+                    == format!("{}, {}", row["version"].as_str().unwrap(), row["role"].as_str().unwrap())
+            };
+            let row = report["rollout"]["versions"].as_array().unwrap().iter().find(of_it).unwrap();
+            assert_eq!(line["n"], row["latency_us"]["n"], "{name}");
+        }
         let sentence = report["verdict"]["sentence"].as_str().unwrap();
         let is_told = sentence.contains("the new version was promoted in ");
         assert!(is_told || ended != Some("promoted") || report["requests"]["dropped"] != 0, "{sentence}");

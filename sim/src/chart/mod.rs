@@ -74,7 +74,7 @@ fn lanes(summary: &Summary, palette: &Palette) -> Vec<Lane> {
             upstream: target.upstream.clone(),
             version: target.version.clone(),
             targets: vec![index],
-            look: palette.look_of(target, place),
+            look: palette.look_of((&target.upstream, &target.version), place),
         });
     }
     for others in lanes.iter_mut().filter(|lane| lane.targets.len() > 1) {

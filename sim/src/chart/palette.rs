@@ -177,10 +177,18 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// The colours of a run.
+    /// The colours of a run; of a rollout's versions, the new one is the second.
     pub(super) fn new(summary: &Summary) -> Self {
         let serving = summary.phases.iter().filter_map(|phase| phase.upstream.as_ref());
-        let in_order = serving.flat_map(|name| summary.targets.iter().filter(move |t| t.upstream == *name));
+        let serving = serving.flat_map(|name| summary.targets.iter().filter(move |t| t.upstream == *name));
+        let new =
+            summary.rollout.iter().flat_map(|rollout| &rollout.versions).find(|row| row.role == "canary");
+        let is_new = |target: &&TargetRow| new.is_some_and(|row| row.version == target.version);
+        let first = summary.switches.is_empty().then(|| {
+            let old = serving.clone().filter(move |target| !is_new(target));
+            old.chain(summary.targets.iter().filter(is_new))
+        });
+        let in_order = first.into_iter().flatten().chain(serving);
         let mut versions = Vec::new();
         for target in in_order.chain(&summary.targets) {
             let version = (target.upstream.clone(), target.version.clone());
@@ -201,12 +209,9 @@ impl Palette {
         Self::at(self.versions.iter().position(|(name, _)| name == upstream), place)
     }
 
-    /// The look of the `place`-th target of its version, from 0.
-    pub(super) fn look_of(&self, target: &TargetRow, place: usize) -> Look {
-        let is_its = |(upstream, version): &(String, String)| {
-            *upstream == target.upstream && *version == target.version
-        };
-        Self::at(self.versions.iter().position(is_its), place)
+    /// The look of a version, the `place`-th time that it or a target of it is drawn, from 0.
+    pub(super) fn look_of(&self, (upstream, version): (&str, &str), place: usize) -> Look {
+        Self::at(self.versions.iter().position(|(of, name)| of == upstream && name == version), place)
     }
 
     fn at(version: Option<usize>, place: usize) -> Look {
@@ -236,7 +241,11 @@ mod tests {
             target.version = std::mem::replace(&mut target.upstream, "shop".to_owned());
         }
         let palette = Palette::new(&summary);
-        let looks: Vec<_> = summary.targets.iter().map(|target| palette.look_of(target, 0).line).collect();
+        let looks: Vec<_> = summary
+            .targets
+            .iter()
+            .map(|target| palette.look_of((&target.upstream, &target.version), 0).line)
+            .collect();
         assert_eq!(looks, [Mark::BLUE, Mark::BLUE, Mark::GREEN, Mark::GREEN]);
         assert_eq!(palette.look("shop", 0).line, Mark::BLUE, "as who serves first");
         assert_eq!(palette.look("nobody", 0).line, Mark::LAT);

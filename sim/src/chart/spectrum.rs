@@ -80,7 +80,11 @@ pub(crate) fn spectrum(summary: &Summary, id: usize) -> Option<Figure> {
         .collect();
     Some(Figure {
         name: "percentiles",
-        title: "Percentiles before, during and after",
+        title: if curves.iter().any(|(spectrum, _)| spectrum.version.is_some()) {
+            "Percentiles of each version"
+        } else {
+            "Percentiles before, during and after"
+        },
         caption: String::new(),
         svg: panel.finish(
             id,
@@ -114,9 +118,10 @@ fn ends_at(n: u64) -> f64 {
 /// The switches together are ink; a version that serves twice has its second colour the second time.
 fn look_of(curves: &[(&Spectrum, Vec<(f64, f64)>)], at: usize, palette: &Palette) -> Look {
     let (spectrum, _) = &curves[at];
-    match &spectrum.upstream {
-        None => Palette::all_versions(),
-        Some(upstream) => {
+    match (&spectrum.upstream, &spectrum.version) {
+        (None, _) => Palette::all_versions(),
+        (Some(upstream), Some(version)) => palette.look_of((upstream, version), 0),
+        (Some(upstream), None) => {
             let earlier =
                 curves[..at].iter().filter(|(other, _)| other.upstream.as_ref() == Some(upstream)).count();
             palette.look(upstream, earlier)
@@ -126,8 +131,8 @@ fn look_of(curves: &[(&Spectrum, Vec<(f64, f64)>)], at: usize, palette: &Palette
 
 fn label(panel: &mut Panel, spectrum: &Spectrum, points: &[(f64, f64)], look: Look, y: impl Fn(f64) -> f64) {
     let Some(last) = points.last() else { return };
-    let upstream =
-        spectrum.upstream.as_ref().map(|name| format!(" ({})", words::cut(name, 10))).unwrap_or_default();
+    let upstream = spectrum.upstream.as_ref().filter(|_| spectrum.version.is_none());
+    let upstream = upstream.map(|name| format!(" ({})", words::cut(name, 10))).unwrap_or_default();
     let below = format!("max {} ms, n {}", words::decimal(last.1, 0), words::count(spectrum.n));
     panel.label_pair(y(last.1), look.text, format!("{}{upstream}", spectrum.name), below);
 }

@@ -3,6 +3,7 @@
 use super::{Latency, LatencyAll, Spectrum};
 use crate::measure::{Measured, MeasuredPhase, PhaseKind, Timed, Times};
 use crate::plan::Plan;
+use crate::rollout::judge::Side;
 use crate::stats;
 
 /// Points of a spectrum for each factor of ten in rarity.
@@ -45,8 +46,22 @@ pub(super) fn timed(phase: &MeasuredPhase) -> Timed {
     sum
 }
 
-/// One line for `before`, one for all switches together, one for each `after`; only those with requests.
+/// Response times of a version in a rollout, outside the warm-up.
+pub(super) fn of_version(plan: &Plan, measured: &Measured, side: Side) -> Times {
+    let mut sum = Times::coarse();
+    let sides = plan.rollout.sides.iter().zip(&measured.targets);
+    for (_, target) in sides.filter(|(of, _)| **of == Some(side)) {
+        target.response.iter().for_each(|times| sum.add(times));
+    }
+    sum
+}
+
+/// One line for `before`, one for all switches together, one for each `after`, and where a rollout switches nothing, one for
+/// each version; only those with requests.
 pub(super) fn spectra(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
+    if plan.rollout.is_some() && measured.switches_planned == 0 {
+        return spectra_of_versions(plan, measured);
+    }
     let mut lines = Vec::new();
     let mut switches = Timed::new();
     for phase in &measured.phases {
@@ -56,6 +71,7 @@ pub(super) fn spectra(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
             PhaseKind::Before | PhaseKind::After(_) => lines.push(Spectrum {
                 name: phase.kind.name(measured.switches_planned),
                 upstream: super::tables::serving(plan, measured, phase.kind),
+                version: None,
                 n: 0,
                 points: points(&timed(phase).answered.response),
             }),
@@ -63,7 +79,7 @@ pub(super) fn spectra(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
     }
     let at = usize::from(lines.first().is_some_and(|line| line.name == "before"));
     let points = points(&switches.answered.response);
-    lines.insert(at, Spectrum { name: "switch".to_owned(), upstream: None, n: 0, points });
+    lines.insert(at, Spectrum { name: "switch".to_owned(), upstream: None, version: None, n: 0, points });
     for line in &mut lines {
         line.n = match line.name.as_str() {
             "switch" => switches.answered.response.n(),
@@ -77,6 +93,22 @@ pub(super) fn spectra(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
     }
     lines.retain(|line| line.n > 0);
     lines
+}
+
+fn spectra_of_versions(plan: &Plan, measured: &Measured) -> Vec<Spectrum> {
+    let roles = [("stable", Side::Stable), ("canary", Side::Canary), ("baseline", Side::Baseline)];
+    let lines = roles.into_iter().filter_map(|(role, side)| {
+        let mock = &plan.mocks[plan.rollout.sides.iter().position(|of| *of == Some(side))?];
+        let times = of_version(plan, measured, side);
+        Some(Spectrum {
+            name: format!("{}, {role}", mock.version),
+            upstream: Some(mock.upstream_name.clone()),
+            version: Some(mock.version.clone()),
+            n: times.n(),
+            points: points(&times),
+        })
+    });
+    lines.filter(|line| line.n > 0).collect()
 }
 
 /// Ranks evenly spread over rarity, each at the middle of its step, so that even the slowest request has a place on an

@@ -12,6 +12,7 @@ pub use super::scales::ScaleRow;
 use super::shares;
 pub use super::shares::ShareRow;
 use super::tables::ms;
+use super::{Latency, latency};
 use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
@@ -127,6 +128,9 @@ pub struct VersionRow {
     pub first_pick_ms: Option<f64>,
     /// The last one.
     pub last_pick_ms: Option<f64>,
+    /// Response time of its answers, warm-up left out.
+    #[serde(default)]
+    pub latency_us: Latency,
 }
 
 /// One step as it happened.
@@ -207,7 +211,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
             rollout.marks.last().map(|mark| mark.at),
         ),
         capacity: CapacityRow::of(&rollout.capacity),
-        versions: versions(plan, rollout),
+        versions: versions(plan, measured),
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares::shares(plan, measured),
@@ -242,13 +246,15 @@ fn bad_from(plan: &Plan, first_pick: Option<Instant>) -> Option<Instant> {
     Some(first_pick?.max(first_fault.unwrap_or(Instant::ZERO)))
 }
 
-fn versions(plan: &Plan, rollout: &MeasuredRollout) -> Vec<VersionRow> {
-    let both = [
-        version(plan, ("stable", Side::Stable), &rollout.stable),
-        version(plan, ("canary", Side::Canary), &rollout.canary),
-    ];
+fn versions(plan: &Plan, measured: &Measured) -> Vec<VersionRow> {
+    let rollout = &measured.rollout;
+    let row = |role, side, tally| VersionRow {
+        latency_us: latency::answered(&latency::of_version(plan, measured, side)),
+        ..version(plan, (role, side), tally)
+    };
+    let both = [row("stable", Side::Stable, &rollout.stable), row("canary", Side::Canary, &rollout.canary)];
     let has_baseline = plan.rollout.sides.contains(&Some(Side::Baseline));
-    let baseline = has_baseline.then(|| version(plan, ("baseline", Side::Baseline), &rollout.baseline));
+    let baseline = has_baseline.then(|| row("baseline", Side::Baseline, &rollout.baseline));
     both.into_iter().chain(baseline).collect()
 }
 
@@ -265,6 +271,7 @@ fn version(plan: &Plan, (role, side): (&str, Side), tally: &SideTally) -> Versio
         dropped: tally.dropped,
         first_pick_ms: tally.first_pick.map(ms),
         last_pick_ms: tally.last_pick.map(ms),
+        latency_us: Latency::default(),
     }
 }
 

@@ -106,7 +106,7 @@ const LENS: usize = SPECTRUM + 1;
 
 fn spectrum(out: &mut Markup, summary: &Summary) {
     let Some(chart) = chart::spectrum(summary, SPECTRUM) else { return };
-    out.tag("\n<section id=\"spectrum\"><h2>Percentiles before, during and after</h2><p class=\"lede\">Response time in ms (log scale) against percentile; each step to the right is ten times rarer. A curve ends at its slowest request.</p>");
+    markup!(out, "\n<section id=\"spectrum\"><h2>" (chart.title) "</h2><p class=\"lede\">Response time in ms (log scale) against percentile; each step to the right is ten times rarer. A curve ends at its slowest request.</p>");
     markup!(out, "<figure class=\"panel\"><div class=\"plot\" style=\"margin-bottom:28px\">" [chart.svg.markup] "</div>" [figure::key(&chart.key)] "</figure></section>");
 }
 

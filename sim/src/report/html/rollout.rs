@@ -120,7 +120,18 @@ fn targets(most: usize, seconds: f64) -> String {
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
-    let heads = ["Version", "role", "#requests", "#answered", "#errors", "#dropped", "#first, s", "#last, s"];
+    let heads = [
+        "Version",
+        "role",
+        "#requests",
+        "#answered",
+        "#errors",
+        "#dropped",
+        "#p50, ms",
+        "#p99, ms",
+        "#first, s",
+        "#last, s",
+    ];
     let mut table = Table::new("The versions", &heads);
     for row in &rollout.versions {
         table.row([
@@ -130,6 +141,8 @@ fn versions(rollout: &RolloutSummary) -> Markup {
             words::count(row.answered).into(),
             words::count(row.errors).into(),
             words::count(row.dropped).into(),
+            words::ms_or_nothing(row.latency_us.p50).into(),
+            words::ms_or_nothing(row.latency_us.p99).into(),
             seconds(row.first_pick_ms).into(),
             seconds(row.last_pick_ms).into(),
         ]);

@@ -10,10 +10,13 @@ use super::CpuPerRequest;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spectrum {
-    /// `before`, `switch` or `after-1`.
+    /// `before`, `switch` or `after-1`; of a rollout without a switch, `v2, canary`.
     pub name: String,
     /// The Upstream it stands for, when there is one.
     pub upstream: Option<String>,
+    /// The version, of a rollout without a switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// How many answered requests it rests on.
     pub n: u64,
     /// Percentile in 0..=1 and response time in microseconds, rising; the last is the slowest request.
