@@ -98,9 +98,9 @@ struct Writer {
 }
 
 impl Writer {
-    /// Frees the snapshots that nobody looks at any more.
-    fn clear(&mut self) {
-        self.old.retain(|old| Arc::strong_count(old) > 1);
+    /// The snapshots that nobody looks at any more, to be freed.
+    fn unseen(&mut self) -> Vec<Arc<Snapshot>> {
+        self.old.extract_if(.., |old| Arc::strong_count(old) == 1).collect()
     }
 
     fn tell(&mut self, applied: Applied) {
@@ -375,7 +375,7 @@ impl Gateway {
         now: Instant,
         learn: impl Fn(usize) -> bool,
     ) -> Applied {
-        writer.clear();
+        drop(writer.unseen());
         let Writer { slots, care, revision, routing: newest, old: replaced, .. } = writer;
         let revision = *revision;
         let common = Common::new(config, (slots, &care.starters), self.options, (revision, now));
@@ -423,8 +423,11 @@ impl Gateway {
         self.step_starters(&mut writer, now);
         self.look_at_origin(&mut writer, now);
         self.look(&mut writer, now);
-        writer.clear();
+        let unseen = writer.unseen();
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
+        // Requests that wait for a new epoch wait for the writer: not for this.
+        drop(writer);
+        drop(unseen);
     }
 
     /// The next thing that happened by itself, in order. Costs one load while there is none.
