@@ -3,13 +3,13 @@
 //! key moves between two that stay.
 //!
 //! How many points a member has are Kong's shares: floor(weight / mean weight x 160), at least 1. Kong puts them into `slots`
-//! cells, of which there are too few from about 61 members on. Here a cell has room for fifteen points, there are at least as many
-//! as give room to `slots`, and never so few that they hold more than eight on average. A cell is one cache line with
+//! cells, of which there are too few from about 61 members on. Here a cell has room for twenty points, there are at least as many
+//! as give room to `slots`, and never so few that they hold more than thirteen on average. A cell is one cache line with
 //! its points in order and after them whoever comes next, so that a look-up is one load; the few cells that hold more are
-//! found elsewhere.
+//! found elsewhere. A point takes three bytes, since what a large ring costs is memory.
 //!
-//! Positions count to 36 bits. Two points that agree in all of them, ten among the 1.6 million of 10,000 members, stand in the order
-//! of the members.
+//! Keys are told apart by the first 27 bits of their places. Of two points that agree in all of them, one in 80 among the 1.6
+//! million of 10,000 members, the first one gets the keys there, as it does the keys before.
 
 use super::Share;
 use crate::balancer::hash::hash_with;
@@ -19,18 +19,20 @@ const POINTS: u64 = 160;
 /// The least of `slots`, as Kong's.
 const SLOTS_MIN: u32 = 1000;
 /// Points of a cell, at most, on average.
-const CROWD: u64 = 8;
-/// Cells for each member, at least: what a cell does not say of a position must leave room for the member in a point.
-const CELLS_EACH: u64 = 16;
+const CROWD: u64 = 13;
 
 /// Bits of a position.
-const POSITION: u32 = 36;
+const POSITION: u32 = 27;
 /// First bits of a position that points are sorted by at first; no more than a cell's.
 const COARSE: u32 = 8;
 /// What a cell has room for: its points, and one more for whoever comes after them.
-const ROOM: usize = 16;
+const ROOM: usize = 21;
+/// Bits of a point.
+const POINT: u32 = u16::BITS + LOW;
+/// The last bits of a point, which say nothing of a position.
+const LOW: u32 = u8::BITS;
 /// Says in the last place of a cell that there are more points than it has room for. No point looks like it.
-const MORE: u32 = u32::MAX;
+const MORE: u32 = (1 << POINT) - 1;
 
 /// Points by position, in cells by its first bits.
 #[derive(Debug)]
@@ -44,14 +46,28 @@ pub(super) struct Ring {
 /// Points in order, see [`Layout::point`]; in the places that are left over the one after them, as if at the cell's end.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Cell([u32; ROOM]);
+struct Cell {
+    /// The first bits of each: where it is.
+    high: [u16; ROOM],
+    /// The last bits of each.
+    low: [u8; ROOM],
+}
+
+/// The points of some neighbouring cells in no order, as positions with the member's number in their last bits.
+#[derive(Debug)]
+struct Draft {
+    cells: Vec<[u64; ROOM - 1]>,
+    lengths: Vec<usize>,
+    /// Those that there is no room for.
+    spilled: Vec<u64>,
+}
 
 /// Where the bits of a position and of a member are.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     /// Bits of a position that say its cell.
     cell: u32,
-    /// Bits that a member's number needs, and one number more.
+    /// Bits that a member's number needs, and one number more; no fewer than say nothing of a position.
     member: u32,
 }
 
@@ -62,51 +78,37 @@ impl Ring {
         let counts = counts(shares);
         let layout = Layout::of(&counts, slots);
         let sorted = coarsely_sorted(shares, &counts, layout);
-        let order = |&&long: &&u64| (long >> (u64::BITS - POSITION), long as u32 & layout.members());
-        let first = sorted.iter().find_map(|some| some.iter().min_by_key(order)).expect("there is somebody");
-        let mut ring =
-            Self { cells: vec![Cell([MORE; ROOM]); 1 << layout.cell].into(), crowded: Vec::new(), layout };
+        let first = sorted.iter().find_map(|some| some.iter().min()).expect("there is somebody");
+        let nobody = Cell { high: [0; ROOM], low: [0; ROOM] };
+        let mut ring = Self { cells: vec![nobody; 1 << layout.cell].into(), crowded: Vec::new(), layout };
+        let mut draft = Draft::new(1 << (layout.cell - COARSE));
         // From the last to the first, so that each is told who comes after it: after the last the first of all.
         let mut next = *first as u32 & layout.members();
         for (part, longs) in sorted.iter().enumerate().rev() {
-            next = ring.fill(part, longs, next);
+            draft.fill(longs, layout);
+            next = ring.take(part, &draft, next);
         }
         ring.crowded.reverse();
         ring
     }
 
-    /// Puts points into the cells of one of the parts that they are coarsely sorted by, before which `next` comes; who comes
-    /// first from there on.
-    fn fill(&mut self, part: usize, longs: &[u64], mut next: u32) -> u32 {
-        let Self { layout, crowded, .. } = self;
-        let members = layout.members();
+    /// Takes the cells of one of the parts that points are coarsely sorted by, before which `next` comes; who comes first from
+    /// there on.
+    fn take(&mut self, part: usize, draft: &Draft, mut next: u32) -> u32 {
+        let layout = self.layout;
         let start = part << (layout.cell - COARSE);
-        let cells = &mut self.cells[start..][..1 << (layout.cell - COARSE)];
-        let (mut lengths, mut spilled) = (vec![0_u8; cells.len()], Vec::new());
-        for &long in longs {
-            let (at, point) = (layout.cell(long) - start, layout.point(long, long as u32 & members));
-            if let Some(place) = cells[at].0[..ROOM - 1].get_mut(usize::from(lengths[at])) {
-                *place = point;
-                lengths[at] += 1;
+        let member = |&long: &u64| long as u32 & layout.members();
+        let point = |long: &u64| layout.point(*long, member(long));
+        for at in (0..draft.cells.len()).rev() {
+            let (here, beyond) = (draft.points(at), layout.beyond(next));
+            if let Some(all) = draft.crowd(start + at, layout) {
+                next = member(&all[0]);
+                self.cells[start + at] = Cell::new(all[..ROOM - 1].iter().map(point), MORE);
+                self.crowded.push((start + at, all.iter().map(point).chain([beyond]).collect()));
             } else {
-                spilled.push((at, point));
+                next = here.first().map_or(next, member);
+                self.cells[start + at] = Cell::new(here.iter().map(point), beyond);
             }
-        }
-        for (at, (cell, length)) in cells.iter_mut().zip(lengths).enumerate().rev() {
-            let beyond = layout.beyond(next);
-            let (points, room) = cell.0.split_at_mut(length.into());
-            let more = spilled.iter().filter(|&&(spilled, _)| spilled == at).map(|&(_, point)| point);
-            if room.len() == 1 && more.clone().next().is_some() {
-                let mut all: Vec<_> = points.iter().copied().chain(more).collect();
-                all.sort_unstable();
-                points.copy_from_slice(&all[..ROOM - 1]);
-                all.push(beyond);
-                crowded.push((start + at, all));
-            } else {
-                points.sort_unstable();
-                room.fill(beyond);
-            }
-            next = points.first().map_or(next, |first| first & members);
         }
         next
     }
@@ -114,19 +116,19 @@ impl Ring {
     /// The member that a key belongs to.
     #[inline]
     pub(super) fn look_up(&self, key: u64) -> u32 {
-        let (cell, least) = (self.layout.cell(key), self.layout.point(key, 0));
-        let points = &self.cells[cell].0;
+        let (at, least) = (self.layout.cell(key), self.layout.point(key, 0));
+        let cell = &self.cells[at];
         // All of them whatever there is in the cell: how many these are is chance, and would be guessed wrong.
-        let reaches = |places, place: usize| places | u32::from(points[place] >= least) << place;
-        let reached: u32 = (0..ROOM).fold(0, reaches);
+        let reaches = |place: usize| u32::from(cell.high[place] >= (least >> LOW) as u16) << place;
+        let reached = (0..ROOM).fold(0, |places, place| places | reaches(place));
         // The last one always does.
-        let point = points[reached.trailing_zeros() as usize % ROOM];
-        if point == MORE { self.look_up_crowded(cell, least) } else { point & self.layout.members() }
+        let point = cell.point(reached.trailing_zeros() as usize);
+        if point == MORE { self.look_up_crowded(at, least) } else { point & self.layout.members() }
     }
 
     #[cold]
     fn look_up_crowded(&self, cell: usize, least: u32) -> u32 {
-        let points = self.points(cell);
+        let points = self.crowded_points(cell);
         points[points.partition_point(|&point| point < least)] & self.layout.members()
     }
 
@@ -134,21 +136,81 @@ impl Ring {
     /// be told more than once.
     pub(super) fn lap(&self, key: u64) -> impl Iterator<Item = u32> {
         let (cell, least) = (self.layout.cell(key), self.layout.point(key, 0));
-        let here = self.points(cell);
-        let (earlier, later) = here.split_at(here.partition_point(|&point| point < least));
+        let later = self.points(cell).filter(move |&point| point >= least);
         let cells = self.cells.len();
         let others = (1..cells).flat_map(move |step| self.points((cell + step) % cells));
-        later.iter().chain(others).chain(earlier).map(|point| point & self.layout.members())
+        let earlier = self.points(cell).filter(move |&point| point < least);
+        later.chain(others).chain(earlier).map(|point| point & self.layout.members())
     }
 
     /// The points of a cell in order, and the one after them.
-    fn points(&self, cell: usize) -> &[u32] {
-        let points = &self.cells[cell].0;
-        if points[ROOM - 1] != MORE {
-            return points;
+    fn points(&self, cell: usize) -> impl Iterator<Item = u32> {
+        let is_crowded = self.cells[cell].point(ROOM - 1) == MORE;
+        let crowded = if is_crowded { self.crowded_points(cell) } else { &[] };
+        let room = if is_crowded { 0 } else { ROOM };
+        (0..room).map(move |place| self.cells[cell].point(place)).chain(crowded.iter().copied())
+    }
+
+    /// The points of a cell that there is no room for in it.
+    fn crowded_points(&self, cell: usize) -> &[u32] {
+        let at = self.crowded.binary_search_by_key(&cell, |&(cell, _)| cell);
+        &self.crowded[at.expect("a cell that says so has more points")].1
+    }
+}
+
+impl Cell {
+    /// A cell of these points, no more than there is room for, and in the places that are left over another one.
+    fn new(points: impl Iterator<Item = u32>, beyond: u32) -> Self {
+        let mut cell = Self { high: [(beyond >> LOW) as u16; ROOM], low: [beyond as u8; ROOM] };
+        for (place, point) in points.enumerate() {
+            (cell.high[place], cell.low[place]) = ((point >> LOW) as u16, point as u8);
         }
-        let crowded = self.crowded.binary_search_by_key(&cell, |&(cell, _)| cell);
-        crowded.map_or(points, |at| &self.crowded[at].1)
+        cell
+    }
+
+    fn point(&self, place: usize) -> u32 {
+        u32::from(self.high[place]) << LOW | u32::from(self.low[place])
+    }
+}
+
+impl Draft {
+    fn new(cells: usize) -> Self {
+        Self { cells: vec![[0; ROOM - 1]; cells], lengths: vec![0; cells], spilled: Vec::new() }
+    }
+
+    /// Puts all points of a part into its cells.
+    fn fill(&mut self, longs: &[u64], layout: Layout) {
+        self.lengths.fill(0);
+        self.spilled.clear();
+        for &long in longs {
+            let at = layout.cell(long) % self.cells.len();
+            if let Some(place) = self.cells[at].get_mut(self.lengths[at]) {
+                *place = long;
+                self.lengths[at] += 1;
+            } else {
+                self.spilled.push(long);
+            }
+        }
+        for (points, &length) in self.cells.iter_mut().zip(&self.lengths) {
+            points[..length].sort_unstable();
+        }
+    }
+
+    /// The points of a cell in order, as far as there is room for them.
+    fn points(&self, at: usize) -> &[u64] {
+        &self.cells[at][..self.lengths[at]]
+    }
+
+    /// All points of a cell of the ring in order, if there is no room for them.
+    fn crowd(&self, cell: usize, layout: Layout) -> Option<Vec<u64>> {
+        let spilled = self.spilled.iter().copied().filter(|&long| layout.cell(long) == cell);
+        let points = self.points(cell % self.cells.len());
+        if points.len() < ROOM - 1 || spilled.clone().next().is_none() {
+            return None;
+        }
+        let mut all: Vec<_> = points.iter().copied().chain(spilled).collect();
+        all.sort_unstable();
+        Some(all)
     }
 }
 
@@ -158,11 +220,10 @@ impl Layout {
         let members = counts.iter().filter(|&&count| count > 0).count() as u64;
         let points: u64 = counts.iter().sum();
         let slots = u64::from(slots.max(SLOTS_MIN)) / (ROOM as u64 - 1);
-        let cells = (points / CROWD).max(CELLS_EACH * (members + 1)).max(slots).max(1 << COARSE);
-        Self {
-            cell: cells.next_power_of_two().trailing_zeros(),
-            member: (members + 1).next_power_of_two().trailing_zeros(),
-        }
+        let cells = points.div_ceil(CROWD).max(slots).next_power_of_two().trailing_zeros();
+        let member = (members + 1).next_power_of_two().trailing_zeros().max(LOW);
+        // What a cell does not say of a position must leave room for the member in a point.
+        Self { cell: cells.max(POSITION + member - POINT), member }
     }
 
     /// The cell of a position.
@@ -170,7 +231,7 @@ impl Layout {
         (position >> (u64::BITS - self.cell)) as usize
     }
 
-    /// A point within its cell: what the cell does not say of its position, and the member; in the order of both.
+    /// A point within its cell: what the cell does not say of its position, and the member.
     fn point(self, position: u64, member: u32) -> u32 {
         let rest = (position << self.cell) >> (u64::BITS - POSITION + self.cell);
         (rest as u32) << self.member | member
@@ -224,13 +285,14 @@ mod tests {
 
     #[test]
     fn a_look_up_finds_what_a_search_finds() {
-        for (weights, is_crowded) in [(vec![3, 1, 2, 200, 1], false), (vec![1; 3000], true)] {
+        for (weights, is_crowded) in [(vec![3, 1, 2, 200, 1], false), (vec![1; 2600], true)] {
             let shares = shares(&weights);
             let ring = Ring::new(&shares, 10);
             assert_eq!(!ring.crowded.is_empty(), is_crowded);
             let counted = |position| position >> (u64::BITS - POSITION);
             let mut sorted: Vec<(u64, u32)> = positions(&shares, &counts(&shares)).collect();
-            let beside = 1 << 30;
+            sorted.sort_unstable();
+            let beside = 1 << (u64::BITS - POSITION);
             let borders: Vec<_> = sorted
                 .iter()
                 .flat_map(|&(at, _)| [at, at.wrapping_add(beside), at.wrapping_sub(beside)])
@@ -238,7 +300,6 @@ mod tests {
             for (at, _) in &mut sorted {
                 *at = counted(*at);
             }
-            sorted.sort_unstable();
             for key in borders.into_iter().chain([0, u64::MAX]) {
                 let searched =
                     sorted.partition_point(|&(position, _)| position < counted(key)) % sorted.len();
@@ -275,10 +336,10 @@ mod tests {
     #[test]
     fn ten_thousand_members_take_as_many_steps_as_they_have_points() {
         // Aim: nothing in it grows faster than the points. Method: count the longest stretch that a look-up or a sort of one
-        // cell may walk; with eight points to a cell at most it is the largest of that many Poisson counts. Few cells are so full.
+        // cell may walk; with thirteen points to a cell at most it is the largest of that many Poisson counts. Few cells are so full.
         let ring = Ring::new(&shares(&vec![1; 10_000]), 10_000);
-        assert_eq!(ring.cells.len(), 1 << 18);
+        assert_eq!(ring.cells.len(), 1 << 17);
         let longest = ring.crowded.iter().map(|(_, points)| points.len()).max();
-        assert!(longest < Some(30) && ring.crowded.len() < 500, "{longest:?} in {}", ring.crowded.len());
+        assert!(longest < Some(45) && ring.crowded.len() < 2600, "{longest:?} in {}", ring.crowded.len());
     }
 }
