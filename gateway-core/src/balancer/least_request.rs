@@ -5,7 +5,7 @@
 //! A weight is a share, lowered by what is in flight: bias 0 is plain weighted round-robin, and the larger it is the more
 //! idle targets are preferred.
 //!
-//! O(choices) without a lock, or O(log8 members) under a short lock. What is in flight is read only when a target is picked, so
+//! O(choices) without a lock, or O(log members) under a short lock. What is in flight is read only when a target is picked, so
 //! deadlines lag behind; that is the rule, not a fault.
 //!
 //! A retry draws `choices` by weight and takes the least crowded, so that no turn is lost.
@@ -17,7 +17,7 @@
 use super::crew::{Crew, Seat};
 use super::draw::{self, Draw};
 use super::lock::Lock;
-use super::min_tree::MinTree;
+use super::loser_tree::LoserTree;
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
 
 /// The least-request balancer of one epoch.
@@ -30,7 +30,7 @@ pub struct LeastRequest {
     /// One by the weight of each: after how long who is idle is due again.
     steps: Box<[f64]>,
     /// When each is due, in requests per weight; none where all weights are equal.
-    deadlines: Option<Lock<MinTree>>,
+    deadlines: Option<Lock<LoserTree>>,
 }
 
 impl LeastRequest {
@@ -43,7 +43,7 @@ impl LeastRequest {
         let steps: Box<[_]> = crew.seats().map(|seat| 1.0 / seat.weight()).collect();
         let deadlines = match draw {
             Draw::Evenly(_) => None,
-            Draw::Alias(_) => Some(Lock::new(MinTree::new(steps.iter().copied()))),
+            Draw::Alias(_) => Some(Lock::new(LoserTree::new(&steps))),
         };
         Self { crew, draw, choices, bias, steps, deadlines }
     }
@@ -56,17 +56,15 @@ impl LeastRequest {
     }
 
     /// Who is due first, and is due again later.
-    fn due(&self, deadlines: &Lock<MinTree>) -> Option<usize> {
-        let mut deadlines = deadlines.lock();
-        let (member, deadline) = deadlines.min()?;
-        let seat = self.crew.seat(member);
-        // Nothing waits for a division, or a load, where little is in flight.
-        let step = match seat.load.in_flight() {
-            0 => self.steps[member],
-            in_flight => self.burden(in_flight + 1) / seat.weight(),
-        };
-        deadlines.set(member, deadline + step);
-        Some(member)
+    fn due(&self, deadlines: &Lock<LoserTree>) -> Option<usize> {
+        deadlines.lock().next(|member| {
+            let seat = self.crew.seat(member);
+            // Nothing waits for a division, or a load, where little is in flight.
+            match seat.load.in_flight() {
+                0 => self.steps[member],
+                in_flight => self.burden(in_flight + 1) / seat.weight(),
+            }
+        })
     }
 
     /// What so many requests count where one is one: the usual bias, and the one to turn it off, need no power.

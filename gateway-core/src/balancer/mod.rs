@@ -65,6 +65,7 @@ mod least_request;
 mod least_time;
 mod load;
 mod lock;
+mod loser_tree;
 mod min_tree;
 mod peak_ewma;
 mod prequal;
