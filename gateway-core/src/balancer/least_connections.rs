@@ -6,15 +6,15 @@
 //!
 //! Up to [`SCAN_MAX`] members a pick looks at all of them. Above, it takes the smallest of a [`MinTree`] under a short lock, O(log8
 //! n), that picks and ends keep. The truth is in the loads, though: other workers with balancers of their own count there too,
-//! and requests of the epoch before. So each touch of a key takes it anew from there, and each pick also touches one member
-//! in turn; what was missed is corrected within as many picks as there are members.
+//! and requests of the epoch before. So each touch of a key takes it anew from there, and each eighth pick also touches eight
+//! members in turn, whose keys meet in the tree; what was missed is corrected within as many picks as there are members.
 //!
 //! Pathologies: who joins, or fails at once, has nothing in flight and draws all requests. Slow start is for the one, outlier
 //! detection for the other. Gateways that do not know of each other herd at whoever looks idle to all of them.
 
 use super::crew::{Crew, Seat};
 use super::lock::Lock;
-use super::min_tree::MinTree;
+use super::min_tree::{self, MinTree};
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
 use crate::id::TargetId;
 
@@ -30,11 +30,12 @@ pub struct LeastConnections {
     index: Option<Lock<Index>>,
 }
 
-/// The crowding of each member as last seen, and of whom it is seen next.
+/// The crowding of each member as last seen.
 #[derive(Debug)]
 struct Index {
     tree: MinTree,
-    next: usize,
+    /// Picks since those members were looked at that come first in turn.
+    picks: usize,
 }
 
 impl LeastConnections {
@@ -79,13 +80,15 @@ impl Balancer for LeastConnections {
 
 impl Index {
     fn new(crew: &Crew) -> Self {
-        Self { tree: MinTree::new(crew.seats().map(|seat| seat.crowding().per_weight())), next: 0 }
+        Self { tree: MinTree::new(crew.seats().map(|seat| seat.crowding().per_weight())), picks: 0 }
     }
 
     /// Takes the member with the smallest key, preferring those not `tried`, and counts the request that is about to enter.
     fn take(&mut self, crew: &Crew, tried: &[TargetId]) -> Option<usize> {
-        self.next = if self.next + 1 < crew.len() { self.next + 1 } else { 0 };
-        self.look_at(crew, self.next);
+        self.picks += 1;
+        if self.picks.is_multiple_of(min_tree::WIDTH) {
+            self.look_at_some(crew);
+        }
         let tried: Vec<_> = tried.iter().filter_map(|&target| crew.index(target)).collect();
         for &member in &tried {
             self.tree.set(member, f64::INFINITY);
@@ -110,6 +113,17 @@ impl Index {
             self.look_at(crew, member);
         }
         self.tree.min().map(|(member, _)| member)
+    }
+
+    /// Looks at those who come next in turn.
+    #[inline(never)]
+    fn look_at_some(&mut self, crew: &Crew) {
+        let row = self.picks / min_tree::WIDTH - 1;
+        let some = crew.seats().skip(row * min_tree::WIDTH);
+        self.tree.set_row(row, some.map(|seat| seat.crowding().per_weight()));
+        if self.picks >= crew.len() {
+            self.picks = 0;
+        }
     }
 
     fn look_at(&mut self, crew: &Crew, member: usize) {

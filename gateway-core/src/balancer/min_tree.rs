@@ -4,7 +4,7 @@
 use std::hint::select_unpredictable;
 
 /// Keys that meet at once.
-const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 8;
 
 /// The key of nobody: infinite.
 const NONE: u64 = f64::INFINITY.to_bits();
@@ -54,7 +54,7 @@ impl MinTree {
     /// Changes a key, and what is above it as far up as it matters.
     pub(super) fn set(&mut self, leaf: usize, key: f64) {
         let key = key.to_bits();
-        let (mut at, place) = (leaf / WIDTH, leaf % WIDTH);
+        let (at, place) = (leaf / WIDTH, leaf % WIDTH);
         let row = &mut self.leaves[at];
         if row.0[place] == key {
             return;
@@ -64,7 +64,22 @@ impl MinTree {
         let (others, other) = row.least_beside(place);
         row.0[place] = key;
         let other = Winner { key: others, leaf: (at * WIDTH + other) as u32 };
-        let mut winner = other.or(Winner { key, leaf: leaf as u32 });
+        self.rise(at, other.or(Winner { key, leaf: leaf as u32 }));
+    }
+
+    /// Changes the keys of the so-manieth [`WIDTH`] leaves, and what is above them.
+    pub(super) fn set_row(&mut self, at: usize, keys: impl Iterator<Item = f64>) {
+        let row = &mut self.leaves[at];
+        let was = *row;
+        row.0.iter_mut().zip(keys).for_each(|(place, key)| *place = key.to_bits());
+        if *row != was {
+            let winner = row.winner(at as u32);
+            self.rise(at, winner);
+        }
+    }
+
+    /// Somebody wins a row of leaves.
+    fn rise(&mut self, mut at: usize, mut winner: Winner) {
         for level in &mut self.above {
             let (row, place) = (&mut level[at / WIDTH], at % WIDTH);
             let other = row.winner_beside(place);
@@ -162,13 +177,18 @@ mod tests {
         #[test]
         fn it_finds_what_a_scan_finds(
             mut keys in prop::collection::vec(0_u8..20, 1..700),
-            changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..20), 0..100),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..20, any::<bool>()), 0..100),
         ) {
             let mut tree = MinTree::new(keys.iter().map(|&key| key.into()));
-            for (at, key) in changes {
+            for (at, key, whole_row) in changes {
                 let at = at.index(keys.len());
                 keys[at] = key;
-                tree.set(at, key.into());
+                if whole_row {
+                    let row = at / WIDTH;
+                    tree.set_row(row, keys[row * WIDTH..].iter().map(|&key| key.into()));
+                } else {
+                    tree.set(at, key.into());
+                }
                 let least = (0..keys.len()).min_by_key(|&i| keys[i]);
                 prop_assert_eq!(tree.min(), least.map(|i| (i, keys[i].into())));
             }
