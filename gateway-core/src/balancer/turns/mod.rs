@@ -7,6 +7,7 @@
 //! instead, and the entries to come are computed by some picks for all. The first entries of a later epoch are few, so that
 //! nobody waits when it begins.
 
+mod divisor;
 mod ring;
 
 /// What turns are shared with. Tests put models in its place.

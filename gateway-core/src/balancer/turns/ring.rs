@@ -19,6 +19,7 @@ use crossbeam_utils::CachePadded;
 
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::balancer::NoChoice;
+use crate::balancer::turns::divisor::Divisor;
 use crate::balancer::turns::{Pace, Sequence};
 
 /// Set in the counter when the epoch has ended. Counters never come near it otherwise.
@@ -31,11 +32,14 @@ pub(super) struct Turns<S> {
     next: CachePadded<AtomicU64>,
     /// The ring; see [`entry`].
     entries: Box<[AtomicU32]>,
+    /// The length of the ring.
+    length: Divisor,
     /// Whether the ring is a whole period that repeats for ever.
     repeats: AtomicBool,
     /// See [`Pace::every`]; a power of two.
     every: u64,
-    source: Mutex<Source<S>>,
+    /// Apart from what everybody reads.
+    source: CachePadded<Mutex<Source<S>>>,
 }
 
 /// What the entries come from.
@@ -57,15 +61,16 @@ impl<S: Sequence> Turns<S> {
         let turns = Self {
             next: CachePadded::new(AtomicU64::new(0)),
             entries: (0..length).map(|_| AtomicU32::new(0)).collect(),
+            length: Divisor::new(length.max(1) as u64),
             repeats: AtomicBool::new(false),
             every: pace.every.next_power_of_two(),
-            source: Mutex::new(Source {
+            source: CachePadded::new(Mutex::new(Source {
                 before: sequence.picks().into(),
                 sequence,
                 slots: 0,
                 lap: 0,
                 place: 0,
-            }),
+            })),
         };
         turns.compute(&mut turns.lock(), pace.at_once.min(length));
         turns
@@ -90,8 +95,9 @@ impl<S: Sequence> Turns<S> {
             if turn & CLOSED != 0 {
                 return Err(NoChoice::Closed);
             }
-            let entry = self.entry_of(turn).load(Ordering::Acquire);
-            if !is_of_lap(entry, self.lap(turn)) {
+            let (lap, place) = self.length.divide(turn);
+            let entry = self.entries[place as usize].load(Ordering::Acquire);
+            if !is_of_lap(entry, lap) {
                 self.compute(&mut self.lock(), 2 * self.every as usize);
                 if self.repeats.load(Ordering::Acquire) {
                     return self.take();
@@ -170,11 +176,7 @@ impl<S: Sequence> Turns<S> {
     }
 
     fn entry_of(&self, turn: u64) -> &AtomicU32 {
-        &self.entries[(turn % self.entries.len() as u64) as usize]
-    }
-
-    fn lap(&self, turn: u64) -> u64 {
-        turn / self.entries.len() as u64
+        &self.entries[self.length.divide(turn).1 as usize]
     }
 
     fn lock(&self) -> MutexGuard<'_, Source<S>> {
