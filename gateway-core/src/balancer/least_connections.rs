@@ -106,13 +106,13 @@ impl Index {
     /// who was picked and has not entered yet.
     fn least(&mut self, crew: &Crew) -> Option<usize> {
         for _ in 0..CORRECTIONS_MAX {
-            let (member, key) = self.tree.min()?;
-            if key >= crew.seat(member).crowding().per_weight() {
+            let member = self.tree.min()?;
+            if !self.tree.min_is_less(crew.seat(member).crowding().per_weight()) {
                 return Some(member);
             }
             self.look_at(crew, member);
         }
-        self.tree.min().map(|(member, _)| member)
+        self.tree.min()
     }
 
     /// Looks at those who come next in turn.

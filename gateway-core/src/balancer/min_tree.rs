@@ -9,159 +9,103 @@ pub(super) const WIDTH: usize = 8;
 /// The key of nobody: infinite.
 const NONE: u64 = f64::INFINITY.to_bits();
 
-/// A tree of keys, none of them negative, from the leaves up. Of equal keys the first is the smallest. Keys are kept as their bits,
-/// which are in the same order and compared faster.
+/// A tree of keys, none of them negative. Of equal keys the first is the smallest. Keys are kept as their bits, which are in the same
+/// order and compared faster; the last of them give way to the number of the leaf. Fractions whose parts have up to 16 binary
+/// digits stay apart all the same, where there are no more than half a million leaves.
 #[derive(Debug, PartialEq)]
 pub(super) struct MinTree {
-    leaves: Box<[Row]>,
-    above: Vec<Box<[Winners]>>,
-    least: Winner,
+    /// From the leaves up.
+    levels: Vec<Box<[Row]>>,
+    least: u64,
+    /// The bits that say which leaf it is.
+    numbers: u64,
 }
 
-/// Keys that meet.
+/// Entries that meet: see [`MinTree::entry`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 struct Row([u64; WIDTH]);
 
-/// The smallest of some rows, and the leaf that each is of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Winners {
-    keys: Row,
-    leaves: [u32; WIDTH],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Winner {
-    key: u64,
-    leaf: u32,
-}
-
 impl MinTree {
     /// A tree of these keys.
-    pub(super) fn new(keys: impl Iterator<Item = f64>) -> Self {
-        let keys: Vec<_> = keys.map(f64::to_bits).collect();
-        let leaves: Box<[_]> = keys.chunks(WIDTH).map(Row::new).collect();
-        let mut winners: Vec<_> = leaves.iter().zip(0..).map(|(row, at)| row.winner(at)).collect();
-        let mut above = Vec::new();
-        while winners.len() > 1 {
-            let level: Box<[_]> = winners.chunks(WIDTH).map(Winners::new).collect();
-            winners = level.iter().map(Winners::winner).collect();
-            above.push(level);
+    pub(super) fn new(keys: impl ExactSizeIterator<Item = f64>) -> Self {
+        let numbers = (keys.len().next_power_of_two() - 1) as u64;
+        let mut tree = Self { levels: Vec::new(), least: u64::MAX, numbers };
+        let mut winners: Vec<_> = keys.enumerate().map(|(leaf, key)| tree.entry(leaf, key)).collect();
+        while winners.len() > 1 || tree.levels.is_empty() {
+            let level: Box<[_]> = winners.chunks(WIDTH).map(Row::new).collect();
+            winners = level.iter().map(Row::least).collect();
+            tree.levels.push(level);
         }
-        Self { leaves, above, least: winners.first().copied().unwrap_or(Winner { key: NONE, leaf: 0 }) }
+        tree.least = winners.first().copied().unwrap_or(u64::MAX);
+        tree
     }
 
     /// Changes a key, and what is above it as far up as it matters.
     pub(super) fn set(&mut self, leaf: usize, key: f64) {
-        let key = key.to_bits();
-        let (at, place) = (leaf / WIDTH, leaf % WIDTH);
-        let row = &mut self.leaves[at];
-        if row.0[place] == key {
-            return;
-        }
-        // On each level the best of the others is known before it is known who comes from below, so that nothing waits for more
-        // than one comparison a level.
-        let (others, other) = row.least_beside(place);
-        row.0[place] = key;
-        let other = Winner { key: others, leaf: (at * WIDTH + other) as u32 };
-        self.rise(at, other.or(Winner { key, leaf: leaf as u32 }));
+        self.rise(0, leaf, self.entry(leaf, key));
     }
 
     /// Changes the keys of the so-manieth [`WIDTH`] leaves, and what is above them.
     pub(super) fn set_row(&mut self, at: usize, keys: impl Iterator<Item = f64>) {
-        let row = &mut self.leaves[at];
-        let was = *row;
-        row.0.iter_mut().zip(keys).for_each(|(place, key)| *place = key.to_bits());
-        if *row != was {
-            let winner = row.winner(at as u32);
-            self.rise(at, winner);
+        let mut row = self.levels[0][at];
+        let leaves = (at * WIDTH..).zip(keys);
+        row.0.iter_mut().zip(leaves).for_each(|(place, (leaf, key))| *place = self.entry(leaf, key));
+        if row != self.levels[0][at] {
+            self.levels[0][at] = row;
+            self.rise(1, at, row.least());
         }
     }
 
-    /// Somebody wins a row of leaves.
-    fn rise(&mut self, mut at: usize, mut winner: Winner) {
-        for level in &mut self.above {
+    /// An entry comes to its place on a level.
+    fn rise(&mut self, level: usize, mut at: usize, mut winner: u64) {
+        for level in &mut self.levels[level..] {
             let (row, place) = (&mut level[at / WIDTH], at % WIDTH);
-            let other = row.winner_beside(place);
-            if !row.replace(place, winner) {
+            if row.0[place] == winner {
                 return;
             }
-            winner = other.or(winner);
+            // The best of the others is known before it is known who comes from below, so that nothing waits for more than one
+            // comparison a level.
+            let other = row.least_beside(place);
+            row.0[place] = winner;
+            winner = winner.min(other);
             at /= WIDTH;
         }
         self.least = winner;
     }
 
-    /// Where the smallest key is, and the key; none when all are infinite.
-    pub(super) fn min(&self) -> Option<(usize, f64)> {
-        let Winner { key, leaf } = self.least;
-        (key < NONE).then_some((leaf as usize, f64::from_bits(key)))
+    /// Where the smallest key is; nowhere when all are infinite.
+    pub(super) fn min(&self) -> Option<usize> {
+        (self.least < NONE).then_some((self.least & self.numbers) as usize)
+    }
+
+    /// Whether the smallest key is smaller than this one would be in its place.
+    pub(super) fn min_is_less(&self, key: f64) -> bool {
+        self.least < self.entry((self.least & self.numbers) as usize, key)
+    }
+
+    fn entry(&self, leaf: usize, key: f64) -> u64 {
+        key.to_bits() & !self.numbers | leaf as u64
     }
 }
 
 impl Row {
-    fn new(keys: &[u64]) -> Self {
-        let mut row = [NONE; WIDTH];
-        row[..keys.len()].copy_from_slice(keys);
+    fn new(entries: &[u64]) -> Self {
+        let mut row = [u64::MAX; WIDTH];
+        row[..entries.len()].copy_from_slice(entries);
         Self(row)
     }
 
-    /// The smallest key and its place.
-    fn least(&self) -> (u64, usize) {
+    fn least(&self) -> u64 {
         self.least_beside(WIDTH)
     }
 
-    /// The smallest key of all places but one, and its place.
-    fn least_beside(&self, place: usize) -> (u64, usize) {
+    /// The least of all places but one.
+    fn least_beside(&self, place: usize) -> u64 {
         // In pairs, so that no comparison waits for more than two others, and without a branch: who wins is chance.
-        let key = |at: usize| (select_unpredictable(at == place, u64::MAX, self.0[at]), at);
-        let less = |one: (u64, usize), other: (u64, usize)| {
-            (one.0.min(other.0), select_unpredictable(other.0 < one.0, other.1, one.1))
-        };
-        let pair = |at: usize| less(key(at), key(at + 1));
-        less(less(pair(0), pair(2)), less(pair(4), pair(6)))
-    }
-
-    /// The winner of a row of leaves, the so-manieth.
-    fn winner(&self, row: u32) -> Winner {
-        let (key, place) = self.least();
-        Winner { key, leaf: row * WIDTH as u32 + place as u32 }
-    }
-}
-
-impl Winner {
-    /// The smaller of two, of equals the first.
-    fn or(self, other: Self) -> Self {
-        let number = |one: Self| u128::from(one.key) << u32::BITS | u128::from(one.leaf);
-        let is_less = number(other) < number(self);
-        Self { key: self.key.min(other.key), leaf: select_unpredictable(is_less, other.leaf, self.leaf) }
-    }
-}
-
-impl Winners {
-    fn new(winners: &[Winner]) -> Self {
-        let mut row = Self { keys: Row([NONE; WIDTH]), leaves: [0; WIDTH] };
-        for (at, &winner) in winners.iter().enumerate() {
-            row.replace(at, winner);
-        }
-        row
-    }
-
-    /// Whether that is another than it was.
-    fn replace(&mut self, at: usize, Winner { key, leaf }: Winner) -> bool {
-        let was = (self.keys.0[at], self.leaves[at]);
-        (self.keys.0[at], self.leaves[at]) = (key, leaf);
-        was != (key, leaf)
-    }
-
-    fn winner(&self) -> Winner {
-        self.winner_beside(WIDTH)
-    }
-
-    /// The winner of all places but one.
-    fn winner_beside(&self, place: usize) -> Winner {
-        let (key, at) = self.keys.least_beside(place);
-        Winner { key, leaf: self.leaves[at] }
+        let entry = |at: usize| select_unpredictable(at == place, u64::MAX, self.0[at]);
+        let pair = |at: usize| entry(at).min(entry(at + 1));
+        pair(0).min(pair(2)).min(pair(4).min(pair(6)))
     }
 }
 
@@ -190,16 +134,18 @@ mod tests {
                     tree.set(at, key.into());
                 }
                 let least = (0..keys.len()).min_by_key(|&i| keys[i]);
-                prop_assert_eq!(tree.min(), least.map(|i| (i, keys[i].into())));
+                prop_assert_eq!(tree.min(), least);
+                let is_less = |key: u8| least.is_some_and(|i| keys[i] < key);
+                prop_assert_eq!([5, 10].map(|key| tree.min_is_less(key.into())), [5, 10].map(is_less));
             }
         }
     }
 
     #[test]
     fn nobody_has_the_smallest_of_no_keys() {
-        assert_eq!(MinTree::new([].into_iter()).min(), None);
+        assert_eq!(MinTree::new([0.0; 0].into_iter()).min(), None);
         let mut tree = MinTree::new([1.0].into_iter());
-        assert_eq!(tree.min(), Some((0, 1.0)));
+        assert_eq!(tree.min(), Some(0));
         tree.set(0, f64::INFINITY);
         assert_eq!(tree.min(), None);
     }
