@@ -97,9 +97,9 @@ pub(super) struct Pace {
 impl Pace {
     /// The pace of a first epoch. A whole period is one table of up to 256 KiB, computed at once: 25 ms at most where an
     /// entry costs O(log k).
-    pub(super) const FIRST: Self = Self { period_max: 65_536, ring: 4096, at_once: 65_536, every: 64 };
-    /// The pace of a later one. It begins with so few entries that nobody waits for them: at most 0.1 ms; and no pick
-    /// computes for longer than half of that.
+    pub(super) const FIRST: Self = Self { period_max: 65_536, ring: 4096, at_once: 65_536, every: 256 };
+    /// The pace of a later one. It begins with so few entries that nobody waits for them: at most 0.1 ms; nor does a pick
+    /// compute for longer.
     pub(super) const LATER: Self = Self { at_once: 256, ..Self::FIRST };
 
     /// The same where one of `members` is found by looking at all of them.
