@@ -157,3 +157,17 @@ async fn answers_that_are_alike_are_told_so_whatever_their_framing() {
     }
     stop(shell).await;
 }
+
+#[tokio::test]
+async fn a_copy_that_takes_longer_than_it_may_has_failed() {
+    let blue = server(ResponseTemplate::new(200).set_body_string("from blue")).await;
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mirror = Mirror { timeout: Some(Duration::from_millis(20)), ..Mirror::new("green") };
+    let (shell, news) = gate(*blue.address(), hanging.local_addr().unwrap(), mirror);
+    assert_eq!(client(shell.proxy_addr()).await.send(request("GET", "/")).await.body, "from blue");
+    // Told while the shell still runs, though the host never says anything.
+    let (first, news) = next(news).await;
+    assert_eq!(first, CopyNews::Compared(Compared::NoCopy));
+    stop(shell).await;
+    assert_eq!(news.iter().count(), 0);
+}

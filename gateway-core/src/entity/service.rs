@@ -123,7 +123,7 @@ impl Service {
                 check(field, Err("value should be between 1 and 2147483646".to_owned()));
             }
         }
-        errors.extend(self.mirror.iter().flat_map(Mirror::errors));
+        errors.extend(self.mirror.iter().flat_map(|mirror| mirror.errors(self.read_timeout)));
         errors.extend(self.split.iter().flat_map(Split::errors));
         errors
     }

@@ -169,10 +169,12 @@ pub enum Compared {
 }
 
 /// The two answers to one request, as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pair {
     own: Half,
     copy: Half,
+    /// Whether statuses are compared, and bodies.
+    compares: (bool, bool),
 }
 
 /// One of them.
@@ -194,6 +196,12 @@ impl Half {
 }
 
 impl Pair {
+    /// Neither is there yet; what `mirror` says of them will be compared.
+    pub fn new(mirror: &Mirror) -> Self {
+        let compares = (mirror.compare_status, mirror.compare_body);
+        Self { own: Half::Open, copy: Half::Open, compares }
+    }
+
     /// The client's answer is complete, or will not come. What both come to once the other one is there.
     pub fn own(&mut self, answer: Option<Fingerprint>) -> Option<Compared> {
         self.own = Half::of(answer);
@@ -211,18 +219,17 @@ impl Pair {
             (Half::Open, _) | (_, Half::Open) => return None,
             (Half::Missing, _) => Compared::NoOwn,
             (Half::Whole(_), Half::Missing) => Compared::NoCopy,
-            (Half::Whole(own), Half::Whole(copy)) if own == copy => Compared::Alike,
-            (Half::Whole(own), Half::Whole(copy)) => {
-                let parts = differences(own, copy);
-                Compared::Different { parts, own: own.clone(), copy: copy.clone() }
-            }
+            (Half::Whole(own), Half::Whole(copy)) => match differences(own, copy, self.compares) {
+                parts if parts.is_empty() => Compared::Alike,
+                parts => Compared::Different { parts, own: own.clone(), copy: copy.clone() },
+            },
         })
     }
 }
 
-fn differences(own: &Fingerprint, copy: &Fingerprint) -> Vec<String> {
-    let body = (own.body, own.body_bytes) != (copy.body, copy.body_bytes);
-    let plain = [("status", own.status != copy.status), ("body", body)];
+fn differences(own: &Fingerprint, copy: &Fingerprint, (status, body): (bool, bool)) -> Vec<String> {
+    let body = body && (own.body, own.body_bytes) != (copy.body, copy.body_bytes);
+    let plain = [("status", status && own.status != copy.status), ("body", body)];
     let named = own.headers.iter().zip(&copy.headers).filter(|(own, copy)| own != copy);
     let plain = plain.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned());
     plain.chain(named.map(|((name, _), _)| name.clone())).collect()
@@ -337,7 +344,7 @@ mod tests {
             Some(print)
         };
         let compared = |own, copy| {
-            let mut pair = Pair::default();
+            let mut pair = Pair::new(&Mirror::new("green"));
             assert_eq!(pair.copy(copy), None);
             pair.own(own).unwrap()
         };
@@ -348,5 +355,9 @@ mod tests {
             panic!()
         };
         assert_eq!(parts, ["status", "body", "x-version"]);
+        let mirror = Mirror { compare_body: false, ..Mirror::new("green") };
+        let mut pair = Pair::new(&mirror);
+        assert_eq!(pair.copy(answer(200, 1, "a")), None);
+        assert_eq!(pair.own(answer(200, 2, "a")), Some(Compared::Alike), "bodies may differ here");
     }
 }

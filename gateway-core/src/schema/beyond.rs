@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Default::{Integer, Texts};
+use super::Default::{Boolean, Integer, Texts};
 use super::healthchecks::number;
+use super::service::TIMEOUT;
 use super::{Field, Kind, Row};
 use crate::entity::{Mirror, Percent, Split, SplitCookie, SplitKey};
 
@@ -14,7 +15,11 @@ pub(super) const MIRROR: &[Field] = &[
     Field::new("host", Kind::Text).required(),
     Field::new("percent", Kind::Number(0.0, 100.0)).or(Integer(100)),
     Field::new("methods", Kind::Set(&Kind::Text)).or(Texts(&["GET", "HEAD"])),
+    Field::new("compare_status", Kind::Boolean).or(Boolean(true)),
+    Field::new("compare_body", Kind::Boolean).or(Boolean(true)),
     Field::new("compare_headers", Kind::Set(&Kind::Text)),
+    // Milliseconds.
+    Field::new("timeout", TIMEOUT),
 ];
 
 pub(super) fn mirror(row: Row<'_>) -> Mirror {
@@ -22,6 +27,9 @@ pub(super) fn mirror(row: Row<'_>) -> Mirror {
         host: row.owned("host").unwrap_or_default(),
         percent: percent(row),
         methods: row.texts("methods"),
+        compare_status: row.flag("compare_status").unwrap_or(true),
+        compare_body: row.flag("compare_body").unwrap_or(true),
+        timeout: row.integer("timeout").map(Duration::from_millis),
         compare_headers: row.texts("compare_headers").iter().map(|name| name.to_ascii_lowercase()).collect(),
     }
 }
@@ -31,7 +39,10 @@ pub(super) fn mirror_json(mirror: &Mirror) -> Value {
         "host": mirror.host,
         "percent": number(mirror.percent.get()),
         "methods": mirror.methods,
+        "compare_status": mirror.compare_status,
+        "compare_body": mirror.compare_body,
         "compare_headers": mirror.compare_headers,
+        "timeout": mirror.timeout.map(|timeout| timeout.as_millis() as u64),
     })
 }
 

@@ -14,7 +14,7 @@ use crate::id::ServiceId;
 
 /// Kong's largest timeout, in milliseconds.
 const TIMEOUT_MS_MAX: i64 = 2_147_483_646;
-const TIMEOUT: Kind = Kind::Integer(1, TIMEOUT_MS_MAX);
+pub(super) const TIMEOUT: Kind = Kind::Integer(1, TIMEOUT_MS_MAX);
 pub(super) const PROTOCOLS: &[&str] =
     &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
 
@@ -159,7 +159,12 @@ mod tests {
             let service = Service {
                 uuid: Uuid::nil(),
                 path: Some("/v1".into()),
-                mirror: Some(Mirror { percent: Percent::new(12.5), ..Mirror::new("green") }),
+                mirror: Some(Mirror {
+                    percent: Percent::new(12.5),
+                    compare_body: false,
+                    timeout: Some(std::time::Duration::from_millis(250)),
+                    ..Mirror::new("green")
+                }),
                 split: Some(Split {
                     host: "green".into(),
                     percent: Percent::new(5.0),
@@ -174,6 +179,17 @@ mod tests {
             let json = Value::Object(service.to_json(&Config::default()));
             assert_eq!(read(json), Ok(service));
         }
+    }
+
+    #[test]
+    fn a_copy_may_not_take_longer_than_a_request() {
+        let errors = |timeout: i64| {
+            let mirror = json!({ "host": "green", "timeout": timeout });
+            read(json!({ "name": "s", "host": "blue", "read_timeout": 500, "mirror": mirror })).err()
+        };
+        assert_eq!([errors(1), errors(500)], [None, None]);
+        let said = vec!["mirror.timeout: expected at least 1 and at most read_timeout".to_owned()];
+        assert_eq!(errors(501), Some(said));
     }
 
     #[test]

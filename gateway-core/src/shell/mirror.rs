@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::body::Body as _;
+use tokio::time::timeout;
 
 use super::answer_head::Asked;
 use super::body::AnswerBody;
@@ -18,8 +20,9 @@ use super::settings::CopyNews;
 use super::ticket::Ticket;
 use super::upload::Upload;
 use super::worker::Worker;
+use crate::entity::Mirror;
 use crate::gateway::{Compared, Fingerprint, Mirrored, Pair, RouteMatch};
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::request::Head;
 
 /// Sees one of the two answers to a request pass. Let go of before its end, it tells that there was none.
@@ -51,6 +54,8 @@ struct Copy {
     matched: RouteMatch,
     id: Bytes,
     asked: Asked,
+    /// How long it may take.
+    timeout: Option<Duration>,
 }
 
 /// Sends a copy on its way, if there is to be one; what is to see the client's answer pass.
@@ -82,11 +87,13 @@ pub(super) fn copy(
 fn send(worker: &Rc<Worker>, ticket: Ticket, request: &Forwarding<'_>) -> Tap {
     let view = worker.gateway.view_of(worker.number);
     let mirror = view.service(ticket.attempt().service).and_then(|service| service.mirror.as_ref());
+    // Only where a change has just taken it away.
+    let gone = Mirror::new("");
     let shared = Rc::new(Shared {
         worker: Rc::clone(worker),
         request: ticket.request(),
         headers: mirror.map(|mirror| mirror.compare_headers.clone()).unwrap_or_default(),
-        pair: RefCell::default(),
+        pair: RefCell::new(Pair::new(mirror.unwrap_or(&gone))),
     });
     let copy = Copy {
         ticket,
@@ -99,14 +106,23 @@ fn send(worker: &Rc<Worker>, ticket: Ticket, request: &Forwarding<'_>) -> Tap {
         matched: request.matched,
         id: Bytes::copy_from_slice(request.id),
         asked: Asked { trailers: false, ..request.asked },
+        timeout: mirror.and_then(|mirror| mirror.timeout),
     };
     let tap = |is_copy| Tap { shared: Rc::clone(&shared), is_copy, print: None, has_ended: false };
     tokio::task::spawn_local(carry(Rc::clone(worker), copy, tap(true)));
     tap(false)
 }
 
-/// Carries a copy there and reads its answer to the end.
-async fn carry(worker: Rc<Worker>, copy: Copy, mut tap: Tap) {
+/// Carries a copy there and reads its answer to the end, for as long as that may take.
+async fn carry(worker: Rc<Worker>, mut copy: Copy, tap: Tap) {
+    let Some(limit) = copy.timeout else { return carry_whole(worker, copy, tap).await };
+    let outcome = Outcome::Failed { cause: Failure::ResponseTimeout, sent: true, replayable: false };
+    copy.ticket.let_go_as(outcome);
+    // Whatever is let go of tells its own.
+    let _ = timeout(limit, carry_whole(worker, copy, tap)).await;
+}
+
+async fn carry_whole(worker: Rc<Worker>, copy: Copy, mut tap: Tap) {
     let (mut ticket, mut upload, mut headers) = (copy.ticket, Upload::nothing(), worker.spare_headers());
     let request = Forwarding {
         method: &copy.method,

@@ -1,6 +1,9 @@
 //! Copies of requests in a modelled run: flights of the gateway's own that nobody waits for, and the answers to a request and to
 //! its copy held side by side. Who is copied the gateway says.
 
+use std::time::Duration;
+
+use gateway_core::entity::Mirror;
 use gateway_core::gateway::{Attempt, Fingerprint, Mirrored, Pair};
 use rustc_hash::FxHashMap;
 
@@ -31,6 +34,8 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copy {
     pub(super) arrival: Arrival,
+    /// How long it may take, from its pick to the end of its answer.
+    timeout: Option<Duration>,
 }
 
 /// A copy that is picked and not yet on its way.
@@ -73,12 +78,14 @@ impl World<'_> {
         self.copies.next += 1;
         let view = self.held[worker].view();
         let mirror = view.service(attempt.service).and_then(|service| service.mirror.as_ref());
-        let headers = mirror.map(|mirror| mirror.compare_headers.clone()).unwrap_or_default();
-        self.copies.open.insert(pair, Open { pair: Pair::default(), headers, preserve_host });
+        // Only where a change has just taken it away is there none.
+        let mirror = mirror.cloned().unwrap_or_else(|| Mirror::new(""));
+        let open = Open { pair: Pair::new(&mirror), headers: mirror.compare_headers, preserve_host };
+        self.copies.open.insert(pair, open);
         if let Some(flight) = self.flights.get(slot) {
             flight.pair = Some(pair);
         }
-        Picked { attempt, pair, copy: Copy { arrival }, worker: worker as u32 }
+        Picked { attempt, pair, copy: Copy { arrival, timeout: mirror.timeout }, worker: worker as u32 }
     }
 
     /// Sends a copy on its way.
@@ -89,11 +96,21 @@ impl World<'_> {
             flight.pair = Some(pair);
             flight.attempt = Some(*attempt);
         }
+        if let Some(timeout) = copy.timeout {
+            self.wait_for_target(slot, timeout);
+        }
         self.dispatch(slot);
     }
 
     pub(super) fn is_copy(&mut self, slot: u32) -> bool {
         self.flights.get(slot).is_some_and(|flight| matches!(flight.owner, Owner::Copy(_)))
+    }
+
+    /// Whether all of it must have come in a time of its own, and not only the head of its answer.
+    pub(super) fn has_time_of_its_own(&mut self, slot: u32) -> bool {
+        self.flights
+            .get(slot)
+            .is_some_and(|flight| matches!(flight.owner, Owner::Copy(Copy { timeout: Some(_), .. })))
     }
 
     /// What a request or its copy has come to; each tells it once.

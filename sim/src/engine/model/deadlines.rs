@@ -68,6 +68,11 @@ impl Deadlines {
         }
     }
 
+    /// When that of flight `slot` is, if it has one.
+    pub(super) fn of(&self, slot: u32) -> Option<Instant> {
+        self.links.get(slot as usize).filter(|link| link.is_set).map(|link| link.at)
+    }
+
     /// The first one, and whose it is.
     pub(super) fn first(&self) -> Option<(Instant, u32)> {
         self.links.get(self.first as usize).map(|link| (link.at, self.first))
@@ -86,7 +91,9 @@ mod tests {
         }
         let first =
             |deadlines: &Deadlines| deadlines.first().map(|(at, slot)| (at.as_nanos() / 1_000_000, slot));
+        assert_eq!(deadlines.of(9), Some(Instant::from_millis(11)));
         deadlines.lift(2);
+        assert_eq!(deadlines.of(2), None);
         deadlines.lift(7);
         deadlines.lift(2);
         assert_eq!(first(&deadlines), Some((10, 5)));

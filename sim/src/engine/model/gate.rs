@@ -133,6 +133,12 @@ impl Gate {
         self.timeouts[at].set(slot, now)
     }
 
+    /// Until when a flight is waited for, if it is.
+    fn waits(&self, slot: u32) -> Option<Instant> {
+        let at = self.timeout_of.get(slot as usize).copied().flatten()?;
+        self.timeouts[at].of(slot)
+    }
+
     fn wait_no_more(&mut self, slot: u32) {
         if let Some(at) = self.timeout_of.get_mut(slot as usize).and_then(Option::take) {
             self.timeouts[at].lift(slot);
@@ -246,6 +252,7 @@ impl World<'_> {
             let view = self.held[worker].view();
             view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout)
         });
+        let patience = self.gate.waits(slot).map_or(patience, |until| Some(until.since(self.now)));
         if self.fold(slot, patience) {
             return;
         }
@@ -255,8 +262,11 @@ impl World<'_> {
         self.post(slot, Stage::ToTarget, 3);
     }
 
-    /// The gateway waits so long for an answer.
+    /// The gateway waits so long for an answer, unless it does already.
     pub(super) fn wait_for_target(&mut self, slot: u32, patience: Duration) {
+        if self.gate.waits(slot).is_some() {
+            return;
+        }
         let until = self.gate.wait(slot, patience, self.now);
         self.expect_impatience(until);
     }
@@ -264,7 +274,9 @@ impl World<'_> {
     /// The head of an answer has come, and with it mostly all of it.
     pub(super) fn head_back(&mut self, slot: u32) {
         let now = self.now;
-        self.gate.wait_no_more(slot);
+        if !self.has_time_of_its_own(slot) {
+            self.gate.wait_no_more(slot);
+        }
         let Some(flight) = self.flights.get(slot) else { return };
         if let Some(attempt) = &mut flight.attempt {
             attempt.answered(now);
@@ -380,6 +392,7 @@ impl World<'_> {
     fn reply(&mut self, slot: u32, ending: Ending) {
         self.compare(slot, Some(ending));
         if self.is_copy(slot) {
+            self.gate.wait_no_more(slot);
             self.flights.end(slot);
             return;
         }
