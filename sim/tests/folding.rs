@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use sim::engine::model;
-use sim::measure::{Conditions, Observation};
+use sim::measure::{Conditions, Copied, Observation};
 use sim::plan::Plan;
 use sim::scenario::{self, Input};
 
@@ -31,6 +31,9 @@ fn seen(plan: &Plan, run: Run) -> (Vec<String>, Vec<String>) {
         for seen in seen {
             match seen {
                 Observation::Served { request, mock, at } => served.push((*at, *mock, *request)),
+                Observation::Copied { request, at, copied: Copied::Served { mock } } => {
+                    served.push((*at, *mock, *request));
+                }
                 seen => said.push(format!("{seen:?}")),
             }
         }
@@ -47,7 +50,11 @@ fn a_folded_run_is_the_run_walked_step_by_step() {
     // of both sides, second attempts, probes, slow and failing targets, and a closed loop make trouble.
     let poisson = "arrivals = \"poisson\"\nrate = 2000\n";
     let busy = "latency = { exponential = \"1200us\" }\ncapacity = 1";
+    let copied = "[[upstreams]]\nname = \"m\"\ntargets = { count = 2, name = \"m-{i}:80\" }\n\
+                  [[steps]]\nat = \"500ms\"\n\
+                  set_mirror_route = { service = \"s\", upstream = \"m\", fraction = 0.5, timeout = \"3ms\" }";
     let cases = [
+        plan(poisson, busy, &format!("{TWO_CHOICES}\n{copied}")),
         plan(poisson, busy, TWO_CHOICES),
         plan(poisson, "latency = { p50 = \"2ms\", p99 = \"30ms\" }\ncapacity = 2\nqueue = 3", TWO_CHOICES),
         plan(
@@ -73,7 +80,7 @@ fn a_folded_run_is_the_run_walked_step_by_step() {
         plan(poisson, busy, &format!("{TWO_CHOICES}\n[model]\ngateway_cost = \"100us\"")),
     ];
     for plan in cases {
-        assert_eq!(model::folded(&plan), 3);
+        assert_eq!(model::folded(&plan), plan.mocks.len());
         let (folded, walked) = (seen(&plan, model::run), seen(&plan, model::walk));
         assert!(folded.0.len() > 10_000);
         let differs = folded.0.iter().zip(&walked.0).find(|(folded, walked)| folded != walked);

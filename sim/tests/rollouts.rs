@@ -272,6 +272,51 @@ fn copies_show_what_the_new_version_would_have_said_and_nobody_is_hurt() {
 }
 
 #[test]
+fn a_copy_that_takes_too_long_has_failed_and_no_user_is_any_slower() {
+    // Aim: what a timeout of copies is, in both engines. Method: copies take 10 to 110 ms, evenly, and may take 60: half of them
+    // fail. In the model users' times are those of the same run without.
+    let run = |engine: &str, more: &str| {
+        let rollout = format!("strategy = \"shadow\"\nevery = \"3s\"\ndrain = \"500ms\"\n{more}");
+        let text = between("5s", "users = 2000", &rollout).replace(
+            "[rollout]",
+            "[[mocks]]\nmatch = \"v2-*\"\nlatency = { uniform = [\"10ms\", \"110ms\"] }\n[rollout]",
+        );
+        let text = format!("{text}[[analysis]]\nname = \"failed\"\nbad = \"failed\"\ndry_run = true\n");
+        piped(&text, engine, "sticky-canary")
+    };
+    for engine in ["model", "live"] {
+        let report = run(engine, "timeout = \"60ms\"");
+        let n = |name: &str| report["mirror"][name].as_u64().unwrap();
+        let (slow, copies) = (n("timed_out"), n("copies"));
+        let share = slow as f64 / copies as f64;
+        assert!(copies > 1000 && (share - 0.5).abs() < 0.1, "{engine}: {slow} of {copies}");
+        assert_eq!((n("no_copy"), n("answered"), n("served")), (slow, copies - slow, copies), "{engine}");
+        assert_eq!(report["requests"]["dropped"], 0, "{engine}");
+        assert_eq!(report["rollout"]["versions"][1]["picks"], 0, "{engine}");
+        // The judge counts each of them: pairs in which the copy alone was bad.
+        let decision = &report["rollout"]["decisions"][0];
+        assert!(
+            decision["verdict"] == "fail" && decision["canary"][1].as_u64() > Some(4),
+            "{engine}: {decision}"
+        );
+        if engine == "model" {
+            let patient = run(engine, "");
+            assert_eq!(patient["mirror"]["timed_out"], 0);
+            assert_eq!(patient["requests"], report["requests"]);
+            let users = |report: &Value| {
+                report["phases"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|p| p["latency_us"].clone())
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(users(&patient), users(&report));
+        }
+    }
+}
+
+#[test]
 fn users_who_have_moved_stay_by_key_ring_and_flag_in_both_engines() {
     // Aim: nobody comes back, and those move who should. Method: the shipped users and targets, three strategies in seconds.
     let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();

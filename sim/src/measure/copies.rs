@@ -25,6 +25,8 @@ pub struct Copies {
     pub answered: u64,
     /// Of those, with a 5xx status.
     pub target_5xx: u64,
+    /// Of those sent, given up because they took too long.
+    pub timed_out: u64,
     /// Not sent because too many were under way.
     pub overflow: u64,
     /// Not sent because there was no target.
@@ -69,13 +71,15 @@ impl Copies {
                 self.picked = Some((first.min(pick.at), last.max(pick.at)));
             }
             Copied::Served { .. } => self.served += 1,
-            Copied::Ended { outcome, latency, .. } => {
-                if let Outcome::Answered { status } = outcome {
+            Copied::Ended { outcome, latency, .. } => match outcome {
+                Outcome::Answered { status } => {
                     self.answered += 1;
                     self.target_5xx += u64::from(*status >= 500);
                     self.latency.get_or_insert_with(|| Box::new(Times::coarse())).record(*latency);
                 }
-            }
+                Outcome::Failed { cause, .. } => self.timed_out += u64::from(cause.is_timeout()),
+                Outcome::ClientGone => {}
+            },
             Copied::Overflow => self.overflow += 1,
             Copied::NoTarget => self.no_target += 1,
             Copied::Compared(compared) => self.compared(request, at, compared),

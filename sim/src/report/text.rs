@@ -80,6 +80,7 @@ fn mirror(out: &mut String, mirror: Option<&MirrorSummary>) {
     ];
     for (n, what) in [
         (mirror.no_copy, "without an answer"),
+        (mirror.timed_out, "given up as too slow"),
         (mirror.overflow, "not sent, too many under way"),
         (mirror.no_target, "not sent, no target"),
     ] {

@@ -284,8 +284,10 @@ pub struct MirrorTo {
     pub percent: f64,
     /// The methods that may be.
     pub methods: Vec<String>,
-    /// Header fields of the answers that are compared beside status and body.
+    /// What of the answers is compared: `status`, `body`, and header fields.
     pub compare: Vec<String>,
+    /// How long a copy may take, where that is not the Service's read timeout.
+    pub timeout: Option<Duration>,
 }
 
 /// Which users of a Service go to another version.

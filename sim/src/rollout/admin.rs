@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use gateway_core::entity::{SplitCookie, SplitKey};
 
-use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, SplitRoute, SplitTo, TargetWeight};
+use super::action::{
+    Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, SplitRoute, SplitTo, TargetWeight,
+};
 
 /// One call of the Admin API.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,14 +54,7 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
             vec![AdminCall::patch(path, json!({ "split": split }))]
         }
         Action::SetMirrorRoute(MirrorRoute { service_name, to }) => {
-            let mirror = to.as_ref().map(|to| {
-                json!({
-                    "host": to.host,
-                    "percent": to.percent,
-                    "methods": to.methods,
-                    "compare_headers": to.compare,
-                })
-            });
+            let mirror = to.as_ref().map(mirror);
             let path = format!("/services/{}", segment(service_name));
             vec![AdminCall::patch(path, json!({ "mirror": mirror }))]
         }
@@ -74,6 +69,20 @@ pub fn calls(action: &Action) -> Vec<AdminCall> {
         | Action::Promote
         | Action::Abort => Vec::new(),
     }
+}
+
+fn mirror(MirrorTo { host, percent, methods, compare, timeout }: &MirrorTo) -> Value {
+    let (parts, headers): (Vec<&str>, Vec<&str>) =
+        compare.iter().map(String::as_str).partition(|part| matches!(*part, "status" | "body"));
+    json!({
+        "host": host,
+        "percent": percent,
+        "methods": methods,
+        "compare_status": parts.contains(&"status"),
+        "compare_body": parts.contains(&"body"),
+        "compare_headers": headers,
+        "timeout": timeout.map(|timeout| timeout.as_millis() as u64),
+    })
 }
 
 fn split(SplitTo { host, percent, key, salt }: &SplitTo) -> Value {
@@ -133,7 +142,7 @@ fn segment(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::{Field, MirrorTo};
+    use crate::rollout::Field;
     use gateway_core::id::ServiceId;
 
     fn written(action: &Action) -> Vec<String> {
@@ -163,10 +172,11 @@ mod tests {
             host: "v2".into(),
             percent: 25.0,
             methods: vec!["GET".into()],
-            compare: vec!["content-type".into()],
+            compare: vec!["status".into(), "content-type".into()],
+            timeout: Some(std::time::Duration::from_millis(250)),
         };
         let set = |to| Action::SetMirrorRoute(MirrorRoute { service_name: "shop".into(), to });
-        let expected = r#"PATCH /services/shop  {"mirror":{"compare_headers":["content-type"],"host":"v2","methods":["GET"],"percent":25.0}}"#;
+        let expected = r#"PATCH /services/shop  {"mirror":{"compare_body":false,"compare_headers":["content-type"],"compare_status":true,"host":"v2","methods":["GET"],"percent":25.0,"timeout":250}}"#;
         assert_eq!(written(&set(Some(to))), [expected]);
         assert_eq!(written(&set(None)), [r#"PATCH /services/shop  {"mirror":null}"#]);
     }

@@ -50,6 +50,7 @@ pub(super) const SHAPE: Shape = Shape {
         "fraction",
         "methods",
         "compare",
+        "timeout",
         "sticky",
         "sticky_cookie",
         "max_age",

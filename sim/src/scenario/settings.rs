@@ -64,6 +64,7 @@ pub(super) fn read(
         fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,
         methods: methods(section),
         compare: compared(section),
+        timeout: copy_timeout(section, (entities, service))?,
         route: service.map(|service| route(entities, service)).unwrap_or_default(),
     })
 }
@@ -198,16 +199,53 @@ pub(super) fn methods(section: &Section<'_>) -> Vec<String> {
     if methods.is_empty() { gateway_core::entity::Mirror::new("").methods } else { methods }
 }
 
-/// The header fields of answers that are compared: those that mocks send and that do not tell one answer from another.
+/// What of answers is compared: status and body where nothing is said, and header fields that mocks send and that do not tell
+/// one answer from another.
 pub(super) fn compared(section: &Section<'_>) -> Vec<String> {
-    const KNOWN: [&str; 2] = ["content-type", "x-sim-version"];
+    const KNOWN: [&str; 4] = ["status", "body", "content-type", "x-sim-version"];
+    if !section.has("compare") {
+        return KNOWN[..2].iter().map(|&part| part.to_owned()).collect();
+    }
+    let place = section.place_of("compare");
     let names: Vec<_> = section.texts("compare").iter().map(|name| name.to_ascii_lowercase()).collect();
     for name in names.iter().filter(|name| !KNOWN.contains(&name.as_str())) {
         let message = format!("no mock answers with the header field `{name}`");
-        let help = format!("status and body are always compared; beside them {}", words::quoted(&KNOWN));
-        section.mistakes.note(section.place_of("compare"), message, "nothing to compare", help);
+        let help = format!("what can be compared: {}", words::quoted(&KNOWN));
+        section.mistakes.note(place, message, "nothing to compare", help);
+    }
+    if section.list("compare").is_empty() {
+        let (message, label) = ("nothing of the answers is compared", "all of them would be alike");
+        section.mistakes.note(place, message, label, "write [\"status\", \"body\"], or leave it out");
     }
     names
+}
+
+/// How long copies may take, if that is said: no longer than requests.
+#[expect(clippy::option_option, reason = "a mistake is not an answer")]
+pub(super) fn copy_timeout(
+    section: &Section<'_>,
+    (entities, service): (&Entities<'_>, Option<ServiceId>),
+) -> Option<Option<Duration>> {
+    let Some(node) = section.own("timeout") else { return Some(None) };
+    let timeout = section.some_time("timeout")?;
+    let most =
+        service.and_then(|service| entities.config.service(service)).map(|service| service.read_timeout);
+    let seconds = |time: Duration| format!("{} s", words::short(time.as_secs_f64(), 3));
+    if let Some(most) = most.filter(|most| timeout > *most) {
+        let label = format!("the Service's read_timeout is {}", seconds(most));
+        let message = "a copy is waited for longer than its request";
+        section.mistakes.note(&node.place, message, label, "write less, or leave it out");
+    }
+    if timeout.subsec_nanos() % 1_000_000 > 0 {
+        let label = "the gateway counts in milliseconds";
+        section.mistakes.note(
+            &node.place,
+            "`timeout` is no whole number of milliseconds",
+            label,
+            "write \"250ms\"",
+        );
+    }
+    Some(Some(timeout))
 }
 
 /// `steps = [{ weight = 5, pause = "30s" }, ...]`

@@ -26,8 +26,11 @@ pub(super) const HEADER_ROUTE: Shape = Shape {
     keys: &["name", "service", "upstream", "header", "cookie", "values"],
     later: &[],
 };
-pub(super) const MIRROR_ROUTE: Shape =
-    Shape { what: "a mirror", keys: &["service", "upstream", "fraction", "methods", "compare"], later: &[] };
+pub(super) const MIRROR_ROUTE: Shape = Shape {
+    what: "a mirror",
+    keys: &["service", "upstream", "fraction", "methods", "compare", "timeout"],
+    later: &[],
+};
 pub(super) const SPLIT: Shape = Shape {
     what: "a split",
     keys: &["service", "upstream", "percent", "header", "cookie", "salt", "max_age", "primary_sticky"],
@@ -183,10 +186,11 @@ impl Known<'_, '_> {
         }))
     }
 
-    /// `{ service, upstream, fraction, methods, compare }`; with a Service alone it ends.
+    /// `{ service, upstream, fraction, methods, compare, timeout }`; with a Service alone it ends.
     fn mirror_route(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
         let inner = section.inline("set_mirror_route", node, &MIRROR_ROUTE)?;
-        services::named(&inner, "service", "a mirror is of a Service that does not exist", self.entities)?;
+        let message = "a mirror is of a Service that does not exist";
+        let service = services::named(&inner, "service", message, self.entities)?;
         let service_name = inner.text("service")?.to_owned();
         if inner.entries().len() == 1 {
             return Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: None }));
@@ -200,7 +204,8 @@ impl Known<'_, '_> {
             None => 1.0,
         };
         let (methods, compare) = (settings::methods(&inner), settings::compared(&inner));
-        let to = MirrorTo { host: host?.to_owned(), percent: fraction * 100.0, methods, compare };
+        let timeout = settings::copy_timeout(&inner, (self.entities, Some(service)))?;
+        let to = MirrorTo { host: host?.to_owned(), percent: fraction * 100.0, methods, compare, timeout };
         Some(Action::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }))
     }
 

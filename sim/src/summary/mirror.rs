@@ -22,6 +22,9 @@ pub struct MirrorSummary {
     pub answered: u64,
     /// Of those, with a 5xx status.
     pub target_5xx: u64,
+    /// Of those sent, given up because they took too long.
+    #[serde(default)]
+    pub timed_out: u64,
     /// Not sent because too many were under way.
     pub overflow: u64,
     /// Not sent because there was no target.
@@ -83,6 +86,7 @@ pub(super) fn mirror(plan: &Plan, measured: &Measured) -> Option<MirrorSummary> 
         served: copies.served,
         answered: copies.answered,
         target_5xx: copies.target_5xx,
+        timed_out: copies.timed_out,
         overflow: copies.overflow,
         no_target: copies.no_target,
         alike: copies.alike,

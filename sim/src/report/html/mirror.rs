@@ -37,6 +37,7 @@ fn counts(mirror: &MirrorSummary) -> Markup {
         ("In the books", mirror.served, "copies that targets saw, as copies"),
         ("Answered", mirror.answered, "copies with a whole answer"),
         ("Errors", mirror.target_5xx, "of those, with a 5xx status"),
+        ("Too slow", mirror.timed_out, "given up before the answer was whole"),
         ("Alike", mirror.alike, "the answer of the copy was that of the request"),
         ("Different", mirror.different, "it was another one"),
         ("Without answer", mirror.no_copy, "the request had an answer and its copy had none"),

@@ -94,8 +94,10 @@ pub struct Settings {
     pub fraction: f64,
     /// The methods that may be.
     pub methods: Vec<String>,
-    /// Header fields of answers that are compared.
+    /// What of answers is compared: `status`, `body`, and header fields.
     pub compare: Vec<String>,
+    /// How long a copy may take, where that is not the Service's read timeout.
+    pub timeout: Option<Duration>,
     /// The fields of the Route that leads to the Service.
     pub route: serde_json::Map<String, serde_json::Value>,
 }
@@ -228,6 +230,7 @@ fn set_mirror(versions: &Versions, settings: &Settings) -> Action {
         percent: settings.fraction * 100.0,
         methods: settings.methods.clone(),
         compare: settings.compare.clone(),
+        timeout: settings.timeout,
     };
     Action::SetMirrorRoute(MirrorRoute { service_name: versions.service_name.clone(), to: Some(to) })
 }

@@ -48,6 +48,7 @@ fn settings() -> Settings {
         fraction: 0.5,
         methods: vec!["GET".into()],
         compare: Vec::new(),
+        timeout: None,
         route: serde_json::Map::new(),
     }
 }

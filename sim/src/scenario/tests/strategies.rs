@@ -54,11 +54,12 @@ fn written(action: &Action, plan: &Plan) -> String {
             format!("set_mirror_route = {{ service = \"{service_name}\" }}")
         }
         Action::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }) => format!(
-            "set_mirror_route = {{ service = \"{service_name}\", upstream = \"{}\", fraction = {}, methods = {:?}, compare = {:?} }}",
+            "set_mirror_route = {{ service = \"{service_name}\", upstream = \"{}\", fraction = {}, methods = {:?}, compare = {:?}, timeout = \"{}ms\" }}",
             to.host,
             to.percent / 100.0,
             to.methods,
-            to.compare
+            to.compare,
+            to.timeout.unwrap_or_default().as_millis()
         ),
         Action::Start(mocks) => format!("start = {{ {} }}", among(mocks)),
         Action::Stop(mocks) => format!("stop = {{ {} }}", among(mocks)),
@@ -93,7 +94,7 @@ fn every_strategy_can_be_written_by_hand_step_by_step() {
         "strategy = \"rolling\"\nmax_surge = \"50%\"\nmax_unavailable = 1\nmin_ready = \"1s\"",
         "strategy = \"ab\"\nheader = \"x-user\"\nvalues = [\"0001\"]\nevery = \"1s\"\niterations = 3",
         "strategy = \"dark\"\ncookie = \"uid\"\nevery = \"1s\"",
-        "strategy = \"shadow\"\nfraction = 0.25\nmethods = [\"GET\"]\ncompare = [\"content-type\"]\nevery = \"1s\"",
+        "strategy = \"shadow\"\nfraction = 0.25\nmethods = [\"GET\"]\ncompare = [\"status\", \"content-type\"]\ntimeout = \"250ms\"\nevery = \"1s\"",
         "strategy = \"ring\"\ncookie = \"uid\"\nrings = [{ values = [\"1\"], soak = \"1s\" }, { values = [\"2\"], soak = \"2s\" }]",
         "strategy = \"feature-flag\"\nsticky = \"x-user\"\npercent = 5\nevery = \"1s\"",
     ] {
@@ -116,6 +117,7 @@ fn every_strategy_can_be_written_by_hand_step_by_step() {
 #[test]
 fn what_a_strategy_cannot_do_is_told_once_and_with_what_to_do() {
     let blue_green = |more: &str| between(&format!("strategy = \"blue-green\"\n{more}"));
+    let shadow = |more: &str| between(&format!("strategy = \"shadow\"\n{more}"));
     let ab = |more: &str| between(&format!("strategy = \"ab\"\n{more}"));
     for (text, said) in [
         (blue_green("auto_promote = false"), "nobody promotes the new version"),
@@ -131,6 +133,11 @@ fn what_a_strategy_cannot_do_is_told_once_and_with_what_to_do() {
             "`post_analysis` asks a judge that does not exist",
         ),
         (blue_green("progress_deadline = \"0s\""), "`progress_deadline` is zero"),
+        (shadow("compare = []"), "nothing of the answers is compared"),
+        (shadow("compare = [\"etag\"]"), "no mock answers with the header field `etag`"),
+        (shadow("timeout = \"61s\""), "a copy is waited for longer than its request"),
+        (shadow("timeout = \"1500us\""), "`timeout` is no whole number of milliseconds"),
+        (blue_green("timeout = \"1s\""), "`timeout` means nothing to blue-green"),
         (blue_green("iterations = 2"), "`iterations` means nothing to blue-green"),
         (ab("every = \"1s\""), "ab needs `header`"),
         (
