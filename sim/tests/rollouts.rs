@@ -448,6 +448,28 @@ fn a_blue_green_switch_waits_for_its_testers_its_promotion_and_the_rest_of_its_t
 }
 
 #[test]
+fn what_testers_find_is_given_up_before_anybody_else_meets_it() {
+    // Aim: a judge before the switch. Method: a new version that fails every other request, two of twenty users test it.
+    let rollout = "strategy = \"blue-green\"\nheader = \"x-user\"\nvalues = [\"01\", \"02\"]\npreview = \"0s\"\n\
+                   preview_replicas = 1\npre_analysis = { name = \"errors\", for = \"3s\" }\n\
+                   [[analysis]]\nname = \"errors\"";
+    let text = between("5s", "users = 20\nheader = \"x-user\"", rollout)
+        .replace("[rollout]", "[[mocks]]\nmatch = \"v2-*\"\nerrors = 0.5\n[rollout]");
+    for engine in ["model", "live"] {
+        let report = piped(&text, engine, "sticky-canary");
+        let rollout = &report["rollout"];
+        assert_eq!(rollout["ended"], "rolled-back", "{engine}: {rollout}");
+        assert_eq!(rollout["breaches"], Value::Array(Vec::new()), "{engine}");
+        assert_eq!(rollout["decisions"][0]["verdict"], "fail", "{engine}");
+        assert!(rollout["users_hurt"].as_u64() <= Some(2), "{engine}: {rollout}");
+        assert_eq!(report["requests"]["dropped"], 0, "{engine}");
+        let flipped =
+            rollout["steps"].as_array().unwrap().iter().any(|step| step["action"] == "set_host shop -> v2");
+        assert!(!flipped, "{engine}: {rollout}");
+    }
+}
+
+#[test]
 fn a_canary_by_whole_targets_says_what_was_asked_what_it_reaches_and_what_was_seen() {
     let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();
     let head = file[..file.find("[rollout]").unwrap()].replace("\"26s\"", "\"9s\"");

@@ -28,8 +28,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
 };
 
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let all = &versions.canary.members;
-    let (first, rest) = all.split_at(settings.preview_targets.unwrap_or(all.len()).min(all.len()));
+    let (first, rest) = before_the_switch(versions, settings);
     let mocks = |members: &[Member]| members.iter().map(|member| member.mock).collect::<Vec<_>>();
     // Whoever does not run yet gets nothing, wherever its Upstream is asked.
     let mut steps = weight_each(versions, rest, |_| 0);
@@ -56,5 +55,14 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
 
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let preview = settings.told.is_some().then(|| unset_route(versions));
-    preview.into_iter().chain([point_at(versions, &versions.stable)]).collect()
+    let mut steps: Vec<_> = preview.into_iter().chain([point_at(versions, &versions.stable)]).collect();
+    // Nobody is sent there any more; what is left is as it was.
+    steps.extend(weight_each(versions, before_the_switch(versions, settings).1, |member| member.initial));
+    steps
+}
+
+/// The new version's targets that run before the switch, and the others.
+fn before_the_switch<'a>(versions: &'a Versions, settings: &Settings) -> (&'a [Member], &'a [Member]) {
+    let all = &versions.canary.members;
+    all.split_at(settings.preview_targets.unwrap_or(all.len()).min(all.len()))
 }

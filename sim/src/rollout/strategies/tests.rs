@@ -136,6 +136,9 @@ fn before_a_blue_green_switch_few_targets_are_enough_and_whoever_promotes_takes_
         |action: &Action| if let Action::Start(mocks) = action { Some(mocks.clone()) } else { None };
     let steps = (blue_green::STRATEGY.steps)(&versions, &settings);
     assert_eq!(steps.iter().filter_map(started).collect::<Vec<_>>(), [vec![3], vec![4, 5]]);
+    let back = (blue_green::STRATEGY.way_back)(&versions, &settings);
+    let back: Vec<_> = back.iter().map(Action::in_words).collect();
+    assert_eq!(back, of(&[&["set_header_route shop-v2: gone", "set_host shop -> v1"], &full]));
     let all = Settings { preview_targets: Some(3), ..settings };
     assert!(told("blue-green", &versions, &all).iter().all(|step| !step.starts_with("set_target")));
 }
