@@ -13,6 +13,7 @@ use crate::load::Load;
 use crate::measure;
 use crate::plan::{Engine, Plan};
 use crate::rollout::{Action, Step};
+use crate::scenario;
 use crate::summary::Summary;
 use crate::words;
 
@@ -54,7 +55,13 @@ impl Progress {
         Self {
             quiet,
             redraw: terminal::can_redraw(),
-            head: format!("{}  {}  seed {}\n", words::plain(&plan.name), plan.engine.as_str(), plan.seed),
+            head: format!(
+                "{}  {}  seed {}\n{}",
+                words::plain(&plan.name),
+                plan.engine.as_str(),
+                plan.seed,
+                scenario::reachable(plan)
+            ),
             engine: plan.engine,
             load: plan.load.clone(),
             faults: Faults::new(plan),

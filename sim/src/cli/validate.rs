@@ -33,7 +33,7 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
         };
         let each =
             if runs > 1 { format!(" in each of {} runs", words::count(runs as u64)) } else { String::new() };
-        let said = format!("{name}: {}{each}\n", scenario::describe(&plan));
+        let said = format!("{name}: {}{each}\n{}", scenario::describe(&plan), scenario::reachable(&plan));
         terminal::print(&said).map_err(|e| Failure::environment(&e))?;
     }
     Ok(ExitCode::from(code))

@@ -29,6 +29,17 @@ pub fn describe(plan: &Plan) -> String {
     format!("ok ({requests}, {switches}, {})", seconds(plan.load.duration()))
 }
 
+/// Where whole targets make the share: each that is asked for and the nearest that so many targets make, one a line; nothing elsewhere.
+pub fn reachable(plan: &Plan) -> String {
+    let line = |step: &Step| {
+        let Action::Scaled(scale) = &step.action else { return None };
+        let (asked, reachable) = (words::share(scale.asked?), words::percent(scale.reachable(), 2));
+        let all = words::counted((scale.canary + scale.stable) as u64, "target");
+        Some(format!("  {asked} asked, {reachable} reachable: {} of {all}\n", scale.canary))
+    };
+    plan.steps.iter().filter_map(line).collect()
+}
+
 /// `18,000 requests`
 fn requests(plan: &Plan) -> String {
     let requests = words::counted(plan.load.total(), "request");

@@ -51,7 +51,7 @@ mod schema;
 mod tests;
 
 pub use deck::read_deck;
-pub use describe::{deck, describe, dry_run};
+pub use describe::{deck, describe, dry_run, reachable};
 pub use diagnostic::{Diagnostic, Place, Text};
 pub use flags::{capacity_of, errors_of, latency_of, queue_of, respond_of, version_of};
 pub use gateway::WORKERS_MAX;
