@@ -127,6 +127,11 @@ fn a_version_that_is_ended_while_a_node_still_sends_to_it_is_a_failed_run() {
     assert!(sentence.contains("Not kept: no target is ended"), "{sentence}");
     let (_, report) = run("8s");
     assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()));
+    // Each node by itself leaves blue at one moment; together they send to both for as long as the last one has not looked.
+    let nodes = report["rollout"]["nodes"].as_array().unwrap();
+    let mixed: Vec<_> = nodes.iter().map(|node| node["mixed_ms"].as_f64().unwrap()).collect();
+    assert!(nodes.len() == 3 && mixed.iter().all(|mixed| *mixed <= 0.0), "{nodes:?}");
+    assert!(report["rollout"]["mixed_ms"].as_f64().unwrap() > 0.0, "{nodes:?}");
     assert_eq!(report["requests"]["dropped"], 0, "{}", report["requests"]);
 }
 
@@ -477,9 +482,7 @@ fn what_testers_find_is_given_up_before_anybody_else_meets_it() {
 fn a_canary_by_whole_targets_says_what_was_asked_what_it_reaches_and_what_was_seen() {
     let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();
     let head = file[..file.find("[rollout]").unwrap()].replace("\"26s\"", "\"9s\"");
-    let rollout = "[rollout]\nstrategy = \"canary\"\nservice = \"shop\"\nstable = \"v1\"\ncanary = \"v2\"\nat = \"3s\"\n\
-                   scale = \"replicas\"\nsteps = [{ weight = 5, pause = \"2s\" }, { weight = 66, pause = \"1s\" }]\ndrain = \"1s\"\n";
-    let report = piped(&format!("{head}{rollout}"), "model", "sticky-canary");
+    let report = piped(&format!("{head}{}", rollout_by_replicas()), "model", "sticky-canary");
     let rollout = &report["rollout"];
     assert_eq!((&rollout["ended"], &rollout["breaches"]), (&"promoted".into(), &Value::Array(Vec::new())));
     assert_eq!(report["requests"]["dropped"], 0);
@@ -491,6 +494,27 @@ fn a_canary_by_whole_targets_says_what_was_asked_what_it_reaches_and_what_was_se
         // Round-robin is exact; a bin that begins in the middle of a turn is off by a request of hundreds.
         assert!((reachable - observed).abs() < 0.01, "{row}");
     }
+    // What is asked and what is reachable is known before: `validate` and the first lines of a run say it.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("replicas.toml");
+    let text = format!("{head}{}", rollout_by_replicas());
+    std::fs::write(&file, text).unwrap();
+    let (path, out) = (file.to_str().unwrap(), folder.path().to_str().unwrap());
+    let (_, told_by_validate, _) = told(&sim(&["validate", path]).output().unwrap());
+    let (_, _, told_by_run) = told(&sim(&["run", path, "--engine", "model", "--out", out]).output().unwrap());
+    for said in [told_by_validate, told_by_run] {
+        let lines = [
+            "  5 % asked, 25.00 % reachable: 1 of 4 targets",
+            "  66 % asked, 66.67 % reachable: 2 of 3 targets",
+        ];
+        assert!(lines.iter().all(|line| said.contains(line)), "{said}");
+    }
+}
+
+/// A canary of whole targets.
+fn rollout_by_replicas() -> &'static str {
+    "[rollout]\nstrategy = \"canary\"\nservice = \"shop\"\nstable = \"v1\"\ncanary = \"v2\"\nat = \"3s\"\n\
+     scale = \"replicas\"\nsteps = [{ weight = 5, pause = \"2s\" }, { weight = 66, pause = \"1s\" }]\ndrain = \"1s\"\n"
 }
 
 /// The report of a scenario that is written to standard input.

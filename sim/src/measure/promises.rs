@@ -81,6 +81,8 @@ pub enum Promise {
     BackDropsNothing,
     /// Every target of the Upstream that both versions share stays within its bound of its share.
     SharesAreExact,
+    /// The targets of a version together stay within what their own bounds say of its share.
+    VersionIsExact,
     /// There are never more targets than those at the start and `max_surge`.
     SurgeIsBounded,
     /// Never fewer targets serve than those at the start less `max_unavailable`.
@@ -103,6 +105,7 @@ impl Promise {
             Self::StoppedIsLeft => "no target is ended while a node still sends requests to it",
             Self::BackDropsNothing => "the way back drops nothing",
             Self::SharesAreExact => "every target has its share, to the request",
+            Self::VersionIsExact => "a version has its share as exactly as its targets do",
             Self::SurgeIsBounded => "max_surge bounds the targets there are",
             Self::EnoughServe => "max_unavailable bounds the targets that are missing",
         }

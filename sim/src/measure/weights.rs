@@ -78,12 +78,25 @@ struct Epoch {
     waiting: BTreeMap<u64, Waiting>,
     /// Picks seen.
     n: u64,
-    /// The weights of a rollout's new version together, and the picks of its targets.
-    new_version: (u64, u64),
+    /// The targets of a rollout's new version together.
+    new_version: Together,
     /// How each member stands.
     standings: Vec<Standing>,
     /// Where the last pick was counted: stretch, row, bin.
     last: Option<(usize, usize, usize)>,
+}
+
+/// Several members of an epoch as if they were one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Together {
+    weight: u64,
+    picks: u64,
+    /// What those were owed at the start whose carry is known, and how many others there are.
+    carried: f64,
+    unknown: usize,
+    /// The smallest and the largest lag so far, without what was carried.
+    low: f64,
+    high: f64,
 }
 
 /// One member of an epoch.
@@ -210,8 +223,10 @@ impl Epoch {
     fn new(number: u32, members: Rc<Members>, new_version: &[TargetId]) -> Self {
         let k = members.all.len();
         let new = new_version.iter().filter_map(|target| members.index(*target));
+        let weights: Vec<_> = new.map(|member| u64::from(members.all[member].weight)).collect();
+        let unknown = if number == 0 { 0 } else { weights.len() };
         Self {
-            new_version: (new.map(|member| u64::from(members.all[member].weight)).sum(), 0),
+            new_version: Together { weight: weights.iter().sum(), unknown, ..Together::default() },
             next: 0,
             waiting: BTreeMap::new(),
             n: 0,
@@ -219,6 +234,22 @@ impl Epoch {
             last: None,
             members,
         }
+    }
+}
+
+impl Together {
+    /// Pick number `n` was made, of one of them or of somebody else; `news` is what its target was owed at the start where that was not
+    /// known before. How far they are off at most, once all carries are known.
+    fn picked(&mut self, (is_one, news): (bool, Option<f64>), n: u64, total: u64) -> Option<f64> {
+        if is_one {
+            self.picks += 1;
+            self.carried += news.unwrap_or(0.0);
+            self.unknown -= usize::from(news.is_some());
+        }
+        let lag = part(owed(n, self.weight, self.picks, total), total);
+        (self.low, self.high) = (self.low.min(lag), self.high.max(lag));
+        let off = (self.low + self.carried).abs().max((self.high + self.carried).abs());
+        (self.unknown == 0).then_some(off)
     }
 }
 
@@ -343,10 +374,13 @@ impl Upstream {
         epoch.next += 1;
         epoch.last = Some((stretch, row, bin));
         if !self.new_version.is_empty() {
-            epoch.new_version.1 += u64::from(self.new_version.binary_search(&target).is_ok());
-            let (new_weight, new_picks) = epoch.new_version;
-            let share_off = part(owed(n + 1, new_weight, new_picks, total), total).abs();
-            self.rows[row].share_off = self.rows[row].share_off.max(share_off);
+            let is_one = self.new_version.binary_search(&target).is_ok();
+            let off = epoch.new_version.picked((is_one, is_news.then_some(carried)), n + 1, total);
+            let row = &mut self.rows[row];
+            if off.is_some_and(|off| off > row.share_off) {
+                row.share_off = off.unwrap_or_default();
+                row.share_farthest = Some((pick.at, pick.request));
+            }
         }
         self.rows[row].picks += 1;
         // The lag before belongs to the pick before: to its bin and stretch, where `look_at_all` has seen it.
@@ -421,12 +455,21 @@ impl Upstream {
                 .map(|m| MemberPicks { target: m.target, weight: m.weight, picks: 0, deviation: 0.0 })
                 .collect(),
             deviation_max: 0.0,
-            share_off: 0.0,
             farthest: None,
+            share_off: 0.0,
+            share_farthest: None,
+            sides: self.sides(number),
             missing: 0,
             wrong: 0,
         });
         self.rows.len() - 1
+    }
+
+    /// How many members of an epoch are of the new version, and how many are not.
+    fn sides(&self, number: u32) -> (usize, usize) {
+        let Some(members) = self.members.get(&number) else { return (0, 0) };
+        let new = self.new_version.iter().filter(|target| members.index(**target).is_some()).count();
+        (new, members.all.len() - new)
     }
 
     fn finish(&mut self, cursor: &mut Cursor) {

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::accuracy;
 use super::tables::{ms, request_id};
+use super::{accuracy, shares};
 use crate::measure::{Breach, Measured, MeasuredWeights, Outranked, Promise};
 use crate::plan::Plan;
 use crate::words;
@@ -67,8 +67,21 @@ pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
         requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
         what: breach.what.clone(),
     };
-    let inexact = inexact(plan, measured);
-    measured.rollout.breaches.iter().chain(&inexact).map(row).collect()
+    let (inexact, apart) = (inexact(plan, measured), apart(plan, measured));
+    measured.rollout.breaches.iter().chain(&inexact).chain(&apart).map(row).collect()
+}
+
+/// The same where the targets of a version together were not within their bound of its share.
+fn apart(plan: &Plan, measured: &Measured) -> Option<Breach> {
+    let is_off = |row: &&MeasuredWeights| {
+        let bound = shares::bound(plan, row).filter(|_| Some(row.upstream) == plan.rollout.shared);
+        bound.is_some_and(|bound| row.share_off >= bound)
+    };
+    let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
+    let (at, _) = off.iter().filter_map(|row| row.share_farthest).min()?;
+    let requests =
+        off.iter().filter_map(|row| row.share_farthest).map(|(_, request)| request).take(3).collect();
+    Some(Breach { promise: Promise::VersionIsExact, at, count: off.len() as u64, requests, what: None })
 }
 
 /// The Upstream that both versions share, where some target was not within its bound of its share.
@@ -102,6 +115,14 @@ mod tests {
         let told: Vec<_> = breaches(&plan, &measured).iter().map(BreachRow::in_words).collect();
         let [told] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(*told, format!("1 time from 1.200 s on ({})", request_id(&plan, 17)));
+        measured.weights[0].deviation_max = 0.5;
+        (measured.weights[0].share_off, measured.weights[0].sides) = (1.5, (2, 2));
+        assert!(breaches(&plan, &measured).is_empty(), "two targets on each side may be two requests off");
+        measured.weights[0].sides = (1, 3);
+        measured.weights[0].share_farthest = Some((Instant::from_millis(1300), 19));
+        let told = breaches(&plan, &measured);
+        assert_eq!(told[0].promise, "a version has its share as exactly as its targets do");
+        assert_eq!(told[0].requests, [request_id(&plan, 19)]);
         plan.rollout.shared = None;
         assert!(breaches(&plan, &measured).is_empty(), "nobody promised shares");
     }

@@ -13,7 +13,7 @@ use super::shares;
 pub use super::shares::ShareRow;
 use super::tables::ms;
 use super::{Latency, latency};
-use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
+use crate::measure::{Capacity, Measured, MeasuredRollout, NodeSides, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
 use crate::rollout::{Mark, MarkKind};
@@ -61,16 +61,23 @@ pub struct RolloutSummary {
     pub capacity: CapacityRow,
     /// The old version, the new one, and the baseline if there is one.
     pub versions: Vec<VersionRow>,
+    /// Each of the gateway's nodes, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeRow>,
     /// Each step that began, those of the way back included.
     pub steps: Vec<StepRow>,
     /// What judges said.
     pub decisions: Vec<DecisionRow>,
     /// The new version's share of requests over time, 0 to 1.
     pub shares: Vec<ShareRow>,
-    /// How far the new version, all of its targets together, was from its exact share after any pick since the weights changed, in
-    /// requests; nothing where weights do not divide requests.
+    /// How far the new version, all of its targets together, was from its exact share after any pick, in requests, what was carried in
+    /// included; nothing where weights do not divide requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_off_requests: Option<f64>,
+    /// It must be less than this: the bound of a target times the targets of the version that has fewer; nothing where targets have no
+    /// bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_bound_requests: Option<f64>,
     /// The 99th percentile of whatever second had the highest one, microseconds; nothing where more than a hundredth of a second's
     /// requests was dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +140,23 @@ pub struct VersionRow {
     pub latency_us: Latency,
 }
 
+/// One node of the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NodeRow {
+    /// Its number, from 1.
+    pub node: u16,
+    /// The first request it sent to the new version.
+    pub first_new_pick_ms: Option<f64>,
+    /// The last one.
+    pub last_new_pick_ms: Option<f64>,
+    /// The last request it sent to the old version.
+    pub last_old_pick_ms: Option<f64>,
+    /// From its first request to the new version to its last one to either, while it sent them to both; below zero where it had left
+    /// the old one before.
+    pub mixed_ms: Option<f64>,
+}
+
 /// One step as it happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -188,6 +212,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
     let copies = measured.copies.picked;
     let first_asked = first_pick.into_iter().chain(copies.map(|(first, _)| first)).min();
     let last_asked = last_pick.max(copies.map(|(_, last)| last));
+    let (share_off_requests, share_bound_requests) = shares::share_off(plan, measured);
     Some(RolloutSummary {
         strategy: plan.rollout.strategy.clone(),
         ended: ended(plan, rollout).as_str().to_owned(),
@@ -212,10 +237,12 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         ),
         capacity: CapacityRow::of(&rollout.capacity),
         versions: versions(plan, measured),
+        nodes: nodes(rollout),
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares::shares(plan, measured),
-        share_off_requests: shares::share_off(plan, measured),
+        share_off_requests,
+        share_bound_requests,
         worst_second_us: None,
         scales: scales::scales(plan, measured),
         breaches: promises::breaches(plan, measured),
@@ -273,6 +300,18 @@ fn version(plan: &Plan, (role, side): (&str, Side), tally: &SideTally) -> Versio
         last_pick_ms: tally.last_pick.map(ms),
         latency_us: Latency::default(),
     }
+}
+
+fn nodes(rollout: &MeasuredRollout) -> Vec<NodeRow> {
+    let row = |(node, sides): (u16, &NodeSides)| NodeRow {
+        node,
+        first_new_pick_ms: sides.canary.map(|(first, _)| ms(first)),
+        last_new_pick_ms: sides.canary.map(|(_, last)| ms(last)),
+        last_old_pick_ms: sides.stable.map(ms),
+        mixed_ms: sides.mixed().map(|(from, to)| ms(to) - ms(from)),
+    };
+    let are_several = rollout.nodes.len() > 1;
+    (1..).zip(rollout.nodes.iter().filter(|_| are_several)).map(row).collect()
 }
 
 fn steps(plan: &Plan, rollout: &MeasuredRollout) -> Vec<StepRow> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::accuracy;
 use super::tables::ms;
-use crate::measure::Measured;
+use crate::measure::{Measured, MeasuredWeights};
 use crate::plan::Plan;
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, TargetWeight};
@@ -82,10 +83,20 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// How far the new version was from its exact share at most, in requests, where weights divide them.
-pub(super) fn share_off(plan: &Plan, measured: &Measured) -> Option<f64> {
-    let shared = measured.weights.iter().filter(|row| Some(row.upstream) == plan.rollout.shared);
-    shared.map(|row| row.share_off).reduce(f64::max)
+/// How far the new version was from its exact share at most, in requests, where weights divide them; and less than how far its targets'
+/// own bounds let it be, where they have any.
+pub(super) fn share_off(plan: &Plan, measured: &Measured) -> (Option<f64>, Option<f64>) {
+    let shared = || measured.weights.iter().filter(|row| Some(row.upstream) == plan.rollout.shared);
+    let off = shared().map(|row| row.share_off).reduce(f64::max);
+    (off, shared().filter_map(|row| bound(plan, row)).reduce(f64::max))
+}
+
+/// A version's lag is the sum of those of its targets, and the negative sum of all others', for all together have none: so it is less
+/// than as many times the bound of a target as the smaller of both sides has targets.
+pub(super) fn bound(plan: &Plan, row: &MeasuredWeights) -> Option<f64> {
+    let test = accuracy::test(plan, row, &[], 1);
+    let (new, others) = row.sides;
+    (test.is_bound() && new.min(others) > 0).then(|| new.min(others) as f64 * test.limit)
 }
 
 /// The share in each bin of the series.

@@ -10,6 +10,9 @@
 //! due in a stretch than it has slots, which the same sums exclude. (Constant shares and x = 0; with x the bound holds
 //! while the positive x sum to at most 1/2, and was exceeded in 5 of 60,000 epochs beyond that.)
 //!
+//! A version of m of the targets, taken together, may be further off: its lag is the sum of m lags and, as all lags sum to zero, the
+//! negative sum of the k - m others, so it stays within min(m, k - m) (1 - 1/D). One target beside many is as exact as any.
+//!
 //! All arithmetic is in integers; owed lags are in units of 2^-32 of a request.
 
 use std::cmp::Reverse;

@@ -22,11 +22,15 @@ pub struct MeasuredWeights {
     pub members: Vec<MemberPicks>,
     /// Largest distance of any member from its exact share after any pick, in requests, what was carried in included.
     pub deviation_max: f64,
-    /// Largest distance of a rollout's new version, all of its targets together, from its exact share after any pick since the
-    /// change, in requests. Nothing is carried in.
-    pub share_off: f64,
     /// When it was that far off, and at whose pick.
     pub farthest: Option<(Instant, u64)>,
+    /// Largest distance of a rollout's new version, all of its targets together, from its exact share after any pick, in requests, what
+    /// was carried in included.
+    pub share_off: f64,
+    /// When that was known to be so far off, and at whose pick.
+    pub share_farthest: Option<(Instant, u64)>,
+    /// How many members are of the new version, and how many are not.
+    pub sides: (usize, usize),
     /// Tickets that never came, or came too late.
     pub missing: u64,
     /// Tickets that came twice, and picks of targets that are no members.

@@ -61,6 +61,16 @@ fn the_how_to_is_never_more_than_a_third_of_a_request_off() {
 }
 
 #[test]
+fn what_a_version_was_owed_counts_from_its_first_pick_back_to_the_start() {
+    // Aim: the distance of several targets together is known once all their carries are, and then for all picks before. Method: half of the
+    // requests, half a request owed, and two others before its first.
+    let mut version = Together { weight: 1, unknown: 1, ..Together::default() };
+    assert_eq!(version.picked((false, Some(-0.5)), 1, 2), None);
+    assert_eq!(version.picked((false, None), 2, 2), None);
+    assert_eq!(version.picked((true, Some(0.5)), 3, 2), Some(1.5), "it was owed one and a half before");
+}
+
+#[test]
 fn a_stretch_goes_on_where_the_epoch_was_and_rows_add_up() {
     // 5 s hold 500 picks; the second stretch starts two picks into a round of three.
     let rows = weights(&blue(1000));

@@ -28,6 +28,10 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
     }
     out.append(&figures(rollout));
     markup!(out, "<div class=\"gap\">" [versions(rollout)] "</div>");
+    if !rollout.nodes.is_empty() {
+        out.tag("<h3>Each node</h3>");
+        out.append(&nodes(rollout));
+    }
     if !rollout.decisions.is_empty() {
         out.tag("<h3>What judges said</h3>");
         out.append(&decisions(rollout));
@@ -85,11 +89,8 @@ fn figures(rollout: &RolloutSummary) -> Markup {
         ),
         (
             "Share, at most off by",
-            rollout.share_off_requests.map_or_else(
-                || words::NOTHING.to_owned(),
-                |off| format!("{} requests", words::decimal(off, 2)),
-            ),
-            "of the new version after any pick since the weights changed",
+            share_off(rollout),
+            "of the new version after any pick; its targets' own bounds say less than how much",
         ),
         (
             "Worst second",
@@ -105,6 +106,14 @@ fn figures(rollout: &RolloutSummary) -> Markup {
         table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
     }
     table.finish()
+}
+
+/// `0.45 requests, of less than 1`
+fn share_off(rollout: &RolloutSummary) -> String {
+    let bound = |bound: f64| format!(", of less than {}", words::short(bound, 2));
+    let bound = rollout.share_bound_requests.map_or_else(String::new, bound);
+    let off = |off: f64| format!("{} requests{bound}", words::decimal(off, 2));
+    rollout.share_off_requests.map_or_else(|| words::NOTHING.to_owned(), off)
 }
 
 /// `412, 3 of them back again`
@@ -146,6 +155,22 @@ fn versions(rollout: &RolloutSummary) -> Markup {
             seconds(row.first_pick_ms).into(),
             seconds(row.last_pick_ms).into(),
         ]);
+    }
+    table.finish()
+}
+
+fn nodes(rollout: &RolloutSummary) -> Markup {
+    let heads = ["#Node", "#first new, s", "#last new, s", "#last old, s", "#mixed, s"];
+    let mut table = Table::new("When each node sent requests to which version", &heads);
+    for row in &rollout.nodes {
+        let cells = [
+            row.node.to_string(),
+            seconds(row.first_new_pick_ms),
+            seconds(row.last_new_pick_ms),
+            seconds(row.last_old_pick_ms),
+            seconds(row.mixed_ms),
+        ];
+        table.row(cells.map(Cell::from));
     }
     table.finish()
 }
