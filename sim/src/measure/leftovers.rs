@@ -70,3 +70,49 @@ fn weights(plan: &Plan, after: &Config) -> Vec<String> {
     });
     differs.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::config::Change;
+    use gateway_core::entity::{Mirror, Route};
+    use gateway_core::id::{ServiceId, TargetId};
+    use gateway_core::weight::Weight;
+
+    use super::*;
+    use crate::measure::rehearsal::how_to;
+
+    #[test]
+    fn each_kind_of_leftover_is_said_and_what_is_as_before_is_not() {
+        // Aim: weights, Routes, hosts and mirrors. Method: one of each is left, and a Service that no Route leads to; then all goes back.
+        let mut plan = how_to(10.0, 1, &[]);
+        plan.rollout.sides = vec![Some(Side::Stable), Some(Side::Canary), None, None];
+        let (id, mut config) = (ServiceId(0), plan.gateway.config.clone());
+        let before = config.service(id).unwrap().clone();
+        let left = Service { host: "green".into(), mirror: Some(Mirror::new("green")), ..before.clone() };
+        let preview = config.add_service(Service::new("preview", "green")).unwrap();
+        let route =
+            config.add_route(Route { paths: vec!["/x".into()], ..Route::new("testers", preview) }).unwrap();
+        for change in [
+            Change::UpdateService(id, left),
+            Change::SetWeight(TargetId(1), Weight::new(7)),
+            Change::SetWeight(TargetId(2), Weight::new(7)),
+        ] {
+            config.change(change).unwrap();
+        }
+        let expected = [
+            "route testers is there",
+            "service example-service leads to green",
+            "service example-service has copies sent as it had not before",
+            "target httpbin.org:80 has weight 7, not 50",
+        ];
+        assert_eq!(of(&plan, &config), expected, "a target of neither version is nobody's business");
+        for change in [
+            Change::DeleteRoute(route),
+            Change::UpdateService(id, before),
+            Change::SetWeight(TargetId(1), Weight::new(50)),
+        ] {
+            config.change(change).unwrap();
+        }
+        assert_eq!(of(&plan, &config), [""; 0]);
+    }
+}
