@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use gateway_core::time::Instant;
+use rustc_hash::FxHashSet;
 
 use super::{Cause, Ending, Record, StepMoments};
 use crate::rollout::judge::Side;
@@ -175,8 +176,13 @@ impl Promises {
     }
 
     /// Something happened to the rollout; `action` is that of the step it is about. `may_pick` says whether some node's configuration
-    /// still leads to a mock.
-    pub(super) fn marked(&mut self, mark: &Mark, action: Option<&Action>, may_pick: impl Fn(u32) -> bool) {
+    /// still leads to one of these mocks.
+    pub(super) fn marked(
+        &mut self,
+        mark: &Mark,
+        action: Option<&Action>,
+        may_pick: impl Fn(&FxHashSet<u32>) -> bool,
+    ) {
         match (&mark.kind, action) {
             (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), None),
             (MarkKind::Began, Some(action)) if action.leads_to_the_new() => self.is_asked = true,
@@ -184,7 +190,8 @@ impl Promises {
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
             (MarkKind::Over, Some(Action::Stop(mocks))) => {
                 let is_left = |mock: &&u32| self.left.get(**mock as usize) == Some(&true);
-                if mocks.iter().filter(is_left).any(|mock| may_pick(*mock)) {
+                let left: FxHashSet<u32> = mocks.iter().filter(is_left).copied().collect();
+                if !left.is_empty() && may_pick(&left) {
                     self.breaches.count(Promise::StoppedIsLeft, mark.at);
                 }
                 self.ended_or_begun(mocks, Some(mark.at));
@@ -374,8 +381,8 @@ mod tests {
         assert_eq!(promises.breaches.0[0].count, 1);
         // Nobody was sent there, but might have been.
         marked(&mut promises, 60, MarkKind::Over, Some(&out));
-        promises
-            .marked(&Mark { at: ms(61), step: Some(0), kind: MarkKind::Over }, Some(&stop), |mock| mock == 0);
+        let over = Mark { at: ms(61), step: Some(0), kind: MarkKind::Over };
+        promises.marked(&over, Some(&stop), |mocks| mocks.contains(&0));
         assert_eq!(promises.breaches.0[0].count, 2);
     }
 

@@ -147,9 +147,9 @@ impl MeasuredRollout {
 
     /// Something happened; `action` is that of the step it is about.
     pub(super) fn marked(&mut self, facts: &RunFacts, mark: &Mark, action: Option<&Action>) {
-        let may_pick = |mock: u32| {
-            let targets = facts.mocks.iter().filter(|(_, behind)| *behind == mock).map(|(target, _)| target);
-            self.revisions.may_pick(&targets.collect::<Vec<_>>())
+        let may_pick = |mocks: &FxHashSet<u32>| {
+            let targets = facts.mocks.iter().filter(|(_, behind)| mocks.contains(behind));
+            self.revisions.may_pick(&targets.map(|(target, _)| target).collect::<Vec<_>>())
         };
         self.promises.marked(mark, action, may_pick);
         if mark.kind == MarkKind::RolledBack
