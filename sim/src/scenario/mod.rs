@@ -199,9 +199,10 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     let load = load::read(&section, engine.unwrap_or_default(), input, &mut files);
     let mut entities = gateway::entities(&section, input);
     versions::prepare(&section, &mut entities);
-    let mocks = mocks::read(&section, &entities.targets);
+    let mut mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
     let (steps, rollout) = rollout::plan(&section, &entities, &mocks, input, load.as_ref());
+    rollout::start_times(&section, &rollout, &mut mocks);
     if let Some(load) = &load {
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
         patience::warn(&section, &steps, &rollout, rate);

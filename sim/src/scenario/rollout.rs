@@ -42,6 +42,7 @@ pub(super) const SHAPE: Shape = Shape {
         "promote_after",
         "pre_analysis",
         "post_analysis",
+        "start_time",
         "progress_deadline",
         "header",
         "cookie",
@@ -150,6 +151,15 @@ pub(super) fn plan(
     (steps, rollout)
 }
 
+/// How long targets of either version take to start, where the rollout says so: whatever their mocks say.
+pub(super) fn start_times(root: &Section<'_>, rollout: &Rollout, mocks: &mut [MockPlan]) {
+    let Some(section) = root.unchecked("rollout", &SHAPE) else { return };
+    let Some(time) = section.own("start_time").and_then(|_| section.duration("start_time")) else { return };
+    for (mock, _) in mocks.iter_mut().zip(&rollout.sides).filter(|(_, side)| side.is_some()) {
+        mock.behaviour.ready_after = time;
+    }
+}
+
 pub(super) fn strategy(name: &str) -> Option<Strategy> {
     strategies::ALL.into_iter().find(|strategy| strategy.name == name)
 }
@@ -186,6 +196,7 @@ fn read(
     let (versions, settings) = (versions?, settings?);
     settings::check_scale(&section, settings.scale, &versions);
     settings::check_preview(&section, &settings, &versions);
+    settings::check_start(&section, &settings);
     let needs = |key: &str, is_there: bool, help: &str| {
         if strategy.keys.contains(&key) && !is_there {
             let (message, label) = (format!("{} needs `{key}`", strategy.name), format!("no `{key}` here"));

@@ -166,6 +166,18 @@ pub(super) fn check_scale(section: &Section<'_>, scale: Scaling, versions: &Vers
     section.mistakes.note(section.place_of("scale"), message, label, help);
 }
 
+/// Who takes longer to start than it may never gets anywhere.
+pub(super) fn check_start(section: &Section<'_>, settings: &Settings) {
+    let Some(node) = section.own("start_time") else { return };
+    let time = section.duration("start_time");
+    if time.is_some_and(|time| time >= settings.progress_deadline) {
+        let label =
+            format!("progress_deadline is {} s", words::short(settings.progress_deadline.as_secs_f64(), 3));
+        let help = "write less, or a longer progress_deadline";
+        section.mistakes.note(&node.place, "targets take longer to start than they may", label, help);
+    }
+}
+
 /// What happens before the switch needs somebody it happens to.
 pub(super) fn check_preview(section: &Section<'_>, settings: &Settings, versions: &Versions) {
     let new = versions.canary.members.len();

@@ -7,7 +7,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "ab",
     shares_upstream: false,
-    keys: &["header", "cookie", "values", "every", "iterations", "drain", "progress_deadline"],
+    keys: &["header", "cookie", "values", "every", "iterations", "drain", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

@@ -21,6 +21,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         "promote_after",
         "pre_analysis",
         "post_analysis",
+        "start_time",
         "progress_deadline",
     ],
     steps,

@@ -19,6 +19,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         "max_unavailable",
         "min_ready",
         "drain",
+        "start_time",
         "progress_deadline",
         "baseline",
     ],

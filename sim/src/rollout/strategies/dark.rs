@@ -6,7 +6,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "dark",
     shares_upstream: false,
-    keys: &["header", "cookie", "values", "every", "drain", "progress_deadline"],
+    keys: &["header", "cookie", "values", "every", "drain", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

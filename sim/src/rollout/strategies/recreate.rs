@@ -6,7 +6,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "recreate",
     shares_upstream: false,
-    keys: &["every", "progress_deadline"],
+    keys: &["every", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

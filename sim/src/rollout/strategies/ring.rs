@@ -7,7 +7,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "ring",
     shares_upstream: false,
-    keys: &["header", "cookie", "rings", "drain", "progress_deadline"],
+    keys: &["header", "cookie", "rings", "drain", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

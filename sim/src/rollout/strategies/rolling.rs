@@ -8,7 +8,7 @@ use crate::rollout::{Action, TargetWeight, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "rolling",
     shares_upstream: true,
-    keys: &["max_surge", "max_unavailable", "min_ready", "drain", "progress_deadline"],
+    keys: &["max_surge", "max_unavailable", "min_ready", "drain", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

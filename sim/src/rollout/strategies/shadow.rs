@@ -7,7 +7,7 @@ use crate::rollout::{Action, Versions};
 pub(super) const STRATEGY: Strategy = Strategy {
     name: "shadow",
     shares_upstream: false,
-    keys: &["fraction", "methods", "compare", "timeout", "every", "drain", "progress_deadline"],
+    keys: &["fraction", "methods", "compare", "timeout", "every", "drain", "start_time", "progress_deadline"],
     steps,
     way_back,
 };

@@ -132,6 +132,7 @@ fn what_a_strategy_cannot_do_is_told_once_and_with_what_to_do() {
             blue_green("post_analysis = { name = \"latency\", for = \"1s\" }"),
             "`post_analysis` asks a judge that does not exist",
         ),
+        (blue_green("start_time = \"60s\""), "targets take longer to start than they may"),
         (blue_green("progress_deadline = \"0s\""), "`progress_deadline` is zero"),
         (shadow("compare = []"), "nothing of the answers is compared"),
         (shadow("compare = [\"etag\"]"), "no mock answers with the header field `etag`"),
@@ -221,6 +222,16 @@ fn a_split_is_a_step_and_needs_no_rollout() {
     ] {
         assert_eq!(told(&step(split)), [said]);
     }
+}
+
+#[test]
+fn a_rollout_may_say_how_long_starts_take_for_both_versions() {
+    let ready = |more: &str| {
+        let plan = read(&input(&between(&format!("strategy = \"recreate\"\n{more}")), &[])).unwrap();
+        plan.mocks.iter().map(|mock| mock.behaviour.ready_after.as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(ready(""), [0; 6]);
+    assert_eq!(ready("start_time = \"10s\""), [10; 6]);
 }
 
 #[test]
