@@ -7,6 +7,7 @@ use gateway_core::id::UpstreamId;
 use super::Answered;
 use super::histogram::Times;
 use super::ledger::Tally;
+use super::record::Spans;
 use super::{Ending, Record};
 
 /// The requests of one phase and Upstream.
@@ -54,8 +55,7 @@ impl Timed {
         self.dropped += other.dropped;
     }
 
-    pub(super) fn count(&mut self, record: &Record) {
-        let spans = record.spans();
+    pub(super) fn count(&mut self, ending: Ending, spans: &Spans) {
         if let Some(lag) = spans.lag {
             self.lag.count(lag);
         }
@@ -65,7 +65,7 @@ impl Timed {
         if let Some(first_byte) = spans.first_byte {
             self.first_byte.count(first_byte);
         }
-        match record.ending {
+        match ending {
             Ending::Answered(_) => self.answered.count(spans.response, spans.service),
             Ending::Dropped(_) => self.dropped += 1,
         }
@@ -79,10 +79,10 @@ impl Default for Timed {
 }
 
 impl Cell {
-    pub(super) fn count(&mut self, record: &Record, wrong_version: bool, is_timed: bool) {
+    pub(super) fn count(&mut self, (record, spans): (&Record, &Spans), wrong_version: bool, is_timed: bool) {
         self.tally.count(record.ending, wrong_version);
         if is_timed {
-            self.timed.get_or_insert_with(Box::default).count(record);
+            self.timed.get_or_insert_with(Box::default).count(record.ending, spans);
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_durations_of_a_request_add_up() {
         let mut cell = Cell::default();
-        cell.count(&record(20), false, true);
+        cell.count((&record(20), &record(20).spans()), false, true);
         let timed = cell.timed.unwrap();
         let ms = |times: &Times| times.max_us().map(|us| (us / 1e3) as u64);
         let seen = [

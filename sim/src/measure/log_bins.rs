@@ -32,8 +32,16 @@ impl LogBins {
     /// Counts one value.
     #[inline]
     pub(super) fn count(&mut self, value: u64) {
-        self.saturated = self.saturated.saturating_add(u32::from(value > HIGHEST_NS));
-        self.count_many(value.min(HIGHEST_NS), 1);
+        if value > HIGHEST_NS {
+            return self.saturate();
+        }
+        self.count_many(value, 1);
+    }
+
+    #[cold]
+    fn saturate(&mut self) {
+        self.saturated = self.saturated.saturating_add(1);
+        self.count_many(HIGHEST_NS, 1);
     }
 
     /// How many were longer than an hour and count as an hour.

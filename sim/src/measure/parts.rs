@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 
 use super::cells::{Part, PartKey};
 use super::histogram::Times;
-use super::{Answered, Ending, Record};
+use super::record::Spans;
+use super::{Answered, Ending};
 
 /// Parts whose latencies are kept, in all phases together: up to 30 KB each, mostly 5 KB.
 const PARTS_MAX: usize = 2_000;
@@ -84,13 +85,12 @@ impl Parts {
     pub(super) fn count(
         &mut self,
         (phase, key): (usize, PartKey),
-        record: &Record,
+        (ending, spans): (Ending, &Spans),
         wrong_version: bool,
         timing: Timing,
     ) {
         let at = self.look_up(phase, key);
-        let is_plain = matches!(record.ending, Ending::Answered(..500)) && !wrong_version && timing.is_timed;
-        let spans = record.spans();
+        let is_plain = matches!(ending, Ending::Answered(..500)) && !wrong_version && timing.is_timed;
         if is_plain
             && let Some(last) = &mut self.last[at]
             && last.keeper.is_some()
@@ -106,14 +106,20 @@ impl Parts {
             return;
         }
         self.catch_up(at);
-        self.count_alone(at, record, wrong_version, timing);
+        self.count_alone(at, (ending, spans), wrong_version, timing);
     }
 
-    fn count_alone(&mut self, at: usize, record: &Record, wrong_version: bool, timing: Timing) {
+    fn count_alone(
+        &mut self,
+        at: usize,
+        (ending, spans): (Ending, &Spans),
+        wrong_version: bool,
+        timing: Timing,
+    ) {
         let Some(last) = &mut self.last[at] else { return };
-        let (part, spans) = (&mut self.all[last.place as usize].1, record.spans());
-        part.tally.count(record.ending, wrong_version);
-        let is_answer = matches!(record.ending, Ending::Answered(_));
+        let part = &mut self.all[last.place as usize].1;
+        part.tally.count(ending, wrong_version);
+        let is_answer = matches!(ending, Ending::Answered(_));
         part.dropped += u64::from(!is_answer && timing.is_timed);
         if is_answer && timing.is_timed {
             if part.times.is_none() && self.timed < PARTS_MAX {
@@ -165,10 +171,14 @@ impl Parts {
         }
     }
 
+    fn place_of(&self, mock: Option<u32>, kind: usize) -> usize {
+        mock.map_or(0, |mock| mock as usize + 1) * self.kinds + kind
+    }
+
     /// Where the last request of a mock and a kind is kept, now that there is another one in this part.
     #[inline]
     fn look_up(&mut self, phase: usize, key: PartKey) -> usize {
-        let at = key.mock.map_or(0, |mock| mock as usize + 1) * self.kinds + key.kind;
+        let at = self.place_of(key.mock, key.kind);
         let is_it = |last: &Last| (last.phase as usize, last.upstream) == (phase, key.upstream);
         if !self.last.get(at).is_some_and(|last| last.as_ref().is_some_and(is_it)) {
             self.move_on(at, phase, key);
@@ -231,6 +241,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::measure::Record;
     use crate::measure::rehearsal::record;
 
     const TIMED: Timing = Timing { is_warm: true, is_timed: true };
@@ -251,7 +262,7 @@ mod tests {
                 let key = PartKey { upstream: None, mock: Some(0), kind };
                 let status = if number == 7 { 500 } else { 200 };
                 let record = Record { ending: Ending::Answered(status), ..record(20) };
-                parts.count((0, key), &record, false, TIMED);
+                parts.count((0, key), (record.ending, &record.spans()), false, TIMED);
             }
         }
         parts.finish();

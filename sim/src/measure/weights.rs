@@ -382,27 +382,22 @@ impl Upstream {
                 row.share_farthest = Some((pick.at, pick.request));
             }
         }
-        self.rows[row].picks += 1;
+        let (row, range) = (&mut self.rows[row], &mut self.range[bin]);
+        row.picks += 1;
         // The lag before belongs to the pick before: to its bin and stretch, where `look_at_all` has seen it.
         if last.is_some_and(|(old, _, old_bin)| old == stretch && old_bin == bin) {
-            self.note(row, bin, before);
+            note(row, range, before);
         }
         // What was owed is known only now, so the lags since then are looked at now: they rose from `first` to `before`.
         if is_news && n > 0 {
-            self.note(row, bin, first);
-            self.note(row, bin, before);
+            note(row, range, first);
+            note(row, range, before);
         }
-        self.note(row, bin, after);
-        let (row, off) = (&mut self.rows[row], first.abs().max(before.abs()).max(after.abs()));
+        note(row, range, after);
+        let off = first.abs().max(before.abs()).max(after.abs());
         if off >= row.deviation_max {
             row.farthest = Some((pick.at, pick.request));
         }
-    }
-
-    fn note(&mut self, row: usize, bin: usize, lag: f64) {
-        let row = &mut self.rows[row];
-        row.deviation_max = row.deviation_max.max(lag.abs());
-        widen(&mut self.range[bin], lag);
     }
 
     /// Looks at every member as it stands after the last pick of an epoch, and tells its row of it.
@@ -420,13 +415,14 @@ impl Upstream {
                 (carried.unwrap_or(0.0) + lag, carried.is_some(), news)
             })
             .collect();
+        let (row, range) = (&mut self.rows[row], &mut self.range[bin]);
         for (at, (lag, is_known, news)) in lags.into_iter().enumerate() {
-            self.rows[row].members[at].picks += news;
+            row.members[at].picks += news;
             if is_known {
-                self.note(row, bin, lag);
+                note(row, range, lag);
             }
             // Never a negative zero in a report.
-            self.rows[row].members[at].deviation = if lag == 0.0 { 0.0 } else { -lag };
+            row.members[at].deviation = if lag == 0.0 { 0.0 } else { -lag };
         }
     }
 
@@ -481,6 +477,13 @@ impl Upstream {
     }
 }
 
+/// A member stood like this in a row, and in a bin of the series.
+#[inline]
+fn note(row: &mut MeasuredWeights, range: &mut Option<(f64, f64)>, lag: f64) {
+    row.deviation_max = row.deviation_max.max(lag.abs());
+    widen(range, lag);
+}
+
 /// What a member of this weight is owed after `n` picks of which it got `own`, in parts of a request of which there are
 /// `total`: in whole numbers up to the last step, so that no rounding adds up.
 fn owed(n: u64, weight: u64, own: u64, total: u64) -> i128 {
@@ -490,7 +493,15 @@ fn owed(n: u64, weight: u64, own: u64, total: u64) -> i128 {
 /// The same in requests.
 fn part(owed: i128, total: u64) -> f64 {
     // Most are small, and the processor knows those.
-    i64::try_from(owed).map_or_else(|_| owed as f64, |owed| owed as f64) / total as f64
+    let owed = if let Ok(owed) = i64::try_from(owed) { owed as f64 } else { large(owed) };
+    owed / total as f64
+}
+
+// Out of line: a compiler that sees both ways makes one of them, the dear one.
+#[cold]
+#[inline(never)]
+fn large(owed: i128) -> f64 {
+    owed as f64
 }
 
 #[cfg(test)]

@@ -6,18 +6,24 @@ use crate::measure::cells::PartKey;
 use crate::measure::measured::{KindTally, Slow};
 use crate::measure::parts::Timing;
 use crate::measure::phases::PhaseKind;
+use crate::measure::record::Spans;
 use crate::measure::sums::Late;
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::{Ending, Record};
 
 impl Recorder {
     /// Counts what does not depend on the phase.
-    pub(super) fn count(&mut self, record: &Record, stream: usize, mock: Option<u32>, wrong_version: bool) {
+    pub(super) fn count(
+        &mut self,
+        (record, spans): (&Record, &Spans),
+        stream: usize,
+        mock: Option<u32>,
+        wrong_version: bool,
+    ) {
         self.so_far.count(record.ending, wrong_version);
-        let spans = record.spans();
         self.released_in_time +=
             u64::from(spans.lag.is_some() && record.released <= self.facts.end + RATE_GRACE);
-        self.bins.ended(record, &spans);
+        self.bins.ended(record, spans);
         let is_warm = record.intended >= self.facts.warmup;
         let numbering = &self.facts.numbering;
         let user = || (stream, numbering.user(record.index));
@@ -45,10 +51,10 @@ impl Recorder {
     }
 
     /// Counts a request in its phase, once that is known.
-    pub(super) fn place(&mut self, placed: Placed) {
+    pub(super) fn place(&mut self, placed: &Placed, spans: &Spans) {
         let record = &placed.record;
         let Some(phase) = self.phases.of(record.intended) else {
-            self.pending.push(placed);
+            self.pending.push(*placed);
             return;
         };
         if matches!(self.books, Ledger::Sums(_)) {
@@ -58,18 +64,18 @@ impl Recorder {
         // Latencies leave the warm-up out, but the warm-up itself may show its own.
         let is_timed =
             record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
-        let Placed { upstream, mock, wrong_version, .. } = placed;
+        let &Placed { upstream, mock, wrong_version, .. } = placed;
         if self.cells.len() <= phase {
             self.cells.resize_with(phase + 1, ByUpstream::default);
         }
-        self.cells[phase].of(upstream).count(record, wrong_version, is_timed);
+        self.cells[phase].of(upstream).count((record, spans), wrong_version, is_timed);
         if !is_timed {
-            self.untimed.count(record);
+            self.untimed.count(record.ending, spans);
         }
         // The times of a target are those of its parts, and those that no part keeps.
         let key = PartKey { upstream, mock, kind: placed.kind };
         let timing = Timing { is_warm: record.intended >= self.facts.warmup, is_timed };
-        self.parts.count((phase, key), record, wrong_version, timing);
+        self.parts.count((phase, key), (record.ending, spans), wrong_version, timing);
         if self.facts.switches && record.intended >= self.facts.warmup {
             self.note_cost(record);
         }

@@ -95,6 +95,8 @@ pub struct Recorder {
     steps: Vec<Option<StepMoments>>,
     /// The first step that is not known to have been carried out.
     next_step: usize,
+    /// Its moment, if it is waited for.
+    holds_from: Instant,
     held: Vec<Observation>,
     /// [`HELD_MAX`], less in tests.
     held_max: usize,
@@ -207,6 +209,7 @@ impl Recorder {
             hosts: config.services().map(|(id, service)| (id, service.host.clone())).collect(),
             steps: vec![None; plan.steps.len()],
             next_step: 0,
+            holds_from: facts.waits_from(0),
             held: Vec::new(),
             held_max: HELD_MAX,
             placed_until: None,
@@ -222,10 +225,11 @@ impl Recorder {
     /// # Panics
     /// When a request ends twice or is none of the schedule: then the engine is broken, and no figure could be trusted.
     pub fn record(&mut self, seen: &Observation) {
+        let at = moment(seen);
         match seen {
             Observation::Stepped(moments) => self.stepped(*moments),
-            seen if self.must_wait(moment(seen)) => self.hold(seen.clone()),
-            seen => self.take(seen),
+            seen if at >= self.holds_from => self.hold(seen.clone(), at),
+            seen => self.take(seen, at),
         }
         if !self.pending.is_empty() || self.phases.is_open() {
             self.close_when_over();
@@ -238,7 +242,7 @@ impl Recorder {
     /// When a request of the schedule has not ended, or the ledger does not balance: then the engine is broken.
     pub fn finish(mut self, conditions: Conditions) -> Measured {
         for seen in std::mem::take(&mut self.held) {
-            self.take(&seen);
+            self.take(&seen, moment(&seen));
         }
         self.close_switch();
         self.settle_all();
@@ -257,13 +261,14 @@ impl Recorder {
         u64::try_from(self.attempts.values().sum::<i64>()).unwrap_or(0)
     }
 
-    fn must_wait(&self, at: Instant) -> bool {
-        let due = self.facts.plan.steps.get(self.next_step).and_then(Step::at);
-        self.facts.holds && due.is_some_and(|due| at >= Instant::ZERO + due)
+    /// The next step is this one: what happens from its moment on waits for it.
+    fn expect(&mut self, step: usize) {
+        self.next_step = step;
+        self.holds_from = self.facts.waits_from(step);
     }
 
-    fn hold(&mut self, seen: Observation) {
-        self.clock = self.clock.max(moment(&seen));
+    fn hold(&mut self, seen: Observation, at: Instant) {
+        self.clock = self.clock.max(at);
         if self.held.len() < self.held_max {
             self.held.push(seen);
             return;
@@ -272,13 +277,14 @@ impl Recorder {
             "step {} took so long that what came during it counts as before it",
             self.next_step + 1
         ));
-        self.next_step += 1;
+        self.expect(self.next_step + 1);
         let held = std::mem::take(&mut self.held);
         held.iter().chain([&seen]).for_each(|seen| self.record(seen));
     }
 
-    fn take(&mut self, seen: &Observation) {
-        self.clock = self.clock.max(moment(seen));
+    /// Counts what happened at `at`.
+    fn take(&mut self, seen: &Observation, at: Instant) {
+        self.clock = self.clock.max(at);
         match seen {
             Observation::Picked(pick) => self.picked(pick),
             Observation::Finished { at, upstream, target, outcome: _ } => {
@@ -405,8 +411,8 @@ impl Recorder {
             *self.open_at.of(open.upstream) -= 1;
         }
         let wrong_version = answered && open.is_some_and(|open| self.is_wrong(&open, record.target));
-        let by_mock = record.target.and_then(|mock| self.facts.plan.mocks.get(mock as usize));
-        let upstream = open.map_or(by_mock.map(|mock| mock.upstream), |open| open.upstream);
+        let by_mock = || Some(self.facts.plan.mocks.get(record.target? as usize)?.upstream);
+        let upstream = open.map_or_else(by_mock, |open| open.upstream);
         if answered {
             let picked = open.map_or(record.released, |open| open.picked);
             for switch in &mut self.switches {
@@ -420,8 +426,9 @@ impl Recorder {
         }
         let picked = open.and_then(|open| open.mock);
         let mock = if answered { record.target } else { picked };
-        self.count(record, stream, mock, wrong_version);
-        self.place(Placed { record: *record, kind, upstream, mock, wrong_version });
+        let spans = record.spans();
+        self.count((record, &spans), stream, mock, wrong_version);
+        self.place(&Placed { record: *record, kind, upstream, mock, wrong_version }, &spans);
     }
 
     /// Whether an answer came from a version that was not in force when the request was picked: it was picked from the
@@ -465,6 +472,12 @@ impl RunFacts {
 }
 
 impl RunFacts {
+    /// From when on what happens waits until a step is known to have been carried out; never where none is waited for.
+    fn waits_from(&self, step: usize) -> Instant {
+        let due = self.plan.steps.get(step).and_then(Step::at).filter(|_| self.holds);
+        due.map_or(Instant::MAX, |due| Instant::ZERO + due)
+    }
+
     /// The user of a request, where the rollout divides users and its stream says who they are; and whether it keeps its key
     /// whatever happens.
     pub(in crate::measure) fn divided_user(&self, request: u64) -> Option<((usize, u64), bool)> {

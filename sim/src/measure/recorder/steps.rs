@@ -22,12 +22,12 @@ impl Recorder {
             return self.carry_out(moments);
         }
         while let Some(Some(moments)) = self.steps.get(self.next_step).copied() {
-            self.next_step += 1;
+            self.expect(self.next_step + 1);
             // What came before belongs to the phases so far; what came later waits for the switch to begin.
             let (before, after): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut self.held).into_iter().partition(|seen| moment(seen) < moments.requested);
             for seen in &before {
-                self.take(seen);
+                self.take(seen, moment(seen));
             }
             self.carry_out(moments);
             for seen in &after {
@@ -124,7 +124,7 @@ impl Recorder {
         let end = self.switches[number].last_old_answer.unwrap_or(applied);
         self.phases.end_switch(end.min(latest));
         for placed in std::mem::take(&mut self.pending) {
-            self.place(placed);
+            self.place(&placed, &placed.record.spans());
         }
     }
 }

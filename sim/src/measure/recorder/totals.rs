@@ -47,7 +47,7 @@ impl Recorder {
         let mut times = [(Timed::new(), false), (Timed::new(), true)];
         for placed in &self.pending {
             let is_warm = placed.record.intended >= self.facts.warmup;
-            times[usize::from(is_warm)].0.count(&placed.record);
+            times[usize::from(is_warm)].0.count(placed.record.ending, &placed.record.spans());
         }
         times
     }

@@ -54,6 +54,7 @@ pub struct MemberPicks {
 pub type LagRange = Vec<Option<(f64, f64)>>;
 
 /// Takes `lag` into a range.
+#[inline]
 pub(super) fn widen(range: &mut Option<(f64, f64)>, lag: f64) {
     let (low, high) = range.unwrap_or((lag, lag));
     *range = Some((low.min(lag), high.max(lag)));
