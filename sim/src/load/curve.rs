@@ -37,6 +37,9 @@ struct Stretch {
     /// How many requests it holds, and how fast its rate rises: each moment asks for both.
     area: f64,
     slope: f64,
+    /// Its begin and its length, nanoseconds.
+    begins_ns: u64,
+    length_ns: f64,
 }
 
 // === Curve ===
@@ -120,8 +123,8 @@ impl Curve {
         let number = self.stretches.partition_point(|stretch| stretch.before + stretch.area <= requests);
         match self.stretches.get(number) {
             Some(stretch) => {
-                let within = stretch.moment(requests - stretch.before).min(stretch.length.as_nanos() as f64);
-                nanos(stretch.begins).saturating_add(within as u64)
+                let within = stretch.moment(requests - stretch.before).min(stretch.length_ns);
+                stretch.begins_ns.saturating_add(within as u64)
             }
             None => nanos(self.duration()),
         }
@@ -134,7 +137,17 @@ impl Stretch {
     fn new((from, to): (f64, f64), length: Duration, begins: Duration, before: f64) -> Self {
         let seconds = length.as_secs_f64();
         let slope = if length.is_zero() { 0.0 } else { (to - from) / seconds };
-        Self { from, to, length, begins, before, area: f64::midpoint(from, to) * seconds, slope }
+        Self {
+            from,
+            to,
+            length,
+            begins,
+            before,
+            area: f64::midpoint(from, to) * seconds,
+            slope,
+            begins_ns: nanos(begins),
+            length_ns: length.as_nanos() as f64,
+        }
     }
 
     fn rate_at(&self, after: Duration) -> f64 {

@@ -88,6 +88,11 @@ impl Pacer {
             Pace::Open(moments) => moments.peek().map(|(_, intended)| *intended),
             Pace::Closed(turns) => turns.due(),
         };
+        // One is the rule, and this is asked for each request.
+        if let [only] = self.streams.as_mut_slice() {
+            self.next = due(only).map(|due| (due, 0));
+            return;
+        }
         let streams = self.streams.iter_mut().enumerate();
         self.next = streams.filter_map(|(at, stream)| Some((due(stream)?, at))).min();
     }

@@ -121,6 +121,16 @@ impl Machine {
         own.min(self.judging.next_time())
     }
 
+    /// Whether anything it does depends on what the gateway is seen to do: else it need not be told.
+    pub fn is_watching(&self) -> bool {
+        let waits = |action: &Action| {
+            matches!(action, Action::Drain { .. } | Action::Analysis { .. } | Action::WaitUntil { .. })
+        };
+        self.rollout.is_some()
+            || !self.rollout.analyses.is_empty()
+            || self.steps.iter().any(|step| waits(&step.action))
+    }
+
     /// What is to be done or told now; to be asked again until there is nothing.
     pub fn poll(&mut self, now: Instant) -> Option<Output> {
         while self.out.is_empty() && (self.judge(now) || self.advance(now)) {}

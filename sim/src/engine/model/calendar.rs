@@ -56,6 +56,8 @@ pub(super) struct Entry {
 const WHOSE: u32 = 24;
 const KIND: u32 = 4;
 const NUMBER: u32 = 34;
+/// Later than every entry.
+const NOTHING: u128 = u128::MAX;
 
 impl Event {
     /// Class and kind, and whose.
@@ -89,6 +91,7 @@ impl Calendar {
     ///
     /// # Panics
     /// When that is past: time never goes back.
+    #[inline]
     pub(super) fn push(&mut self, at: Instant, event: Event) -> u64 {
         let (key, number) = self.key(at, event);
         self.entries.push(key);
@@ -99,6 +102,7 @@ impl Calendar {
     ///
     /// # Panics
     /// When that is past, or something entered this way comes after it.
+    #[inline]
     pub(super) fn push_last(&mut self, at: Instant, event: Event) -> u64 {
         let (key, number) = self.key(at, event);
         assert!(self.queue.back().is_none_or(|last| *last < key), "an event at {at} is not the last one");
@@ -106,6 +110,7 @@ impl Calendar {
         number
     }
 
+    #[inline]
     fn key(&mut self, at: Instant, event: Event) -> (u128, u64) {
         assert!(at >= self.now, "an event at {at} is entered at {}", self.now);
         let (class, kind, whose) = event.code();
@@ -130,20 +135,26 @@ impl Calendar {
         first.map(|key| Instant::from_nanos((key >> 64) as u64))
     }
 
-    /// The next entry.
+    /// The next entry, if it is due by then.
     ///
     /// # Panics
     /// When time goes back: a bug.
-    pub(super) fn pop(&mut self) -> Option<Entry> {
-        let entered = self.entries.peek();
-        let key = match self.queue.front() {
-            Some(queued) if entered.is_none_or(|entered| *queued < entered) => self.queue.pop_front(),
-            _ => self.entries.pop(),
-        };
-        #[cfg(debug_assertions)]
-        assert_eq!(key, self.all.pop().map(|Reverse(key)| key), "the order is a heap's");
-        let key = key?;
+    #[inline]
+    pub(super) fn pop(&mut self, by: Instant) -> Option<Entry> {
+        let queued = self.queue.front().copied().unwrap_or(NOTHING);
+        let entered = self.entries.peek().unwrap_or(NOTHING);
+        let key = queued.min(entered);
         let at = Instant::from_nanos((key >> 64) as u64);
+        if key == NOTHING || at > by {
+            return None;
+        }
+        if queued == key {
+            self.queue.pop_front();
+        } else {
+            self.entries.pop();
+        }
+        #[cfg(debug_assertions)]
+        assert_eq!(Some(key), self.all.pop().map(|Reverse(key)| key), "the order is a heap's");
         assert!(at >= self.now, "time runs backwards: {} to {at}", self.now);
         self.now = at;
         let low = key as u64;
@@ -175,8 +186,9 @@ mod tests {
             assert_eq!(calendar.push(at, event), number);
         }
         assert_eq!(calendar.peek(), Some(early));
-        let order: Vec<_> =
-            std::iter::from_fn(|| calendar.pop()).map(|entry| (entry.number, entry.event)).collect();
+        let order: Vec<_> = std::iter::from_fn(|| calendar.pop(Instant::MAX))
+            .map(|entry| (entry.number, entry.event))
+            .collect();
         let expected = [3, 2, 5, 6, 0, 1, 4, 7, 8].map(|number: u64| (number, entries[number as usize].1));
         assert_eq!(order, expected);
     }
@@ -186,7 +198,7 @@ mod tests {
     fn nothing_is_entered_into_the_past() {
         let mut calendar = Calendar::default();
         calendar.push(Instant::from_millis(2), Event::Step);
-        calendar.pop();
+        calendar.pop(Instant::MAX);
         calendar.push(Instant::from_millis(1), Event::Step);
     }
 }

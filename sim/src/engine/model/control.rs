@@ -30,6 +30,7 @@ impl World<'_> {
                 Output::Mark(mark) => self.see(Observation::Rollout(mark)),
             }
         }
+        self.machine_due = self.machine.next_time();
         self.expect_step();
     }
 
@@ -142,7 +143,7 @@ impl World<'_> {
             self.see(configured);
         }
         for epoch in applied.epochs {
-            self.machine.observe(Seen::Began(epoch.clone()));
+            self.show(|| Seen::Began(epoch.clone()));
             self.see(Observation::Began { at: applied.at, epoch: Arc::new(epoch) });
         }
     }

@@ -37,6 +37,7 @@ impl Deadlines {
     }
 
     /// Sets that of flight `slot`, which has none; when it is.
+    #[inline]
     pub(super) fn set(&mut self, slot: u32, now: Instant) -> Instant {
         let at = now + self.after;
         let unset = Link { at: Instant::ZERO, before: NONE, next: NONE, is_set: false };
@@ -54,6 +55,7 @@ impl Deadlines {
     }
 
     /// Lifts that of flight `slot`, if it has one.
+    #[inline]
     pub(super) fn lift(&mut self, slot: u32) {
         let Some(link) = self.links.get_mut(slot as usize).filter(|link| link.is_set) else { return };
         link.is_set = false;

@@ -115,6 +115,11 @@ impl Flight {
         }
     }
 
+    /// The number of that request; that of a probe is nobody's.
+    pub(super) fn request(&self) -> u64 {
+        self.carries().map_or(u64::MAX, |(request, _)| request)
+    }
+
     /// Which request its target sees, and whether no target has seen it before; those of probes are numbered downwards.
     pub(super) fn asks(&self, strangers: &mut u64) -> (u64, bool) {
         match &self.owner {
@@ -143,6 +148,7 @@ pub(super) struct Flights {
 
 impl Flights {
     /// A new flight, which has no event yet.
+    #[inline]
     pub(super) fn begin(&mut self, owner: Owner, worker: u32) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| self.add());
         let flight = &mut self.all[slot as usize];
@@ -180,6 +186,7 @@ impl Flights {
     }
 
     /// Ends a flight, if it has not ended yet.
+    #[inline]
     pub(super) fn end(&mut self, slot: u32) {
         if let Some(flight) = self.get(slot) {
             flight.owner = Owner::Nobody;

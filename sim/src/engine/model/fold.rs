@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use gateway_core::time::Instant;
 
+use super::calendar::Event;
 use super::flight::Stage;
 use super::{Network, World};
 use crate::measure::Observation;
@@ -65,15 +66,6 @@ pub(super) struct Way {
     plain: Option<Draws>,
 }
 
-/// What is known of the way through a target: when the head of the answer is at the gateway.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    /// When the request is there.
-    arrives: Instant,
-    /// When the answer goes out.
-    answers: Instant,
-}
-
 impl World<'_> {
     /// A request sets out for its target, whom the gateway waits `patience` for. False when its way there and back must be
     /// walked.
@@ -85,25 +77,26 @@ impl World<'_> {
         if !is_seen || patience.is_some_and(|patience| patience < hop) {
             return false;
         }
-        let Some(Known { arrives, answers }) = self.foresee(slot, arrives) else { return false };
+        let Some(answers) = self.foresee(slot, arrives) else { return false };
         let is_back = answers + hop;
         if let Some(patience) = patience.filter(|patience| self.now + *patience < is_back) {
             self.wait_for_target(slot, patience);
         }
-        if let Some(flight) = self.flights.get(slot) {
-            flight.said.truncated = false;
-            flight.said.whole_at = is_back;
-            let mock = flight.mock;
-            if let Some((request, is_copy)) = flight.carries() {
-                self.see(Observation::served(request, mock, is_copy, arrives));
-            }
+        let number = self.calendar.push(is_back, Event::Flight(slot));
+        let Some(flight) = self.flights.get(slot) else { return true };
+        flight.stage = Stage::HeadBack;
+        flight.due = number;
+        flight.said.truncated = false;
+        flight.said.whole_at = is_back;
+        let mock = flight.mock;
+        if let Some((request, is_copy)) = flight.carries() {
+            self.see(Observation::served(request, mock, is_copy, arrives));
         }
-        self.enter(slot, Stage::HeadBack, is_back);
         true
     }
 
-    /// Serves a request that will have arrived then.
-    fn foresee(&mut self, slot: u32, arrives: Instant) -> Option<Known> {
+    /// Serves a request that will have arrived then: when its answer goes out, if that can be known.
+    fn foresee(&mut self, slot: u32, arrives: Instant) -> Option<Instant> {
         let flight = self.flights.get(slot)?;
         let way = self.ways.get_mut(flight.mock as usize)?.as_mut()?;
         let site = self.sites.get_mut(flight.mock as usize)?;
@@ -113,7 +106,7 @@ impl World<'_> {
             flight.said.status = if answers.is_ok() { 200 } else { 503 };
             flight.said.is_bare = answers.is_err();
             flight.said.closes = false;
-            return Some(Known { arrives, answers: answers.unwrap_or(arrives) });
+            return Some(answers.unwrap_or(arrives));
         }
         // It has no fault that would be another fate.
         let target = &site.target;
@@ -125,6 +118,6 @@ impl World<'_> {
         flight.said.status = error.unwrap_or(200);
         flight.said.is_bare = error.is_some();
         flight.said.closes = closes;
-        Some(Known { arrives, answers })
+        Some(answers)
     }
 }

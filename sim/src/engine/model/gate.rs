@@ -139,6 +139,7 @@ impl Gate {
         self.timeouts[at].of(slot)
     }
 
+    #[inline]
     fn wait_no_more(&mut self, slot: u32) {
         if let Some(at) = self.timeout_of.get_mut(slot as usize).and_then(Option::take) {
             self.timeouts[at].lift(slot);
@@ -182,8 +183,8 @@ impl World<'_> {
 
     /// Asks the gateway where it goes.
     pub(super) fn begin(&mut self, slot: u32) {
-        let worker = self.worker(slot);
         let Some(flight) = self.flights.get(slot) else { return };
+        let worker = flight.worker as usize;
         let Owner::Client(Job { arrival, .. }, _) = flight.owner else { return };
         let held = &mut self.held[worker];
         let (matched, head) = self.heads.route(held, &arrival, (worker, self.now));
@@ -211,16 +212,16 @@ impl World<'_> {
 
     /// Sends the attempt of a flight to its target.
     pub(super) fn dispatch(&mut self, slot: u32) {
-        let (index, worker) = (self.request(slot), self.worker(slot));
-        let Some(attempt) = self.flights.get(slot).and_then(|flight| flight.attempt.as_ref()) else { return };
-        let (seen, target) = (Observation::picked(index, attempt), attempt.target);
-        self.see(seen);
-        self.machine.observe(Seen::Picked { target });
-        let mock = self.mock_of.get(target);
         let Some(flight) = self.flights.get(slot) else { return };
+        let (index, worker) = (flight.request(), flight.worker as usize);
+        let Some(attempt) = flight.attempt.as_ref() else { return };
+        let (seen, target) = (Observation::picked(index, attempt), attempt.target);
+        let mock = self.mock_of.get(target);
         flight.tries += 1;
+        flight.mock = mock.unwrap_or(flight.mock);
+        self.see(seen);
+        self.show(|| Seen::Picked { target });
         let Some(mock) = mock else { return self.fail(slot, Failure::Refused, false) };
-        flight.mock = mock;
         if let Some(answers) = self.take_idle(worker, mock) {
             if let Some(flight) = self.flights.get(slot) {
                 flight.answers = answers;
@@ -231,6 +232,7 @@ impl World<'_> {
         }
     }
 
+    #[inline]
     fn take_idle(&mut self, worker: usize, mock: u32) -> Option<u64> {
         let pool = &mut self.gate.pools[worker * self.gate.mocks + mock as usize];
         let idle = pool.take()?;
@@ -244,12 +246,11 @@ impl World<'_> {
 
     /// There is a connection: the request goes out on it.
     pub(super) fn pass_on(&mut self, slot: u32) {
-        let worker = self.worker(slot);
         let Some(flight) = self.flights.get(slot) else { return };
         // A probe has a patience of its own.
         let service = flight.attempt.as_ref().map(|attempt| attempt.service);
         let patience = service.map(|service| {
-            let view = self.held[worker].view();
+            let view = self.held[flight.worker as usize].view();
             view.service(service).map_or(READ_TIMEOUT, |service| service.read_timeout)
         });
         let patience = self.gate.waits(slot).map_or(patience, |until| Some(until.since(self.now)));
@@ -295,8 +296,8 @@ impl World<'_> {
 
     /// An answer is over.
     pub(super) fn body_back(&mut self, slot: u32) {
-        let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
+        let (index, worker) = (flight.request(), flight.worker as usize);
         let (said, mock, answers) = (flight.said, flight.mock, flight.answers);
         let Some(attempt) = flight.attempt.take() else { return };
         let now = self.now;
@@ -326,8 +327,8 @@ impl World<'_> {
     /// An attempt has failed: the gateway tries elsewhere, or says so.
     pub(super) fn fail(&mut self, slot: u32, cause: Failure, sent: Sent) {
         self.gate.wait_no_more(slot);
-        let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
+        let (index, worker) = (flight.request(), flight.worker as usize);
         let Some(attempt) = flight.attempt.take() else {
             self.flights.end(slot);
             return;
@@ -355,8 +356,8 @@ impl World<'_> {
     pub(super) fn client_gone(&mut self, slot: u32) {
         self.gate.wait_no_more(slot);
         self.compare(slot, None);
-        let (index, worker) = (self.request(slot), self.worker(slot));
         let Some(flight) = self.flights.get(slot) else { return };
+        let (index, worker) = (flight.request(), flight.worker as usize);
         let attempt = flight.attempt.take();
         // What is on its way to the target gets there all the same.
         if flight.stage != Stage::ToTarget {
@@ -374,18 +375,12 @@ impl World<'_> {
         let next = self.held[worker].finish(attempt, outcome, self.now, &mut self.rngs[worker]);
         let is_last = matches!(next, Next::Done);
         self.see(Observation::finished(index, finished));
-        self.machine.observe(Seen::Finished(index, Finished { is_last, ..finished }));
+        self.show(|| Seen::Finished(index, Finished { is_last, ..finished }));
         self.hear_news();
         match next {
             Next::Done => None,
             Next::Retry(attempt) => Some(attempt),
         }
-    }
-
-    /// The request that a flight carries; that of a probe is none of the run's.
-    fn request(&mut self, slot: u32) -> u64 {
-        let carried = self.flights.get(slot).and_then(|flight| flight.carries());
-        carried.map_or(u64::MAX, |(request, _)| request)
     }
 
     /// What the client gets goes out; a copy has no client.

@@ -25,6 +25,9 @@ pub(super) struct Heads {
     by_fields: (Option<Revision>, bool),
 }
 
+/// What a request asks for that says nothing of it.
+const HOST: &str = "localhost";
+
 /// What stands for places.
 #[derive(Clone, Debug)]
 struct Values {
@@ -42,6 +45,8 @@ struct Kind {
     path: Text,
     /// The path in its normal form and the query, where they are the same for all.
     normal: Option<(String, Option<String>)>,
+    /// Host and port, where they are the same for all.
+    host: Option<(String, Option<u16>)>,
     fields: Vec<(String, Text)>,
     cookie: String,
     /// Bytes of its body.
@@ -111,6 +116,12 @@ impl Heads {
             let user = users.fields().filter(|(name, _)| !says(name));
             let user = user.map(|(name, value)| (name.to_ascii_lowercase(), value));
             let fields = own.chain(user).map(|(name, value)| (name, Text::new(&value, users, &values)));
+            let fields: Vec<_> = fields.collect();
+            let host = match fields.iter().find(|(name, _)| name == "host") {
+                Some((_, text)) => text.is_fixed.then_some(text.now.as_str()),
+                None => Some(HOST),
+            };
+            let host = host.map(split_host).map(|(host, port)| (host.to_owned(), port));
             let path = Text::new(&template.path, users, &values);
             let normal = path.is_fixed.then(|| {
                 let (path, query) = split(&path.now);
@@ -120,7 +131,8 @@ impl Heads {
                 method: template.method.clone(),
                 path,
                 normal,
-                fields: fields.collect(),
+                host,
+                fields,
                 cookie: String::new(),
                 body: Text::new(&template.body, users, &values).now.len(),
                 routes: vec![None; workers],
@@ -155,9 +167,13 @@ impl Heads {
         }
         let entry = &mut self.kinds[arrival.kind];
         let is_fixed = entry.path.is_fixed && !self.by_fields.1;
-        let known = entry.routes[worker].filter(|_| is_fixed && entry.revisions[worker] == revision);
-        let matched = known
-            .unwrap_or_else(|| RequestHead { kind: entry, id: &self.values }.ask(held.gateway(), worker));
+        if let Some(matched) = entry.routes[worker]
+            && is_fixed
+            && entry.revisions[worker] == revision
+        {
+            return (matched, RequestHead { kind: entry, id: &self.values });
+        }
+        let matched = RequestHead { kind: entry, id: &self.values }.ask(held.gateway(), worker);
         entry.routes[worker] = Some(matched);
         entry.revisions[worker] = revision;
         (matched, RequestHead { kind: entry, id: &self.values })
@@ -219,6 +235,11 @@ fn split(text: &str) -> (&str, Option<&str>) {
     text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)))
 }
 
+/// A host and the port after it.
+fn split_host(text: &str) -> (&str, Option<u16>) {
+    text.split_once(':').map_or((text, None), |(host, port)| (host, port.parse().ok()))
+}
+
 fn looks_at_fields(config: &Config) -> bool {
     config.routes().any(|(_, route)| !route.headers.is_empty())
 }
@@ -248,9 +269,10 @@ impl RequestHead<'_> {
             (normalise(path), query)
         };
         let fields = Fields { of: self, id: std::cell::OnceCell::new() };
-        let host = fields.header("host").unwrap_or("localhost");
-        let (host, port) =
-            host.split_once(':').map_or((host, None), |(host, port)| (host, port.parse().ok()));
+        let (host, port) = match &self.kind.host {
+            Some((host, port)) => (host.as_str(), *port),
+            None => split_host(fields.header("host").unwrap_or(HOST)),
+        };
         then(&Head {
             method: &self.kind.method,
             host,

@@ -5,11 +5,10 @@ use gateway_core::time::Instant;
 use crate::load::{Arrival, Waits};
 use crate::measure::{Cause, Ending};
 
-/// A request that has been released and not yet ended.
+/// A request that has been released, at its intended moment, and not yet ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     pub(super) arrival: Arrival,
-    pub(super) released: Instant,
     /// Which attempt, from 1, and how the last one failed.
     pub(super) attempt: u32,
     pub(super) failed: Option<Ending>,
@@ -31,7 +30,6 @@ impl Job {
     pub(super) fn new(arrival: Arrival) -> Self {
         Self {
             arrival,
-            released: arrival.intended,
             attempt: 1,
             failed: None,
             hedged: false,

@@ -18,7 +18,9 @@ pub(super) struct Ladder {
     /// What is due before `near_end`; never empty unless all is.
     near: BinaryHeap<Reverse<u128>>,
     near_end: u64,
-    rungs: Vec<Vec<u128>>,
+    rungs: Vec<Vec<Reverse<u128>>>,
+    /// The rung that was made the near stretch last.
+    passed: usize,
     /// A bit for each rung that is not empty.
     filled: [u64; RUNGS / 64],
     /// When the first rung begins, and how long each is, as a power of two.
@@ -34,6 +36,7 @@ impl Default for Ladder {
             near: BinaryHeap::new(),
             near_end: 0,
             rungs: vec![Vec::new(); RUNGS],
+            passed: 0,
             filled: [0; RUNGS / 64],
             base: 0,
             shift: 0,
@@ -43,6 +46,7 @@ impl Default for Ladder {
 }
 
 impl Ladder {
+    #[inline]
     pub(super) fn push(&mut self, key: u128) {
         let at = time(key);
         if at < self.near_end {
@@ -59,6 +63,7 @@ impl Ladder {
         self.near.peek().map(|Reverse(key)| *key)
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<u128> {
         let Reverse(key) = self.near.pop()?;
         if self.near.is_empty() {
@@ -68,11 +73,12 @@ impl Ladder {
     }
 
     /// Puts a key that is not near where it belongs.
+    #[inline]
     fn put(&mut self, key: u128) {
         let rung = time(key).saturating_sub(self.base) >> self.shift;
         match self.rungs.get_mut(rung as usize) {
             Some(keys) => {
-                keys.push(key);
+                keys.push(Reverse(key));
                 self.filled[rung as usize / 64] |= 1 << (rung % 64);
             }
             None => self.far.push(key),
@@ -81,17 +87,29 @@ impl Ladder {
 
     /// Makes the next stretch that holds anything the near one.
     fn advance(&mut self) {
-        if self.filled.iter().all(|word| *word == 0) {
-            self.lay_rungs();
-        }
-        let words = self.filled.iter_mut().enumerate();
-        let Some((number, word)) = words.into_iter().find(|(_, word)| **word != 0) else { return };
-        let rung = number * 64 + word.trailing_zeros() as usize;
-        *word &= *word - 1;
-        self.near.extend(self.rungs[rung].drain(..).map(Reverse));
+        let Some(rung) = self.first_filled() else {
+            if !self.far.is_empty() {
+                self.lay_rungs();
+                self.advance();
+            }
+            return;
+        };
+        self.filled[rung / 64] &= !(1 << (rung % 64));
+        // Both keep what room they have.
+        let keys = std::mem::take(&mut self.rungs[rung]);
+        self.rungs[rung] = std::mem::replace(&mut self.near, BinaryHeap::from(keys)).into_vec();
         // Beyond the end of time nothing is entered.
         let end = (u128::from(self.base) + ((rung as u128 + 1) << self.shift)).min(u64::MAX.into());
         self.near_end = end as u64;
+        self.passed = rung;
+    }
+
+    /// The first rung that holds anything: none before the one that was the near stretch last.
+    fn first_filled(&self) -> Option<usize> {
+        let passed = self.passed / 64;
+        let words = self.filled.iter().enumerate().skip(passed);
+        let (number, word) = words.into_iter().find(|(_, word)| **word != 0)?;
+        Some(number * 64 + word.trailing_zeros() as usize)
     }
 
     /// Lays all rungs anew over what is far away, so that half of it at least is on them.
@@ -101,6 +119,7 @@ impl Ladder {
         let (_, median, _) = self.far.select_nth_unstable(middle);
         let span = time(*median) - first;
         self.base = first;
+        self.passed = 0;
         self.shift = (span / RUNGS as u64 + 1).next_power_of_two().ilog2();
         let mut far = std::mem::take(&mut self.far);
         let (base, shift) = (self.base, self.shift);

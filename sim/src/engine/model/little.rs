@@ -13,6 +13,7 @@ pub(super) struct Little {
 }
 
 impl Little {
+    #[inline]
     fn advance(&mut self, now: Instant) {
         self.area += self.present * u128::from(now.as_nanos() - self.since.as_nanos());
         self.since = now;

@@ -45,10 +45,10 @@ use self::site::Site;
 use crate::measure::{Conditions, Observation};
 use crate::mock::{Behind, Latency, Sampler};
 use crate::plan::Plan;
-use crate::rollout::{Machine, OrderId};
+use crate::rollout::{Machine, OrderId, Seen};
 
 /// Observations handed on at once.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 /// Events between two looks at whether to stop.
 const LOOK: u64 = 4096;
 
@@ -93,6 +93,10 @@ struct World<'a> {
     /// The mock behind each target.
     mock_of: Behind,
     machine: Machine,
+    /// Whether the machine goes by what is seen.
+    is_watched: bool,
+    /// When it has something to say, as far as it was asked.
+    machine_due: Instant,
     /// The mocks that the machine waits for, and the order to acknowledge once they accept connections.
     awaited: Option<(OrderId, Vec<u32>)>,
     /// When the machine has something to say next, as the calendar has it.
@@ -123,6 +127,7 @@ impl<'a> World<'a> {
         let faults = Rc::new(plan.picked_faults());
         let count = plan.load.total();
         let nodes = plan.gateway.start();
+        let machine = plan.machine();
         let per_node = workers / nodes.len();
         let mut world = Self {
             plan,
@@ -143,7 +148,9 @@ impl<'a> World<'a> {
             sites: Site::all(plan, &faults),
             ways: Vec::new(),
             mock_of: plan.mocks_of_targets(),
-            machine: plan.machine(),
+            is_watched: machine.is_watching(),
+            machine_due: machine.next_time(),
+            machine,
             awaited: None,
             steps_at: None,
             gateway_at: None,
@@ -192,22 +199,26 @@ impl<'a> World<'a> {
 
     /// What happens next: at one moment control, then what is on its way, then the ends of patience, then arrivals.
     fn turn(&mut self) {
-        let event = self.calendar.peek().unwrap_or(Instant::MAX);
         let arrival = self.client.due().unwrap_or(Instant::MAX);
-        let next = event.min(arrival);
-        if next >= self.patient_until || next == Instant::MAX {
-            self.turn_of_patience(next);
-        } else if event == next {
-            self.turn_of_calendar();
+        if arrival >= self.patient_until {
+            let event = self.calendar.peek().unwrap_or(Instant::MAX);
+            if event.min(arrival) >= self.patient_until {
+                self.turn_of_patience(event.min(arrival));
+            } else {
+                self.turn_of_calendar();
+            }
+        } else if let Some(entry) = self.calendar.pop(arrival) {
+            self.now = entry.at;
+            self.happen(entry);
         } else {
-            self.now = next;
+            self.now = arrival;
             self.release_due();
         }
         self.expect_drained();
     }
 
     fn turn_of_calendar(&mut self) {
-        if let Some(entry) = self.calendar.pop() {
+        if let Some(entry) = self.calendar.pop(Instant::MAX) {
             self.now = entry.at;
             self.happen(entry);
         }
@@ -250,8 +261,17 @@ impl<'a> World<'a> {
 
     /// What the machine was told may let it go on at once.
     fn expect_drained(&mut self) {
-        if self.machine.next_time() <= self.now {
+        if self.machine_due <= self.now {
             self.step();
+        }
+    }
+
+    /// The machine sees what the gateway did, where that can mean anything to it.
+    #[inline]
+    fn show(&mut self, seen: impl FnOnce() -> Seen) {
+        if self.is_watched {
+            self.machine.observe(seen());
+            self.machine_due = self.machine.next_time();
         }
     }
 
@@ -308,6 +328,7 @@ impl<'a> World<'a> {
     }
 
     /// A flight begins a stage that ends at `at`.
+    #[inline]
     fn enter(&mut self, slot: u32, stage: Stage, at: Instant) {
         let number = self.calendar.push(at, Event::Flight(slot));
         if let Some(flight) = self.flights.get(slot) {
@@ -317,6 +338,7 @@ impl<'a> World<'a> {
     }
 
     /// A message of a flight goes out on `leg`; a stage begins that ends when it arrives.
+    #[inline]
     fn post(&mut self, slot: u32, stage: Stage, leg: u64) {
         let Network::Always(always) = self.network else {
             let at = self.now + self.hop(slot, leg);
@@ -355,6 +377,7 @@ impl<'a> World<'a> {
         sampler.at(rng::draw(self.seed ^ name, try_of, number))
     }
 
+    #[inline]
     fn see(&mut self, seen: Observation) {
         self.seen.push(seen);
         if self.seen.len() >= BATCH {

@@ -335,7 +335,7 @@ impl World<'_> {
         self.see(Observation::Ended(Record {
             index: job.arrival.index,
             intended: job.arrival.intended,
-            released: job.released,
+            released: job.arrival.intended,
             on_wire: job.on_wire,
             first_byte: job.first_byte,
             done: self.now.max(job.arrival.intended),
