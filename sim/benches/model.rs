@@ -40,11 +40,7 @@ fn modelling(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("engine and recorder", targets), |bencher| {
             bencher.iter(|| {
                 let mut recorder = Recorder::new(&plan);
-                let conditions = model::run(&plan, &stop, &mut |seen| {
-                    for seen in seen {
-                        recorder.record(seen);
-                    }
-                });
+                let conditions = model::run(&plan, &stop, &mut |seen| recorder.record_all(seen));
                 recorder.finish(conditions)
             });
         });

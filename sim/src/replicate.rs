@@ -158,9 +158,7 @@ pub(crate) fn once(
 ) -> Summary {
     let mut recorder = Recorder::new(plan);
     let conditions = model::run(plan, stop, &mut |seen| {
-        for observation in seen {
-            recorder.record(observation);
-        }
+        recorder.record_all(seen);
         watch(&|| recorder.progress());
     });
     summarise(plan, &recorder.finish(conditions), facts.clone())

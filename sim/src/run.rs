@@ -99,9 +99,7 @@ pub(crate) fn rehearse(
 ) -> Result<Summary, EngineError> {
     let mut recorder = Recorder::new(plan);
     let conditions = live::run(plan, stop.flag(), &mut |seen| {
-        for observation in seen {
-            recorder.record(observation);
-        }
+        recorder.record_all(seen);
         watch(&|| recorder.progress());
     })?;
     Ok(summarise(plan, &recorder.finish(conditions), facts))

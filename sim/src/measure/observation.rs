@@ -17,6 +17,7 @@ use crate::rollout::Mark;
 ///
 /// Order: an engine may report a little late and out of order, but a `Picked` before the `Finished` of the same attempt,
 /// both before the `Ended` of their request, and `Stepped` before anything that happened after its `applied`.
+// Handed on for each request several times: what is rare and large is apart.
 #[derive(Clone, Debug)]
 pub enum Observation {
     /// The gateway chose a target.
@@ -89,7 +90,7 @@ pub enum Observation {
     /// A step of the plan was carried out.
     Stepped(StepMoments),
     /// Something happened to the rollout.
-    Rollout(Mark),
+    Rollout(Box<Mark>),
     /// CPU time used so far.
     Cpu(CpuSample),
 }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::black_box;
 use std::time::Duration;
 
 use gateway_core::time::{Instant, nanos};
@@ -177,6 +178,13 @@ impl Bins {
     pub(super) fn picked(&mut self, target: u32, at: Instant) {
         let bin = self.cursor.bin(at);
         self.counts[bin * self.targets_count + target as usize].picks += 1;
+    }
+
+    /// Reads what is counted of a target at `at`, to have it at hand.
+    #[inline]
+    pub(super) fn look_at(&mut self, target: u32, at: Instant) {
+        let bin = self.cursor.bin(at);
+        black_box(self.counts.get(bin * self.targets_count + target as usize).map(|counts| counts.area));
     }
 
     /// An attempt began (`+1`) or ended (`-1`).

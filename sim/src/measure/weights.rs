@@ -6,6 +6,7 @@ mod row;
 pub use row::{LagRange, MeasuredWeights, MemberPicks};
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::rc::Rc;
 
 use gateway_core::config::Config;
@@ -100,7 +101,9 @@ struct Together {
 }
 
 /// One member of an epoch.
+// Within one cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Standing {
     /// What it was owed at the start; not known before its first pick, except in the first epoch.
     carried: Option<f64>,
@@ -169,6 +172,16 @@ impl Weights {
     /// The first picks of targets that were no members then, and when.
     pub(super) fn outsiders(&self) -> Vec<(u64, Instant)> {
         self.upstreams.values().flatten().flat_map(|upstream| upstream.outsiders.iter().copied()).collect()
+    }
+
+    /// Reads how the picked target stands, to have it at hand.
+    #[inline]
+    pub(super) fn look_at(&self, pick: &Pick) {
+        let upstream = self.upstreams.get(pick.upstream).and_then(|nodes| nodes.get(usize::from(pick.node)));
+        let epoch = upstream.and_then(|upstream| upstream.epochs.get(pick.epoch.0 as usize)?.as_ref());
+        let standing =
+            epoch.and_then(|epoch| epoch.standings.get(epoch.members.index(pick.target).unwrap_or(0)));
+        black_box(standing.map(|standing| standing.picks));
     }
 
     /// All stretches with a pick, in order of time, and the range of lags in each bin.

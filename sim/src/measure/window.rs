@@ -1,6 +1,8 @@
 //! Something for each request under way, found by its number. Numbers come one after another and most requests end soon, so the
 //! lowest bits of its number are a request's place; whoever finds that taken, by one that takes very long, goes to a map.
 
+use std::hint::black_box;
+
 use rustc_hash::FxHashMap;
 
 /// Places at first; a power of two.
@@ -35,6 +37,12 @@ impl<T> Window<T> {
             Some((number, value)) if *number == request => Some(value),
             _ => self.crowd.get_mut(&request),
         }
+    }
+
+    /// Reads that of `request`, to have it at hand.
+    #[inline]
+    pub(super) fn look_at(&self, request: u64) {
+        black_box(self.places[self.place(request)].as_ref().map(|(number, _)| *number));
     }
 
     /// Adds that of `request`, which has none.

@@ -15,13 +15,13 @@ use super::Latency;
 /// steps, straight lines between them. Against the exponential distribution its mean is 0.008 % too large, and no quantile
 /// is off by more than 0.0125 % of the mean.
 #[derive(Clone, Debug)]
-pub struct Sampler(Form);
+pub struct Sampler(Arc<Form>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Form {
     Constant(Duration),
     Uniform { low: Duration, width: f64 },
-    Tailed(Arc<Table>),
+    Tailed(Box<Table>),
     Trace(Arc<[Duration]>),
 }
 
@@ -38,7 +38,7 @@ const Z99: f64 = 2.326_347_874_040_841;
 impl Sampler {
     /// Draws from `latency`.
     pub fn new(latency: &Latency) -> Self {
-        Self(match *latency {
+        Self(Arc::new(match *latency {
             Latency::Constant(always) => Form::Constant(always),
             Latency::Uniform(low, high) => {
                 Form::Uniform { low, width: high.saturating_sub(low).as_nanos() as f64 }
@@ -59,12 +59,12 @@ impl Sampler {
                 let min = min.as_nanos() as f64;
                 Form::Tailed(table(|survival| min * survival.powf(-1.0 / alpha)))
             }
-        })
+        }))
     }
 
     /// The duration that `uniform`, evenly spread over all of its values, stands for. The larger the longer, but for a trace.
     pub fn at(&self, uniform: u64) -> Duration {
-        match &self.0 {
+        match &*self.0 {
             Form::Constant(always) => *always,
             Form::Uniform { low, width } => *low + Duration::from_nanos((width * unit(uniform)) as u64),
             Form::Tailed(table) => Duration::from_nanos(quantile(table, !uniform) as u64),
@@ -81,7 +81,7 @@ pub(super) fn unit(uniform: u64) -> f64 {
     (uniform >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn table(quantile: impl Fn(f64) -> f64) -> Arc<Table> {
+fn table(quantile: impl Fn(f64) -> f64) -> Box<Table> {
     let mut table = [[0.0; STEPS + 1]; HALVINGS];
     for (halving, row) in (1_i32..).zip(&mut table) {
         for (step, value) in row.iter_mut().enumerate() {
@@ -90,7 +90,7 @@ fn table(quantile: impl Fn(f64) -> f64) -> Arc<Table> {
             *value = quantile(survival).clamp(0.0, HIGHEST_NS);
         }
     }
-    Arc::new(table)
+    Box::new(table)
 }
 
 fn quantile(table: &Table, survival: u64) -> f64 {

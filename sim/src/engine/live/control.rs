@@ -105,7 +105,7 @@ impl Control {
             }
             match machine.poll(now) {
                 Some(Output::Order(order)) => self.carry_out(order, &mut machine).await,
-                Some(Output::Mark(mark)) => self.reporter.report(Observation::Rollout(mark)),
+                Some(Output::Mark(mark)) => self.reporter.report(Observation::Rollout(Box::new(mark))),
                 None => {
                     let next = machine.next_time().min(registry.next_time());
                     self.idle_until(next.min(now + FLUSH)).await;

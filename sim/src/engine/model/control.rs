@@ -27,7 +27,7 @@ impl World<'_> {
         while let Some(output) = self.machine.poll(self.now) {
             match output {
                 Output::Order(order) => self.carry_out(order),
-                Output::Mark(mark) => self.see(Observation::Rollout(mark)),
+                Output::Mark(mark) => self.see(Observation::Rollout(Box::new(mark))),
             }
         }
         self.machine_due = self.machine.next_time();

@@ -7,6 +7,7 @@
 //! answers down or make them errors, which is a question of the moment of arrival. A client that goes away in the meantime
 //! changes nothing for the target, since word of it travels no faster than its request did.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use gateway_core::time::Instant;
@@ -59,7 +60,9 @@ impl<'a> Folding<'a> {
 }
 
 /// The way through a target that folds: all that most requests need of it, side by side.
+// One cache line: there is one for each of thousands of targets.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Way {
     station: Ahead,
     /// Its dice, where they alone decide.
@@ -93,6 +96,14 @@ impl World<'_> {
             self.see(Observation::served(request, mock, is_copy, arrives));
         }
         true
+    }
+
+    /// Reads what will be asked of a target, to have it at hand: where there are thousands each first look waits for memory,
+    /// and several looks at once wait once.
+    pub(super) fn look_at(&self, worker: usize, mock: Option<u32>) {
+        let mock = mock.map_or(0, |mock| mock as usize);
+        let pool = self.gate.patience(worker, mock);
+        black_box((pool, self.ways.get(mock).and_then(|way| Some(way.as_ref()?.station.newest()))));
     }
 
     /// Serves a request that will have arrived then: when its answer goes out, if that can be known.

@@ -39,7 +39,9 @@ pub(super) struct Gate {
 }
 
 /// The idle connections of a worker to a mock.
+// One cache line, as a target's way is.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Pool {
     /// The one used last, unless it was taken again.
     last: Option<Idle>,
@@ -96,6 +98,11 @@ impl Gate {
             timeouts: Vec::new(),
             timeout_of: Vec::new(),
         }
+    }
+
+    /// How long connections of a worker to a mock may be idle.
+    pub(super) fn patience(&self, worker: usize, mock: usize) -> Option<Duration> {
+        self.pools.get(worker * self.mocks + mock).map(|pool| pool.patience)
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -219,6 +226,7 @@ impl World<'_> {
         let mock = self.mock_of.get(target);
         flight.tries += 1;
         flight.mock = mock.unwrap_or(flight.mock);
+        self.look_at(worker, mock);
         self.see(seen);
         self.show(|| Seen::Picked { target });
         let Some(mock) = mock else { return self.fail(slot, Failure::Refused, false) };
@@ -309,6 +317,7 @@ impl World<'_> {
         } else {
             Outcome::Answered { status: said.status }
         };
+        self.look_at(worker, Some(mock));
         // An answer that began is never tried again.
         drop(self.finish(index, worker, attempt, outcome));
         if !said.closes && !said.truncated {

@@ -2,6 +2,7 @@
 //! four bits for each that ended. What happens while a step is being carried out is held back until it is known when that was in
 //! force, and what was intended after it until the last answer of the old version has come.
 
+mod at_hand;
 mod counting;
 mod steps;
 mod totals;

@@ -11,21 +11,37 @@ use gateway_core::time::Instant;
 use super::{Discipline, Full, Places};
 
 /// A station whose departures are known at arrival.
+// Small: there is one for each of thousands of targets.
 #[derive(Debug)]
 pub struct Ahead {
-    places: Places,
     newest: Instant,
     servers: Servers,
-    /// When those who are there depart; kept where places are limited.
-    present: BinaryHeap<Reverse<Instant>>,
+    /// Where places are limited.
+    room: Option<Box<Room>>,
 }
 
 /// When each server that was ever needed has done what it was given so far.
 #[derive(Debug)]
 enum Servers {
+    /// As many as there are requests.
+    Unlimited,
     /// The only one there is.
     One(Instant),
-    Several(BinaryHeap<Reverse<Instant>>),
+    Several(Box<Several>),
+}
+
+#[derive(Debug)]
+struct Several {
+    capacity: usize,
+    free: BinaryHeap<Reverse<Instant>>,
+}
+
+/// A limited number of places.
+#[derive(Debug)]
+struct Room {
+    places: usize,
+    /// When those who have one depart.
+    present: BinaryHeap<Reverse<Instant>>,
 }
 
 /// The server that is free first.
@@ -37,16 +53,26 @@ impl Ahead {
     /// # Panics
     /// When it could serve nobody.
     pub fn new(places: Places) -> Option<Self> {
-        assert!(places.capacity != Some(0), "a station serves somebody");
-        (places.discipline == Discipline::Fifo).then(|| Self {
-            places,
-            newest: Instant::ZERO,
-            servers: match places.capacity {
-                Some(1) => Servers::One(Instant::ZERO),
-                _ => Servers::Several(BinaryHeap::new()),
-            },
+        let Places { capacity, queue, discipline } = places;
+        assert!(capacity != Some(0), "a station serves somebody");
+        let room = |(capacity, queue): (usize, usize)| Room {
+            places: capacity.saturating_add(queue),
             present: BinaryHeap::new(),
+        };
+        (discipline == Discipline::Fifo).then(|| Self {
+            newest: Instant::ZERO,
+            servers: match capacity {
+                None => Servers::Unlimited,
+                Some(1) => Servers::One(Instant::ZERO),
+                Some(capacity) => Servers::Several(Box::new(Several { capacity, free: BinaryHeap::new() })),
+            },
+            room: capacity.zip(queue).map(room).map(Box::new),
         })
+    }
+
+    /// When somebody arrived last.
+    pub fn newest(&self) -> Instant {
+        self.newest
     }
 
     /// Somebody arrives and demands service: when that is over. At the same moment departures come first.
@@ -59,34 +85,31 @@ impl Ahead {
     pub fn arrive(&mut self, now: Instant, demand: Duration) -> Result<Instant, Full> {
         assert!(now >= self.newest, "time runs backwards: {} to {now}", self.newest);
         self.newest = now;
-        let Some(capacity) = self.places.capacity else { return Ok(now + demand) };
-        if let Some(queue) = self.places.queue {
-            while self.present.peek().is_some_and(|Reverse(at)| *at <= now) {
-                self.present.pop();
-            }
-            if self.present.len() >= capacity.saturating_add(queue) {
-                return Err(Full);
-            }
+        let Some(room) = &mut self.room else { return Ok(self.servers.serve(now, demand)) };
+        while room.present.peek().is_some_and(|Reverse(at)| *at <= now) {
+            room.present.pop();
         }
-        let end = self.servers.serve(now, demand, capacity);
-        if self.places.queue.is_some() {
-            self.present.push(Reverse(end));
+        if room.present.len() >= room.places {
+            return Err(Full);
         }
+        let end = self.servers.serve(now, demand);
+        room.present.push(Reverse(end));
         Ok(end)
     }
 }
 
 impl Servers {
-    /// Whoever of up to `capacity` servers is free first serves: when that is over.
-    fn serve(&mut self, now: Instant, demand: Duration, capacity: usize) -> Instant {
-        let free = match self {
+    /// Whoever is free first serves: when that is over.
+    fn serve(&mut self, now: Instant, demand: Duration) -> Instant {
+        let Several { capacity, free } = match self {
+            Self::Unlimited => return now + demand,
             Self::One(free) => {
                 *free = (*free).max(now) + demand;
                 return *free;
             }
-            Self::Several(free) => free,
+            Self::Several(several) => several.as_mut(),
         };
-        let servers = free.len();
+        let (servers, capacity) = (free.len(), *capacity);
         let is_next = |first: &Next<'_>| first.0 <= now || servers == capacity;
         if let Some(mut first) = free.peek_mut().filter(is_next) {
             first.0 = first.0.max(now) + demand;
