@@ -1,7 +1,7 @@
 //! Twins: every shipped scenario that runs live, shortened, in both engines from one seed. What is decided must be the same: who
 //! is picked, how many each target answers in each phase, why requests are dropped, how a rollout ends. What is measured must be
-//! near: percentiles within a tenth or half a millisecond, in release builds and where the live engine itself says that its
-//! measurement holds; a debug build and a busy machine have nothing to compare.
+//! near: percentiles within a tenth or half a millisecond, in fast builds, one run at a time, and where the live engine itself says
+//! that its measurement holds; a debug build and a busy machine have nothing to compare.
 //! `cargo test --release -p sim --test twins -- --nocapture --test-threads=1` prints a table of what the model is off by.
 
 #![expect(
