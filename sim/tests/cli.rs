@@ -44,6 +44,8 @@ fn every_mistake_in_a_file_is_named_and_exits_with_3() {
             assert_eq!((code, stdout.as_str()), (3, ""), "{new:?}: {stderr}");
             assert!(stderr.contains(said), "{new:?} should be answered with {said:?}:\n{stderr}");
             assert!(stderr.contains("-->") && stderr.contains('^'), "where it stands:\n{stderr}");
+            let told = stderr.lines().filter(|line| line.ends_with(" error") || line.ends_with(" errors"));
+            assert_eq!(told.count(), 1, "once:\n{stderr}");
         }
     }
 }

@@ -27,7 +27,9 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Failure> {
         };
         let path = file.display().to_string();
         let input = Input { path, text, surroundings: input::SURROUNDINGS, ..Input::default() };
-        let Some((plan, runs)) = check(&input, &name, true).zip(runs(&input, &name)) else {
+        // What is wrong with the scenario itself is wrong with each choice of its matrix.
+        let checked = check(&input, &name, true).and_then(|plan| Some((plan, runs(&input, &name)?)));
+        let Some((plan, runs)) = checked else {
             code = exit::SCENARIO;
             continue;
         };
