@@ -210,7 +210,9 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     readiness::warn(&section, &steps, &mocks);
     let faults = faults::read(&section, &mocks, duration);
     let has_warmup = load.as_ref().is_none_or(|load| !load.warmup.is_zero());
-    let switches = rollout.switches_max(&steps).max(steps::switches(&section));
+    // A rollout that cannot be read might have had a switch and a way back.
+    let unread = if section.has("rollout") && steps.is_empty() { 2 } else { 0 };
+    let switches = rollout.switches_max(&steps).max(steps::switches(&section)).max(unread);
     let known =
         thresholds::Known { entities: &entities, mocks: &mocks, load: load.as_ref(), switches, has_warmup };
     let thresholds = thresholds::read(&section, input, &known);

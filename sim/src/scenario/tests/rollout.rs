@@ -253,4 +253,10 @@ fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
     assert_eq!(told(&alone), ["an analysis needs two versions"]);
     let no_versions = with("[thresholds]", "[[steps]]\nset_weight = 5\n[thresholds]");
     assert_eq!(told(&no_versions), ["a share needs two versions that share an Upstream"]);
+    // Which switches there would be is not known, so no threshold about them is wrong.
+    let switched = include_str!("../../../../scenarios/blue_green_rollback.toml");
+    assert_eq!(
+        told(&switched.replace("every            =", "auto_promote = false\nevery =")),
+        ["nobody promotes the new version"]
+    );
 }
