@@ -35,11 +35,11 @@ impl RequestIds {
         self.width
     }
 
-    /// Overwrites `digits` with those of request `index`; `digits` is `width` long.
-    pub fn write_digits(mut index: u64, digits: &mut [u8]) {
+    /// Overwrites `digits` with those of a number, zeros first: of a request, as many as `width`; of a user, as its key has.
+    pub fn write_digits(mut number: u64, digits: &mut [u8]) {
         for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (index % 10) as u8;
-            index /= 10;
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
         }
     }
 

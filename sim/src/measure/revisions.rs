@@ -17,6 +17,7 @@ use self::rules::{Divided, Rules};
 use super::promises::{Breaches, Promise};
 use super::recorder::RunFacts;
 use super::{Copied, Pick};
+use crate::load::RequestIds;
 use crate::plan::{Engine, Plan};
 
 /// Picks that may wait to hear of their revision; those beyond are held against the one before it.
@@ -232,12 +233,8 @@ fn is_either(upstream: Option<UpstreamId>, (one, other): (Option<UpstreamId>, Op
 
 /// Whether a split takes a user, by the key that its requests carry.
 fn takes(split: &Split, (stream, user): (usize, u64), facts: &RunFacts) -> bool {
-    let width = facts.plan.load.streams[stream].users.width();
-    let (mut digits, mut rest, mut at) = ([b'0'; DIGITS], user, DIGITS);
-    while rest > 0 {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    split.takes(&digits[DIGITS - width.clamp(DIGITS - at, DIGITS)..])
+    let mut digits = [0; DIGITS];
+    let digits = &mut digits[..facts.plan.load.streams[stream].users.width()];
+    RequestIds::write_digits(user, digits);
+    split.takes(digits)
 }
