@@ -11,7 +11,7 @@ fn live_poisson_arrivals_are_sent_too() {
 
 #[test]
 fn live_a_ramp_and_a_trace_are_sent_as_they_are() {
-    let mut plan = plan(1.0, 1);
+    let mut plan = plan(1000.0, 1);
     let stage = |rate, ms| Stage { rate, length: Duration::from_millis(ms) };
     plan.load.streams[0].shape =
         Shape::Rate(Curve::ramp(0.0, &[stage(400.0, 200), stage(400.0, 100), stage(0.0, 100)]));
@@ -43,7 +43,7 @@ fn live_a_mix_of_many_users_is_sent_on_kept_and_on_new_connections() {
 
 #[test]
 fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balances() {
-    let mut plan = plan(1.0, 1);
+    let mut plan = plan(1000.0, 1);
     let think = Latency::Constant(Duration::from_millis(2));
     let closed = ClosedLoop { vus: 8, think, duration: Duration::from_millis(300), most: 10_000 };
     plan.load.streams[0].shape = Shape::Closed(closed.clone());
@@ -72,7 +72,7 @@ fn live_a_closed_loop_never_has_more_under_way_than_users_and_its_ledger_balance
 
 #[test]
 fn live_a_user_with_cookies_stays_where_the_first_answer_came_from() {
-    let mut plan = plan(1.0, 1);
+    let mut plan = plan(1000.0, 1);
     let (id, blue) = plan.gateway.config.upstream_named("blue").unwrap();
     let sticky = Upstream { algorithm: Algorithm::StickySessions, ..blue.clone() };
     plan.gateway.config.change(Change::UpdateUpstream(id, sticky)).unwrap();

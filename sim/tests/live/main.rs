@@ -11,85 +11,41 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gateway_core::config::{Change, Config};
-use gateway_core::entity::{Address, Algorithm, Route, Service, Target, Upstream};
-use gateway_core::gateway::Options;
+use gateway_core::config::Change;
+use gateway_core::entity::{Algorithm, Upstream};
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
-use gateway_core::weight::Weight;
 use sim::engine::{EngineError, live};
 use sim::load::{
-    Arrivals, ClosedLoop, Curve, Failure, Load, Numbering, Pattern, RequestMix, RequestTemplate, Retry,
-    Schedule, Shape, Stage, Stream, Trace, Users,
+    Arrivals, ClosedLoop, Curve, Failure, Numbering, Pattern, RequestMix, RequestTemplate, Retry, Schedule,
+    Shape, Stage, Stream, Trace, Users,
 };
 use sim::measure::{Cause, Conditions, Ending, Observation, Pick, Record, Recorder, StepMoments};
-use sim::mock::{Behaviour, Latency, Respond};
-use sim::plan::{Engine, GatewayPlan, MockPlan, Model, Plan, Source};
-use sim::rollout::{Action, Rollout, Step, When};
+use sim::mock::{Latency, Respond};
+use sim::plan::Plan;
+use sim::rollout::{Action, Step, When};
+use sim::scenario::{self, Input};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// The how-to at `rate` for `ms` milliseconds; answers take 1 ms.
+/// The how-to at `rate` for `ms` milliseconds, without its steps; answers take 1 ms.
 fn plan(rate: f64, ms: u64) -> Plan {
-    let mut config = Config::default();
-    let mut mocks = Vec::new();
-    for (upstream, targets) in [
-        ("blue", [("httpbin.konghq.com:80", 100), ("httpbin.org:80", 50)]),
-        ("green", [("any.httpbun.com:80", 100), ("httpbun.com:80", 100)]),
-    ] {
-        let id = config.add_upstream(Upstream::new(upstream)).unwrap();
-        for (name, weight) in targets {
-            let address = Address::parse(name).unwrap();
-            config.add_target(Target::new(id, address, Weight::new(weight))).unwrap();
-            mocks.push(mock(name, id, upstream, weight));
-        }
-    }
-    let service = config.add_service(Service::new("example-service", "blue")).unwrap();
-    let route = Route { paths: vec!["/anything".into()], ..Route::new("example-route", service) };
-    config.add_route(route).unwrap();
-    Plan {
-        engine: Engine::Live,
-        model: Model::default(),
-        name: "test".into(),
-        summary: None,
-        seed: 42,
-        source: Source::default(),
-        load: Load {
-            connections: 16,
-            max_in_flight: 1000,
-            ..Load::of(vec![Stream {
-                timeout: Duration::from_secs(10),
-                ..Stream::constant(
-                    rate,
-                    Duration::from_millis(ms),
-                    RequestMix::new(vec![get("/anything")]).unwrap(),
-                )
-            }])
-        },
-        gateway: GatewayPlan {
-            config,
-            options: Options { workers: 2, ..Options::default() },
-            nodes: 1,
-            proxy_listen: ANY,
-            admin_listen: ANY,
-        },
-        mocks,
-        steps: vec![],
-        rollout: Rollout::default(),
-        faults: vec![],
-        thresholds: vec![],
-    }
-}
-
-fn mock(name: &str, upstream: UpstreamId, upstream_name: &str, weight: u16) -> MockPlan {
-    MockPlan {
-        name: name.into(),
-        upstream,
-        upstream_name: upstream_name.into(),
-        weight: weight.into(),
-        version: upstream_name.into(),
-        behaviour: Behaviour::new(Latency::Constant(Duration::from_millis(1)), Respond::Anything),
-    }
+    let sets = [
+        &format!(
+            "load={{rate={rate:?},duration=\"{ms}ms\",connections=16,max_in_flight=1000,timeout=\"10s\"}}"
+        ),
+        "load.requests=[{path=\"/anything\"}]",
+        "gateway.workers=2",
+        "mocks=[{match=\"*\",latency=\"1ms\"}]",
+        "steps=[]",
+        "thresholds={}",
+    ];
+    let input = Input {
+        text: include_str!("../../../scenarios/blue_green.toml").into(),
+        sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+        ..Input::default()
+    };
+    scenario::read(&input).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
 fn get(path: &str) -> RequestTemplate {
