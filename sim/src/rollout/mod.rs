@@ -8,6 +8,7 @@
 //! acked(order, now, ok)    an order was carried out, or failed
 //! observe(seen)            the gateway picked a target, or was done with an attempt, or began an epoch
 //! ```
+#![doc = include_str!("ROLLOUTS.md")]
 
 pub mod judge;
 

@@ -34,7 +34,7 @@ pub(super) const SHAPE: Shape = Shape {
     later: &[],
 };
 /// All keys but the time.
-const VERBS: &[&str] = SHAPE.keys.split_at(1).1;
+pub(super) const VERBS: &[&str] = SHAPE.keys.split_at(1).1;
 
 /// The steps that the file writes out; `duration` is how long the load is.
 pub(super) fn read(

@@ -10,6 +10,7 @@ use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 use crate::rollout::Step;
 
 mod gateway;
+mod guide;
 mod load;
 mod matrix;
 mod mistakes;
