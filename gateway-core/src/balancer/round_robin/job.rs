@@ -1,5 +1,6 @@
 //! One member's next turn, as [`super::quota`] sees it: a job that is released in one slot and due in another. Counted up
-//! from turn to turn, so that a turn costs additions only: divisions of 128 bits were half its price.
+//! from turn to turn, so that a turn costs additions only: divisions of 128 bits were half its price. Nor does the first turn
+//! of a member divide more than small numbers: all members have theirs when an epoch begins, and picks wait for that.
 
 use super::quota::ONE;
 
@@ -16,8 +17,10 @@ pub(super) struct Job {
     step: Moment,
     /// From `from` on until the lag is 1 - 1/D.
     grace: Moment,
-    /// Parts of a slot in which these are counted: D ONE w.
+    /// Parts of a slot in which these are counted: D w, each in `digits` binary digits more.
     whole: u64,
+    /// To how many binary digits what is owed counts.
+    digits: u32,
 }
 
 /// So many slots and parts of one, never rounded.
@@ -28,22 +31,43 @@ struct Moment {
 }
 
 impl Job {
-    /// The first turn of one with this weight among `members`, two at least, with weights of `total` together.
-    pub(super) fn first(members: usize, weight: u64, total: u64, owed: i64) -> Self {
-        let twice = 2 * members as i128 - 2;
+    /// The first turn of one with this weight among `members`, two at least, with weights of `total` together, when it is
+    /// owed nothing.
+    pub(super) fn first(members: usize, weight: u64, total: u64) -> Self {
+        let twice = 2 * members as u64 - 2;
         // What is owed counts to 1/ONE, or where members and weights are so many that parts would not fit, to fewer digits.
-        let room = PARTS_BITS.saturating_sub((twice * i128::from(weight)).ilog2());
-        let coarser = ONE.ilog2().saturating_sub(room);
-        let (one, owed) = (i128::from(ONE >> coarser), i128::from(owed >> coarser));
-        let whole = twice * one * i128::from(weight);
-        // How long it takes for the lag to grow by `level` / (D ONE).
-        let after = |level: i128| Moment::of(level * i128::from(total), whole);
-        Self {
-            from: after(one - twice * owed),
-            step: after(twice * one),
-            grace: after((twice - 2) * one),
-            whole: whole as u64,
-        }
+        let digits = PARTS_BITS.saturating_sub((twice * weight).ilog2()).min(ONE.ilog2());
+        // How many slots it takes for the lag to grow by 1/D: W/(D w).
+        let (slots, rest) = (total / (twice * weight), total % (twice * weight));
+        let (from, whole) =
+            (Moment { slots: slots.cast_signed(), parts: rest << digits }, (twice * weight) << digits);
+        let (slots, rest) = (total / weight, total % weight);
+        let step = Moment { slots: slots.cast_signed(), parts: (rest * twice) << digits };
+        let grace = step.minus(from, whole).minus(from, whole);
+        Self { from, step, grace, whole, digits }
+    }
+
+    /// The same turn when the member is owed so much besides: as many steps sooner.
+    pub(super) fn owed(self, owed: i64) -> Self {
+        // Parts of a slot without the digits.
+        let (whole, part) = (self.whole >> self.digits, self.step.parts >> self.digits);
+        let owed = owed >> (ONE.ilog2() - self.digits);
+        let requests = owed >> self.digits;
+        let fraction = owed.cast_unsigned() & ((1 << self.digits) - 1);
+        // Whole requests, then the fraction of one: of the step's slots, then of its parts.
+        let parts = requests * part.cast_signed();
+        let requests = Moment {
+            slots: requests * self.step.slots + parts.div_euclid(whole.cast_signed()),
+            parts: parts.rem_euclid(whole.cast_signed()).cast_unsigned() << self.digits,
+        };
+        let slots = u128::from(fraction) * u128::from(self.step.slots.cast_unsigned());
+        let slots = Moment {
+            slots: (slots >> self.digits) as i64,
+            parts: (slots as u64 & ((1 << self.digits) - 1)) * whole,
+        };
+        let parts = Moment { slots: 0, parts: fraction * part };
+        let sooner = requests.plus(slots, self.whole).plus(parts, self.whole);
+        Self { from: self.from.minus(sooner, self.whole), ..self }
     }
 
     /// The turn after this one.
@@ -63,16 +87,20 @@ impl Job {
 }
 
 impl Moment {
-    fn of(parts: i128, whole: i128) -> Self {
-        Self { slots: parts.div_euclid(whole) as i64, parts: parts.rem_euclid(whole) as u64 }
-    }
-
     /// So much later, where a slot has `whole` parts.
     fn plus(self, other: Self, whole: u64) -> Self {
         let parts = self.parts + other.parts;
         let over = parts.wrapping_sub(whole);
         let slots = self.slots + other.slots + i64::from(parts >= whole);
         Self { slots, parts: if parts >= whole { over } else { parts } }
+    }
+
+    /// So much sooner.
+    fn minus(self, other: Self, whole: u64) -> Self {
+        let borrows = self.parts < other.parts;
+        let parts = self.parts.wrapping_sub(other.parts);
+        let slots = self.slots - other.slots - i64::from(borrows);
+        Self { slots, parts: if borrows { parts.wrapping_add(whole) } else { parts } }
     }
 }
 
@@ -85,12 +113,16 @@ mod tests {
         // Aim: no turn is ever a slot off, however many there were. Method: the definition's fractions, divided out.
         for (members, weight, total, owed) in [
             (2, 1, 3, 0),
+            (2, 1, 2, ONE / 2),
             (3, 7, 1000, ONE / 3),
+            (3, 7, 1000, -ONE / 3),
             (21, 65_535, 131_069, -2 * ONE),
+            (21, 65_535, 131_069, 5 * ONE - 1),
             (10_000, 3, 20_000, 12_345),
+            (10_000, 1, 655_350_000, -12_345),
         ] {
             let (mut job, one, twice) =
-                (Job::first(members, weight, total, owed), i128::from(ONE), 2 * members as i128 - 2);
+                (Job::first(members, weight, total).owed(owed), i128::from(ONE), 2 * members as i128 - 2);
             for turn in 0..2000 {
                 let slot_at = |level: i128| {
                     let lag = level + turn * twice * one - i128::from(owed) * twice;

@@ -62,7 +62,7 @@ impl Quota {
             shares,
         };
         if members.len() > 1 {
-            let job = |(&weight, &owed)| Job::first(members.len(), weight, quota.shares.total, owed);
+            let job = |(&weight, &owed)| Job::first(members.len(), weight, quota.shares.total).owed(owed);
             quota.jobs = quota.shares.weights.iter().zip(owed).map(job).collect();
             for (member, job) in (0..).zip(&quota.jobs) {
                 quota.waiting.put(1, job.release().max(1), member);
