@@ -187,7 +187,7 @@ impl Epochs {
             }
             _ => {}
         }
-        let succeed = |setup: Setup<'_>| self.balancer.succeed(setup);
+        let succeed = |setup: Setup<'_>| self.balancer.succeed(setup).begin();
         self.balancer = deviation::with_setup(Algorithm::RoundRobin, self.members.clone(), 1, succeed);
         self.carry();
     }

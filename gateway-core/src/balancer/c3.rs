@@ -15,7 +15,7 @@
 //! before the others are as crowded as the cube says; it comes back when load rises, not when time passes.
 
 use super::crew::{Crew, Seat};
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, draw};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor, draw};
 use crate::time::Instant;
 
 /// The C3 balancer of one epoch.
@@ -59,8 +59,8 @@ impl Balancer for C3 {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

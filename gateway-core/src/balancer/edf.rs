@@ -13,11 +13,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use rustc_hash::FxHashMap;
-
-use super::turns::{Pace, Rota, Sequence, Shares};
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
-use crate::id::TargetId;
+use super::turns::{Pace, Past, Rota, Sequence, Shares};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// Parts of a slot in which times are counted; a slot is the mean time between two picks, 1/total weight.
 const SLOT: u64 = 1 << 16;
@@ -48,6 +45,15 @@ struct Turn {
     member: u32,
 }
 
+/// A turn that is left when an epoch ends.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// How long after that it falls due, rounded down.
+    due: u64,
+    /// Its place in the order in which those that are left had been put in.
+    number: u64,
+}
+
 /// `whole` and `part`/`of` units of time: a fraction with a member's weight below the line, never rounded.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
@@ -59,7 +65,9 @@ struct Moment {
 impl Edf {
     /// A first epoch: everybody's first turn falls due as if it had just had one.
     pub fn new(members: Vec<Member>) -> Self {
-        Self(Rota::new(Agenda::new(&members, &FxHashMap::default()), members, Pace::FIRST))
+        let mut agenda = Agenda::prepared(&members);
+        agenda.begin(0);
+        Self(Rota::new(agenda, members, Pace::FIRST))
     }
 }
 
@@ -78,61 +86,69 @@ impl Balancer for Edf {
 
     /// The next turn of those who stay falls due when it would have, and only those after it follow the new weight, as
     /// Envoy's; those who join come in as if they had just had a turn.
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
         let members = setup.available().members;
-        let total = members.iter().map(|member| u64::from(member.weight)).sum();
-        let left = self.0.close(|agenda, picks| agenda.left(picks, total));
-        let left = left
-            .into_iter()
-            .zip(0..)
-            .map(|((member, due), number)| (self.members()[member].target, (due, number)));
-        Box::new(Self(Rota::new(Agenda::new(&members, &left.collect()), members, Pace::LATER)))
+        let next = self.0.prepare(Agenda::prepared(&members), members, Pace::LATER);
+        Successor::new(next.members().into(), || Self(next.begin(Agenda::carry_on).0))
     }
 }
 
 impl Agenda {
-    /// An epoch in which some turns are left over from the last one: when they fall due in this one, and in which order they had
-    /// been put in.
-    fn new(members: &[Member], left: &FxHashMap<TargetId, (u64, u64)>) -> Self {
+    /// Everybody's first turn, as if each had just had one; none is put in yet.
+    fn prepared(members: &[Member]) -> Self {
         let shares = Shares::new(members);
         let steps: Box<[_]> =
             shares.weights.iter().map(|&weight| Moment::step(shares.total, weight)).collect();
-        let first: Box<[_]> = (0..)
-            .zip(members.iter().zip(&steps))
-            .map(|(member, (&Member { target, .. }, &step))| match left.get(&target) {
-                Some(&(whole, number)) => Turn { due: Moment { whole, part: 0, ..step }, number, member },
-                None => Turn { due: step, number: left.len() as u64 + u64::from(member), member },
-            })
-            .collect();
+        let first = |(member, &due)| Turn { due, number: u64::from(member), member };
         Self {
-            turns: first.iter().copied().map(Reverse).collect(),
-            next: (left.len() + members.len()) as u64,
+            turns: BinaryHeap::new(),
+            next: 0,
             picks: vec![0; members.len()].into(),
             shares,
-            first,
+            first: (0..).zip(&steps).map(first).collect(),
             steps,
         }
     }
 
-    /// The turns that are left after so many picks of each, in the order in which they were put in, and when they fall due from
-    /// then on, where all weights together are `total`.
-    fn left(&self, picks: &[u64], total: u64) -> Vec<(usize, u64)> {
-        // Whoever had its turn before another had the one after that put in before, too; if ever since the first, for ever.
-        let since = |member: usize| {
-            (self.had(member, picks, 1), self.had(member, picks, 2), self.first[member].number)
-        };
-        let mut members: Vec<_> = (0..picks.len()).collect();
-        members.sort_by_key(|&member| since(member));
-        let now = members.last().and_then(|&last| self.had(last, picks, 1)).map_or(0, |now| now.whole);
-        let due = |member: usize| self.due(member, picks[member]).whole - now;
-        // A slot is shorter where there is more weight.
-        let scaled = |due: u64| (u128::from(due) * u128::from(total) / u128::from(self.shares.total)) as u64;
-        members.into_iter().map(|member| (member, scaled(due(member)))).collect()
+    /// Puts everybody's first turn in, where so many are left over from the last epoch.
+    fn begin(&mut self, left: usize) {
+        self.turns = self.first.iter().copied().map(Reverse).collect();
+        self.next = (left + self.first.len()) as u64;
     }
 
-    /// When the turn of a member fell due that it had so many turns ago, if there was one.
-    fn had(&self, member: usize, picks: &[u64], ago: u64) -> Option<Moment> {
-        picks[member].checked_sub(ago).map(|turn| self.due(member, turn))
+    /// Takes over the turns that are left, when they fall due and the order in which they had been put in.
+    fn carry_on(&mut self, past: &Past<'_, Self>) {
+        let left = past.sequence.left(past.picks);
+        // A slot is shorter where there is more weight.
+        let (total, before) = (u128::from(self.shares.total), u128::from(past.sequence.shares.total));
+        for (first, place) in self.first.iter_mut().zip(past.places) {
+            match place.map(|place| left[place as usize]) {
+                Some(Left { due, number }) => {
+                    let whole = (u128::from(due) * total / before) as u64;
+                    *first = Turn { due: Moment { whole, part: 0, ..first.due }, number, ..*first };
+                }
+                None => first.number += left.len() as u64,
+            }
+        }
+        self.begin(left.len());
+    }
+
+    /// The turn of each that is left after so many picks of each.
+    fn left(&self, picks: &[u64]) -> Box<[Left]> {
+        let dues: Box<[_]> = (0..).zip(picks).map(|(member, &picks)| self.due(member, picks)).collect();
+        // Whoever had its turn before another had the one after that put in before, too; if ever since the first, for ever.
+        let had = |member: usize, ago: u64| {
+            (picks[member] >= ago).then(|| dues[member].before(self.steps[member], ago))
+        };
+        let since = |&member: &usize| (had(member, 1), had(member, 2), self.first[member].number);
+        let mut members: Vec<_> = (0..picks.len()).collect();
+        members.sort_by_cached_key(since);
+        let now = members.last().and_then(|&last| had(last, 1)).map_or(0, |now| now.whole);
+        let mut left: Box<[_]> = dues.iter().map(|due| Left { due: due.whole - now, number: 0 }).collect();
+        for (number, member) in (0..).zip(members) {
+            left[member].number = number;
+        }
+        left
     }
 
     /// When a turn of a member falls due, counted from 0.
@@ -180,6 +196,14 @@ impl Moment {
         let carry = part >= self.of;
         let part = if carry { part - self.of } else { part };
         Self { whole: self.whole + step.whole + u64::from(carry), part, of: self.of }
+    }
+
+    /// So many steps, one or two, before this.
+    fn before(self, step: Self, steps: u64) -> Self {
+        let step = step.times(steps);
+        let borrow = self.part < step.part;
+        let part = if borrow { self.part + self.of } else { self.part } - step.part;
+        Self { whole: self.whole - step.whole - u64::from(borrow), part, of: self.of }
     }
 
     /// So many times as long.
@@ -236,9 +260,9 @@ mod tests {
         for n in 0..100 {
             let first = Edf::new(members(&weights));
             let mut seen = picks(&first, n);
-            let second = first.succeed(setup(members(&weights), &recipe, &mut rng));
+            let second = first.succeed(setup(members(&weights), &recipe, &mut rng)).begin();
             seen.extend(picks(&*second, 10));
-            let third = second.succeed(setup(members(&weights), &recipe, &mut rng));
+            let third = second.succeed(setup(members(&weights), &recipe, &mut rng)).begin();
             seen.extend(picks(&*third, 150 - seen.len()));
             assert_eq!(seen, straight, "changed after {n}");
         }
@@ -251,7 +275,7 @@ mod tests {
         let balancer = Edf::new(members(&[2, 1]));
         assert_eq!(picks(&balancer, 1), [0]);
         let (recipe, mut rng) = (recipe(Algorithm::Edf), dice(0));
-        let next = balancer.succeed(setup(members(&[2, 10, 4]), &recipe, &mut rng));
+        let next = balancer.succeed(setup(members(&[2, 10, 4]), &recipe, &mut rng)).begin();
         assert_eq!(picks(&*next, 6), [2, 1, 0, 2, 1, 1]);
     }
 }

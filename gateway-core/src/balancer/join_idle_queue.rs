@@ -20,7 +20,7 @@ use rand::seq::SliceRandom as _;
 use super::crew::{Crew, Seat};
 use super::draw::Draw;
 use super::lock::Lock;
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 use crate::id::TargetId;
 
 /// The join-idle-queue balancer of one epoch.
@@ -85,8 +85,8 @@ impl Balancer for JoinIdleQueue {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

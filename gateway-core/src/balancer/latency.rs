@@ -15,7 +15,7 @@
 //! every now and then, for as long as its first answer takes with everybody's requests.
 
 use super::crew::Crew;
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 use crate::rules::Rules;
 
 /// The latency balancer of one epoch.
@@ -50,8 +50,8 @@ impl Balancer for Latency {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

@@ -15,7 +15,7 @@
 use super::crew::{Crew, Seat};
 use super::lock::Lock;
 use super::min_tree::{self, MinTree};
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 use crate::id::TargetId;
 
 /// The most members that are looked at one by one.
@@ -63,8 +63,8 @@ impl Balancer for LeastConnections {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

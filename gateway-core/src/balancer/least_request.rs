@@ -18,7 +18,7 @@ use super::crew::{Crew, Seat};
 use super::draw::{self, Draw};
 use super::lock::Lock;
 use super::loser_tree::LoserTree;
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The least-request balancer of one epoch.
 #[derive(Debug)]
@@ -97,8 +97,8 @@ impl Balancer for LeastRequest {
         self.crew.best_of((self.choices, &self.draw), ask, Seat::crowding)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 }
 

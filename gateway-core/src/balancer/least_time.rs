@@ -12,7 +12,7 @@
 
 use super::crew::{Crew, Seat};
 use super::estimate::Learned;
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, draw};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor, draw};
 use crate::time::Instant;
 
 /// What one more answer counts.
@@ -53,8 +53,8 @@ impl Balancer for LeastTime {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

@@ -34,8 +34,8 @@
 //!         let heaviest = self.0.iter().enumerate().max_by_key(fitness);
 //!         heaviest.map(|(i, _)| Choice::of(i)).ok_or(NoChoice::Empty)
 //!     }
-//!     fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-//!         Box::new(Self(setup.available().members.into()))
+//!     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+//!         Successor::ready(Self(setup.available().members.into()))
 //!     }
 //! }
 //! let member = |i, weight| Member { target: TargetId(i), weight, available: true };
@@ -219,9 +219,8 @@ pub trait Balancer: Debug + Send + Sync {
     /// [`NoChoice::Empty`] when there is nobody to pick.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice>;
 
-    /// The epoch after this one, of the same algorithm. One that carries over what its members are owed ends this one:
-    /// every later pick from it is [`NoChoice::Closed`].
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer>;
+    /// Prepares the epoch after this one, of the same algorithm. Picks from this one go on.
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_>;
 
     /// Whether it wants to be told of the ends of attempts. Who does keeps its members in the setup's order, so that they are found.
     fn listens(&self) -> bool {
@@ -230,6 +229,47 @@ pub trait Balancer: Debug + Send + Sync {
 
     /// An attempt at a member has ended. Its load has been counted out already.
     fn on_finish(&self, _member: usize, _ended: &Ended) {}
+}
+
+/// An epoch that is ready to begin after another one.
+pub struct Successor<'a> {
+    members: Box<[Member]>,
+    begin: Box<dyn FnOnce() -> Box<dyn Balancer> + 'a>,
+}
+
+impl<'a> Successor<'a> {
+    /// One that depends on nothing that may happen yet in the epoch before.
+    pub fn ready(next: impl Balancer + 'static) -> Self {
+        Self::from(Box::new(next) as Box<dyn Balancer>)
+    }
+
+    /// One that will have these members and that `begin` makes. Where it carries over what members of the epoch before are owed,
+    /// that ends it: every later pick from it is [`NoChoice::Closed`], so `begin` does what cannot be done before and no more.
+    pub fn new<B: Balancer + 'static>(members: Box<[Member]>, begin: impl FnOnce() -> B + 'a) -> Self {
+        Self { members, begin: Box::new(|| Box::new(begin())) }
+    }
+
+    /// Who will be its members, in the order of the choices' indices.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Begins it.
+    pub fn begin(self) -> Box<dyn Balancer> {
+        (self.begin)()
+    }
+}
+
+impl From<Box<dyn Balancer>> for Successor<'_> {
+    fn from(next: Box<dyn Balancer>) -> Self {
+        Self { members: next.members().into(), begin: Box::new(|| next) }
+    }
+}
+
+impl Debug for Successor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Successor").field("members", &self.members).finish_non_exhaustive()
+    }
 }
 
 /// The first epoch of an Upstream.

@@ -17,7 +17,7 @@
 use super::crew::Crew;
 use super::draw::Draw;
 use super::estimate::Learned;
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 
 /// Targets that are compared.
 const CHOICES: usize = 2;
@@ -55,8 +55,8 @@ impl Balancer for PeakEwma {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

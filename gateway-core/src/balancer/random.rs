@@ -8,7 +8,7 @@
 use rand::Rng as _;
 
 use super::draw::Draw;
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The table of one epoch.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl Balancer for Random {
     }
 
     /// A new table; there is nothing to remember.
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup.available().members))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup.available().members))
     }
 }
 

@@ -11,10 +11,8 @@
 //!
 //! Of nginx's rule that a failure lowers a weight for some time nothing is kept: health is `health`'s business.
 
-use rustc_hash::FxHashMap;
-
-use super::turns::{Pace, Rota, Sequence, Shares};
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::turns::{Pace, Past, Rota, Sequence, Shares};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The turns of one epoch.
 #[derive(Debug)]
@@ -33,13 +31,8 @@ struct Credits {
 impl SmoothWrr {
     /// A first epoch: nobody has credit.
     pub fn new(members: Vec<Member>) -> Self {
-        let credits = vec![0; members.len()];
-        Self::with(members, credits, Pace::FIRST)
-    }
-
-    fn with(members: Vec<Member>, credits: Vec<i64>, pace: Pace) -> Self {
-        let pace = pace.looking_at(members.len());
-        Self(Rota::new(Credits::new(&members, credits), members, pace))
+        let pace = Pace::FIRST.looking_at(members.len());
+        Self(Rota::new(Credits::new(&members), members, pace))
     }
 }
 
@@ -59,29 +52,35 @@ impl Balancer for SmoothWrr {
 
     /// Those who stay keep their credit, in the old unit, as nginx's; those who join have none. The credit of those who
     /// leave is forgotten.
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
         let members = setup.available().members;
-        let targets = self.members().iter().map(|member| member.target);
-        let kept: FxHashMap<_, _> = targets.zip(self.0.close(Credits::after)).collect();
-        let credit = |member: &Member| kept.get(&member.target).copied().unwrap_or(0);
-        let credits = members.iter().map(credit).collect();
-        Box::new(Self::with(members, credits, Pace::LATER))
+        let pace = Pace::LATER.looking_at(members.len());
+        let next = self.0.prepare(Credits::new(&members), members, pace);
+        Successor::new(next.members().into(), || Self(next.begin(Credits::carry_on).0))
     }
 }
 
 impl Credits {
-    fn new(members: &[Member], first: Vec<i64>) -> Self {
+    fn new(members: &[Member]) -> Self {
+        let none: Box<[i64]> = vec![0; members.len()].into();
         let picks = vec![0; members.len()].into();
-        Self { shares: Shares::new(members), now: first.clone().into(), first: first.into(), picks }
+        Self { shares: Shares::new(members), now: none.clone(), first: none, picks }
     }
 
-    /// What everybody has after so many picks of each.
-    fn after(&self, picks: &[u64]) -> Vec<i64> {
-        let slots: u64 = picks.iter().sum();
-        let earned = |weight: u64| slots.cast_signed() * weight.cast_signed();
-        let paid = |picks: u64| picks.cast_signed() * self.shares.total.cast_signed();
-        let each = self.first.iter().zip(&self.shares.weights).zip(picks);
-        each.map(|((first, &weight), &picks)| first + earned(weight) - paid(picks)).collect()
+    /// Gives those who stay what they had when the last epoch ended.
+    fn carry_on(&mut self, past: &Past<'_, Self>) {
+        let slots: u64 = past.picks.iter().sum();
+        for (credit, place) in self.first.iter_mut().zip(past.places) {
+            *credit = place.map_or(0, |place| past.sequence.after(slots, past.picks, place as usize));
+        }
+        self.now.copy_from_slice(&self.first);
+    }
+
+    /// What a member has after so many slots, in which there were so many picks of each.
+    fn after(&self, slots: u64, picks: &[u64], member: usize) -> i64 {
+        let earned = slots.cast_signed() * self.shares.weights[member].cast_signed();
+        let paid = picks[member].cast_signed() * self.shares.total.cast_signed();
+        self.first[member] + earned - paid
     }
 }
 
@@ -130,7 +129,7 @@ mod tests {
         let (recipe, mut rng) = (recipe(Algorithm::SmoothWrr), dice(0));
         let mut flipped = members(&[5, 1, 1, 1]);
         flipped[2].available = false;
-        let next = balancer.succeed(setup(flipped, &recipe, &mut rng));
+        let next = balancer.succeed(setup(flipped, &recipe, &mut rng)).begin();
         // Credits are -4, 2, and 0 for the one that joins; with weights 5, 1, 1 member 1 has 3, the most.
         assert_eq!(next.members().len(), 3);
         assert_eq!(picks(&*next, 1), [1]);

@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup, Successor};
 
 /// The sessions of one epoch.
 #[derive(Debug)]
@@ -22,17 +22,8 @@ pub struct StickySessions {
 impl StickySessions {
     /// A first epoch. Members of weight zero are draining.
     pub fn new(setup: Setup<'_>) -> Self {
-        Self::make(setup, RoundRobin::new)
-    }
-
-    fn make(setup: Setup<'_>, turns: impl FnOnce(Vec<Member>) -> RoundRobin) -> Self {
-        let Setup { members, names, .. } = setup.available();
-        let named = members.into_iter().zip(names);
-        let (joining, draining): (Vec<_>, Vec<_>) = named.partition(|(member, _)| member.weight > 0);
-        let turns = turns(joining.iter().map(|(member, _)| *member).collect());
-        let all = joining.into_iter().chain(draining).enumerate();
-        let (members, by_name) = all.map(|(at, (member, name))| (member, (name, at))).unzip();
-        Self { members: Vec::into(members), by_name, turns }
+        let (members, by_name, joining) = seat(setup);
+        Self { members, by_name, turns: RoundRobin::new(joining) }
     }
 }
 
@@ -53,9 +44,22 @@ impl Balancer for StickySessions {
         self.turns.pick_again(ask).map(|turn| Choice::of(turn.member))
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::make(setup, |members| self.turns.carry_on(members)))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        let (members, by_name, joining) = seat(setup);
+        let turns = self.turns.prepare(joining);
+        Successor::new(members.clone(), || Self { members, by_name, turns: turns() })
     }
+}
+
+/// The members, where each is by its name, and who joins in the turns.
+fn seat(setup: Setup<'_>) -> (Box<[Member]>, FxHashMap<u64, usize>, Vec<Member>) {
+    let Setup { members, names, .. } = setup.available();
+    let named = members.into_iter().zip(names);
+    let (joining, draining): (Vec<_>, Vec<_>) = named.partition(|(member, _)| member.weight > 0);
+    let turns = joining.iter().map(|(member, _)| *member).collect();
+    let all = joining.into_iter().chain(draining).enumerate();
+    let (members, by_name): (Vec<_>, _) = all.map(|(at, (member, name))| (member, (name, at))).unzip();
+    (members.into(), by_name, turns)
 }
 
 #[cfg(test)]
@@ -105,11 +109,11 @@ mod tests {
         assert_eq!(first.pick_again(&mut again).unwrap().member, 1);
         let mut ill = members(&[1, 1]);
         ill[0].available = false;
-        let second = first.succeed(setup(ill, &recipe, &mut rng));
+        let second = first.succeed(setup(ill, &recipe, &mut rng)).begin();
         assert_eq!(target(&*second, Some(name(0))), Ok(1));
         assert_eq!(target(&*second, Some(name(7))), Ok(1), "nobody has this name");
         assert_eq!(target(&first, None), Err(NoChoice::Closed));
-        let nobody = second.succeed(setup(members(&[0]), &recipe, &mut rng));
+        let nobody = second.succeed(setup(members(&[0]), &recipe, &mut rng)).begin();
         assert_eq!(target(&*nobody, None), Err(NoChoice::Empty));
         assert_eq!(target(&*nobody, Some(name(0))), Ok(0));
     }

@@ -77,7 +77,7 @@ impl Site {
         let names = members.iter().map(|member| hash(&member.target.0.to_le_bytes())).collect();
         let (recipe, rng) = (&self.recipe, &mut self.rng);
         let setup = Setup { members, loads, names, all: Arc::default(), recipe, rng };
-        self.balancer = self.balancer.succeed(setup);
+        self.balancer = self.balancer.succeed(setup).begin();
     }
 
     pub(super) fn members(&self) -> &[Member] {

@@ -12,7 +12,7 @@
 
 use super::crew::{Crew, Seat};
 use super::draw::Draw;
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The two-choices balancer of one epoch.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ impl Balancer for TwoChoices {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use rand::seq::SliceRandom as _;
 
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 use crate::id::TargetId;
 
 /// The most entries of a wheel. Weights of a longer one are scaled down, each to one entry at least.
@@ -66,16 +66,16 @@ impl Balancer for Wheel {
 
     /// Where only the health of members changed it is the same wheel at the same place; else it is a new one that remembers
     /// nothing, as Kong's.
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
         let alike = |a: &Member, b: &Member| a.target == b.target && a.weight == b.weight;
         let is_same = setup.members.len() == self.members.len()
             && self.members.iter().zip(&setup.members).all(|(old, new)| alike(old, new));
         if !is_same {
-            return Box::new(Self::new(setup));
+            return Successor::ready(Self::new(setup));
         }
         let next = AtomicUsize::new(self.next.load(Ordering::Relaxed));
         let entries = self.entries.clone();
-        Box::new(Self { members: setup.members.into(), entries, next: CachePadded::new(next) })
+        Successor::ready(Self { members: setup.members.into(), entries, next: CachePadded::new(next) })
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut two = members(&[1, 1, 1]);
         two[start].available = false;
         let (recipe, mut rng) = (recipe(Algorithm::Wheel), dice(9));
-        let two = all.succeed(setup(two, &recipe, &mut rng));
+        let two = all.succeed(setup(two, &recipe, &mut rng)).begin();
         let seen = counts(&*two, 300);
         assert_eq!(seen[start], 0);
         assert_eq!(seen.iter().filter(|&&n| n == 150).count(), 2, "{seen:?}");
@@ -135,7 +135,7 @@ mod tests {
         for member in &mut none {
             member.available = false;
         }
-        let none = two.succeed(setup(none, &recipe, &mut rng));
+        let none = two.succeed(setup(none, &recipe, &mut rng)).begin();
         assert_eq!(none.pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
         assert_eq!(wheel(vec![], 1).pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
     }

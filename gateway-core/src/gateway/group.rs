@@ -11,7 +11,7 @@ use super::keys::{Key, Keys, Known};
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
 use super::slow_start::{STEPS, Starters};
-use crate::balancer::{self, Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup};
+use crate::balancer::{self, Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup, Successor};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
@@ -55,6 +55,15 @@ pub(super) struct Maker<'a> {
     options: Options,
 }
 
+/// What an Upstream's group becomes.
+pub(super) enum Next<'a> {
+    /// It stays as it is.
+    Same(Arc<Group>),
+    /// One that is made but for what depends on the last pick of the one before. Where something does, pickers of that wait from
+    /// when this is called until the snapshot that has the group is in force.
+    Begins(Box<dyn FnOnce() -> Arc<Group> + 'a>),
+}
+
 /// The targets of an Upstream, in the order of their ids, and the slot of each.
 #[derive(Debug, Default)]
 struct Listed<'a> {
@@ -93,13 +102,13 @@ impl<'a> Maker<'a> {
 
     /// The group of an Upstream in the eyes of worker `view`, after `old`: the same one when nothing bears on it. `peer` is
     /// the group that another worker got at the same time; they number first tries together.
-    pub(super) fn next(
+    pub(super) fn next<'b>(
         &self,
         (id, upstream): (UpstreamId, &Upstream),
-        old: Option<&Arc<Group>>,
+        old: Option<&'b Arc<Group>>,
         view: usize,
         peer: Option<&Arc<Group>>,
-    ) -> Arc<Group> {
+    ) -> Next<'b> {
         let recipe = Recipe::new(upstream, self.options.rules);
         let keys = Keys::new(upstream);
         let listed = self.upstreams.get(&id).into_iter();
@@ -111,7 +120,7 @@ impl<'a> Maker<'a> {
         let alike = |old: &Group| listed.clone().map(|(member, _)| member).eq(old.members.iter().copied());
         let is_same = |old: &Group| old.recipe == recipe && old.keys == keys && alike(old);
         if let Some(old) = old.filter(|old| is_same(old)) {
-            return Arc::clone(old);
+            return Next::Same(Arc::clone(old));
         }
         let epoch = old.map_or(Epoch(0), |old| Epoch(old.epoch.0 + 1));
         let replica = (view as u64) << 32 | u64::from(epoch.0);
@@ -128,29 +137,22 @@ impl<'a> Maker<'a> {
             recipe: &recipe,
             rng: &mut rng,
         };
-        let balancer = match old {
+        let successor = match old {
             Some(old) if old.recipe.algorithm == recipe.algorithm => old.balancer.succeed(setup),
-            _ => balancer::make(setup),
+            _ => Successor::from(balancer::make(setup)),
         };
-        // From here on pickers may wait.
         let peer = peer.filter(|peer| peer.epoch == epoch);
         let place = |picked: &Member| members.binary_search_by_key(&picked.target, |member| member.target);
         let slot = |picked: &Member| Arc::clone(slots[place(picked).expect("one of the members")]);
-        let slots: Box<[Arc<Slot>]> = balancer.members().iter().map(slot).collect();
+        let slots: Box<[Arc<Slot>]> = successor.members().iter().map(slot).collect();
         let seats: Box<[_]> = slots.iter().map(|slot| (slot.id(), Arc::clone(slot.load()))).collect();
-        debug_assert!(!balancer.listens() || seats.is_sorted_by_key(|(id, _)| *id), "found by their ids");
-        Arc::new(Group {
-            epoch,
-            slots,
-            seats,
-            tickets: peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default(),
-            all,
-            retries: old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default(),
-            members,
-            recipe,
-            keys,
-            balancer,
-        })
+        let tickets = peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default();
+        let retries = old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default();
+        Next::Begins(Box::new(move || {
+            let balancer = successor.begin();
+            debug_assert!(!balancer.listens() || seats.is_sorted_by_key(|(id, _)| *id), "found by their ids");
+            Arc::new(Group { epoch, members, recipe, keys, balancer, slots, seats, tickets, all, retries })
+        }))
     }
 }
 

@@ -68,8 +68,10 @@ pub struct Gateway {
     views: Box<[Arc<ArcSwap<Snapshot>>]>,
     /// The newest configuration, whoever has learnt of it.
     config: ArcSwap<Config>,
-    /// Held by whoever changes anything, from the end of the old epochs until the new snapshots are in force.
+    /// Held by whoever changes anything.
     writer: Mutex<Writer>,
+    /// Held by the same from the first end of an old epoch until the snapshot that has the new ones is in force.
+    ending: Mutex<()>,
     /// Whether there are news to ask for.
     has_news: AtomicBool,
     /// Since when balancers do not go by what attempts have shown of targets.
@@ -182,8 +184,8 @@ impl Gateway {
         let common = Common::new(&config, (&slots, &care.starters), options, (Revision(0), Instant::ZERO));
         let mut snapshots: Vec<Snapshot> = Vec::with_capacity(count);
         for view in 0..count {
-            let snapshot = common.snapshot(view, Arc::clone(&routing), None, snapshots.first());
-            snapshots.push(snapshot);
+            let snapshot = common.prepare(view, Arc::clone(&routing), None, snapshots.first());
+            snapshots.push(snapshot());
         }
         drop(common);
         care.follow(&config, &slots, Instant::ZERO);
@@ -195,6 +197,7 @@ impl Gateway {
             has_news: AtomicBool::new(false),
             found: FoundSince::default(),
             copies: UnderWay::default(),
+            ending: Mutex::new(()),
             writer: Mutex::new(Writer {
                 slots,
                 revision: Revision(0),
@@ -291,7 +294,7 @@ impl Gateway {
             match picked {
                 Ok(attempt) => return Ok(attempt),
                 Err(PickError::Rejected(rejection)) => return Err(rejection),
-                Err(PickError::Closed) => drop(self.writer()),
+                Err(PickError::Closed) => drop(self.ending()),
             }
             picked = begin(&self.view_of(view.view()));
         }
@@ -384,8 +387,8 @@ impl Gateway {
         for (view, current) in self.views.iter().enumerate() {
             let old = current.load_full();
             let routing = if learn(view) { &*newest } else { old.routing() };
-            let next = Arc::new(common.snapshot(view, Arc::clone(routing), Some(&old), peer.as_deref()));
-            current.store(Arc::clone(&next));
+            let next = common.prepare(view, Arc::clone(routing), Some(&old), peer.as_deref());
+            let next = self.put_in_force(current, next);
             for (upstream, group) in next.groups() {
                 let is_new = old.group(upstream).is_none_or(|old| !Arc::ptr_eq(old, group));
                 let is_told =
@@ -400,6 +403,14 @@ impl Gateway {
         }
         let config = (writer.changed, Arc::clone(config));
         Applied { node: self.options.node, cause, revision, at: now, config, epochs }
+    }
+
+    /// Makes what has been prepared and puts it in force; nobody who finds that its epoch has ended waits for anything else.
+    fn put_in_force(&self, view: &ArcSwap<Snapshot>, make: impl FnOnce() -> Snapshot) -> Arc<Snapshot> {
+        let _ending = self.ending();
+        let next = Arc::new(make());
+        view.store(Arc::clone(&next));
+        next
     }
 
     /// The next moment at which something happens by itself: a node or a worker looks for changes, a probe is due, outliers are
@@ -425,7 +436,7 @@ impl Gateway {
         self.look(&mut writer, now);
         let unseen = writer.unseen();
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
-        // Requests that wait for a new epoch wait for the writer: not for this.
+        // Nobody who waits for the writer waits for this.
         drop(writer);
         drop(unseen);
     }
@@ -439,6 +450,10 @@ impl Gateway {
         let next = writer.news.pop_front();
         self.has_news.store(!writer.news.is_empty(), Ordering::Release);
         next
+    }
+
+    fn ending(&self) -> MutexGuard<'_, ()> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

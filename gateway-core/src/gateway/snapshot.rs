@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::attempt::Rare;
-use super::group::{Group, Maker};
+use super::group::{Group, Maker, Next};
 use super::keys::Known;
 use super::options::{Balancing, Options};
 use super::routing::{Destination, Lessons, Routing};
@@ -72,33 +72,31 @@ impl<'a> Common<'a> {
         }
     }
 
-    /// The snapshot of worker `view` after `old`, when it knows `routing`. From the first balancer whose epoch ends until this
-    /// snapshot is in force, pickers wait; so it is put in force at once. `peer` is another worker's of the same revision.
-    pub(super) fn snapshot(
+    /// The snapshot of worker `view` after `old`, when it knows `routing`; `peer` is another worker's of the same revision. What
+    /// is returned makes it out of what has been prepared. From then on until it is in force, pickers may wait.
+    pub(super) fn prepare<'b>(
         &self,
         view: usize,
         routing: Arc<Routing>,
-        old: Option<&Snapshot>,
+        old: Option<&'b Snapshot>,
         peer: Option<&Snapshot>,
-    ) -> Snapshot {
-        let upstreams = routing
-            .config
-            .upstreams()
-            .map(|(id, upstream)| {
-                let old = old.and_then(|old| old.upstreams.get(&id));
-                let peer = peer.and_then(|peer| peer.upstreams.get(&id));
-                (id, self.maker.next((id, upstream), old, view, peer))
-            })
-            .collect();
-        Snapshot {
-            view,
-            node: self.options.node,
-            revision: self.revision,
-            applied_at: self.applied_at,
-            routing,
-            upstreams,
-            slots: Arc::clone(&self.slots),
-            balancing: self.options.balancing,
+    ) -> impl FnOnce() -> Snapshot + use<'b> {
+        let mut upstreams = FxHashMap::default();
+        let mut begin = Vec::new();
+        for (id, upstream) in routing.config.upstreams() {
+            let old = old.and_then(|old| old.upstreams.get(&id));
+            let peer = peer.and_then(|peer| peer.upstreams.get(&id));
+            match self.maker.next((id, upstream), old, view, peer) {
+                Next::Same(group) => drop(upstreams.insert(id, group)),
+                Next::Begins(group) => begin.push((id, group)),
+            }
+        }
+        upstreams.reserve(begin.len());
+        let Self { revision, applied_at, options: Options { node, balancing, .. }, .. } = *self;
+        let slots = Arc::clone(&self.slots);
+        move || {
+            upstreams.extend(begin.into_iter().map(|(id, begin)| (id, begin())));
+            Snapshot { view, node, revision, applied_at, routing, upstreams, slots, balancing }
         }
     }
 }

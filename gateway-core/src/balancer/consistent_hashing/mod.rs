@@ -18,7 +18,7 @@ use self::maglev::Maglev;
 use self::ring::Ring;
 use super::crew::Crew;
 use super::hash::hash;
-use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup};
+use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup, Successor};
 use crate::entity::HashTable;
 use crate::rules::Rules;
 
@@ -52,10 +52,12 @@ struct Share {
 impl ConsistentHashing {
     /// A first epoch.
     pub fn new(setup: Setup<'_>) -> Self {
-        Self::make(setup, RoundRobin::new)
+        let has_turns = setup.recipe.rules == Rules::Careful;
+        let tables = Self::without_turns(setup);
+        Self { turns: has_turns.then(|| RoundRobin::new(tables.members().to_vec())), ..tables }
     }
 
-    fn make(setup: Setup<'_>, turns: impl FnOnce(Vec<Member>) -> RoundRobin) -> Self {
+    fn without_turns(setup: Setup<'_>) -> Self {
         let (recipe, all) = (setup.recipe, Arc::clone(&setup.all));
         let share =
             |(member, &name): (&Member, &u64)| Share { name, weight: member.weight, is_in: member.available };
@@ -68,7 +70,7 @@ impl ConsistentHashing {
         Self {
             table,
             bound: Bound::new(recipe.tuning.hash_balance_factor, crew.members(), all),
-            turns: (recipe.rules == Rules::Careful).then(|| turns(crew.members().to_vec())),
+            turns: None,
             crew,
         }
     }
@@ -122,12 +124,11 @@ impl Balancer for ConsistentHashing {
         }
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        let carry_on = |members| match &self.turns {
-            Some(turns) => turns.carry_on(members),
-            None => RoundRobin::new(members),
-        };
-        Box::new(Self::make(setup, carry_on))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        let Some(turns) = &self.turns else { return Successor::ready(Self::new(setup)) };
+        let tables = Self::without_turns(setup);
+        let turns = turns.prepare(tables.members().to_vec());
+        Successor::new(tables.members().into(), || Self { turns: Some(turns()), ..tables })
     }
 }
 

@@ -28,7 +28,7 @@ use self::pool::{Pool, Reply};
 use super::crew::{Crew, Seat};
 use super::draw::Draw;
 use super::lock::Lock;
-use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup};
+use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 
 /// One request in so many goes anywhere.
 const EXPLORE: u64 = 16;
@@ -97,8 +97,8 @@ impl Balancer for Prequal {
         self.pick(ask)
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(Self::new(setup))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self::new(setup))
     }
 
     fn listens(&self) -> bool {

@@ -47,8 +47,8 @@ impl Job {
         Self { from, step, grace, whole, digits }
     }
 
-    /// The same turn when the member is owed so much besides: as many steps sooner.
-    pub(super) fn owed(self, owed: i64) -> Self {
+    /// The member is owed so much besides: the turn comes as many steps sooner.
+    pub(super) fn owe(&mut self, owed: i64) {
         // Parts of a slot without the digits.
         let (whole, part) = (self.whole >> self.digits, self.step.parts >> self.digits);
         let owed = owed >> (ONE.ilog2() - self.digits);
@@ -67,7 +67,7 @@ impl Job {
         };
         let parts = Moment { slots: 0, parts: fraction * part };
         let sooner = requests.plus(slots, self.whole).plus(parts, self.whole);
-        Self { from: self.from.minus(sooner, self.whole), ..self }
+        self.from = self.from.minus(sooner, self.whole);
     }
 
     /// The turn after this one.
@@ -121,8 +121,9 @@ mod tests {
             (10_000, 3, 20_000, 12_345),
             (10_000, 1, 655_350_000, -12_345),
         ] {
-            let (mut job, one, twice) =
-                (Job::first(members, weight, total).owed(owed), i128::from(ONE), 2 * members as i128 - 2);
+            let (one, twice) = (i128::from(ONE), 2 * members as i128 - 2);
+            let mut job = Job::first(members, weight, total);
+            job.owe(owed);
             for turn in 0..2000 {
                 let slot_at = |level: i128| {
                     let lag = level + turn * twice * one - i128::from(owed) * twice;

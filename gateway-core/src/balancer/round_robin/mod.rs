@@ -9,8 +9,8 @@ mod quota;
 mod timing_wheel;
 
 use self::quota::Quota;
-use super::turns::{Pace, Rota};
-use super::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+use super::turns::{Pace, Rota, Sequence};
+use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The round-robin balancer of one epoch.
 #[derive(Debug)]
@@ -26,21 +26,20 @@ impl RoundRobin {
     /// # Panics
     /// When a member has weight zero.
     pub fn new(members: Vec<Member>) -> Self {
-        let owed = vec![0; members.len()];
-        Self::with_debt(members, &owed, Pace::FIRST)
+        let quota = Quota::new(&members, vec![0; members.len()]);
+        Self { carried: quota.carried(), rota: Rota::new(quota, members, Pace::FIRST) }
     }
 
-    /// Ends this epoch and begins the next, carrying what is owed: a member that stays keeps its lag, one that joins
-    /// has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
-    pub(super) fn carry_on(&self, members: Vec<Member>) -> Self {
-        let owed = quota::carry(self.members(), &self.rota.close(Quota::lags), &members);
-        Self::with_debt(members, &owed, Pace::LATER)
-    }
-
-    fn with_debt(members: Vec<Member>, owed: &[i64], pace: Pace) -> Self {
-        Self {
-            carried: owed.iter().map(|&owed| quota::in_requests(owed)).collect(),
-            rota: Rota::new(Quota::new(&members, owed), members, pace),
+    /// Prepares the next epoch. When that begins, it ends this one and carries on what is owed: a member that stays keeps its
+    /// lag, one that joins has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
+    pub(super) fn prepare(&self, members: Vec<Member>) -> impl FnOnce() -> Self {
+        let next = self.rota.prepare(Quota::prepared(&members), members, Pace::LATER);
+        || {
+            let (rota, carried) = next.begin(|quota, past| {
+                quota.begin(past.sequence.carry(past.picks, past.places, quota.shares()));
+                quota.carried()
+            });
+            Self { rota, carried }
         }
     }
 
@@ -67,8 +66,9 @@ impl Balancer for RoundRobin {
         self.rota.besides(ask.tried).map(|member| self.choice(member, u64::MAX))
     }
 
-    fn succeed(&self, setup: Setup<'_>) -> Box<dyn Balancer> {
-        Box::new(self.carry_on(setup.available().members))
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        let members = setup.available().members;
+        Successor::new(members.clone().into(), self.prepare(members))
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     fn a_later_epoch_ends_up_in_a_repeating_table_again() {
         let balancer = RoundRobin::new(members(&[3, 2, 1000, 7000]));
         count(&balancer, 17);
-        let next = balancer.carry_on(members(&[5, 1, 2000, 6001]));
+        let next = balancer.prepare(members(&[5, 1, 2000, 6001]))();
         count(&next, 4 * 9002);
         assert!(next.rota.repeats());
     }
@@ -124,7 +124,7 @@ mod tests {
     fn an_ended_epoch_gives_nothing_more() {
         let balancer = RoundRobin::new(members(&[1, 1]));
         balancer.in_turn().unwrap();
-        let next = balancer.carry_on(members(&[1, 1]));
+        let next = balancer.prepare(members(&[1, 1]))();
         assert_eq!(balancer.in_turn(), Err(NoChoice::Closed));
         // Member 0 had its turn, so the next epoch owes member 1.
         assert_eq!(next.in_turn().unwrap().member, 1);
@@ -173,7 +173,7 @@ mod tests {
                 while old.rota.given() < 100 {
                     std::hint::spin_loop();
                 }
-                let next = old.carry_on(members(&[3, 2]));
+                let next = old.prepare(members(&[3, 2]))();
                 (worker.join().unwrap(), next)
             });
             let n = (picked[0] + picked[1]) as f64;

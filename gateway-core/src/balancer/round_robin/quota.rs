@@ -36,7 +36,7 @@ pub(super) struct Quota {
     picks: Box<[u64]>,
     /// The sum of `picks`.
     slots: u64,
-    /// The next turn of each; of nobody where one member has all turns.
+    /// The next turn of each; of nobody where one member has all turns. Before the sequence begins, as if nothing were owed.
     jobs: Box<[Job]>,
     /// Members whose next job is not released yet, by its release.
     waiting: Wheel,
@@ -48,42 +48,72 @@ pub(super) struct Quota {
 
 impl Quota {
     /// The start of a sequence in which member i is owed `owed[i]`.
-    pub(super) fn new(members: &[Member], owed: &[i64]) -> Self {
+    pub(super) fn new(members: &[Member], owed: Vec<i64>) -> Self {
+        let mut quota = Self::prepared(members);
+        quota.begin(owed);
+        quota
+    }
+
+    /// The same before it is known what anybody is owed.
+    pub(super) fn prepared(members: &[Member]) -> Self {
         let shares = Shares::new(members);
-        let mut quota = Self {
-            owed: owed.into(),
+        let job = |&weight| Job::first(members.len(), weight, shares.total);
+        // One member alone has all turns.
+        let jobs = if members.len() > 1 { shares.weights.iter().map(job).collect() } else { Box::default() };
+        Self {
+            owed: Box::default(),
             picks: vec![0; members.len()].into(),
             slots: 0,
-            jobs: Box::default(),
+            jobs,
             waiting: Wheel::new(members.len()),
             due: BinaryHeap::new(),
             due_later: Wheel::new(members.len()),
             horizon: 0,
             shares,
-        };
-        if members.len() > 1 {
-            let job = |(&weight, &owed)| Job::first(members.len(), weight, quota.shares.total).owed(owed);
-            quota.jobs = quota.shares.weights.iter().zip(owed).map(job).collect();
-            for (member, job) in (0..).zip(&quota.jobs) {
-                quota.waiting.put(1, job.release().max(1), member);
-            }
         }
-        quota
+    }
+
+    /// Begins a prepared sequence in which member i is owed `owed[i]`.
+    pub(super) fn begin(&mut self, owed: Vec<i64>) {
+        for (member, (job, &owed)) in (0..).zip(self.jobs.iter_mut().zip(&owed)) {
+            job.owe(owed);
+            self.waiting.put(1, job.release().max(1), member);
+        }
+        self.owed = owed.into();
+    }
+
+    /// What each member was owed at the start, in requests.
+    pub(super) fn carried(&self) -> Box<[f64]> {
+        self.owed.iter().map(|&owed| owed as f64 / ONE as f64).collect()
+    }
+
+    /// What is owed in the next epoch, whose shares are `next`, when this one ends with `picks`: those who stay keep their lag,
+    /// the rest is shared out by weight. `places` says which of these members each of those was.
+    pub(super) fn carry(&self, picks: &[u64], places: &[Option<u32>], next: &Shares) -> Vec<i64> {
+        let lags = self.lags(picks);
+        let lag = |place: &Option<u32>| place.map_or(0, |place| lags[place as usize]);
+        let mut owed: Vec<i64> = places.iter().map(lag).collect();
+        let to_share = -owed.iter().sum::<i64>();
+        for (owed, part) in owed.iter_mut().zip(next.parts_of(to_share.into())) {
+            *owed += part;
+        }
+        settle(&mut owed);
+        owed
     }
 
     /// The lag of each member, what was owed included, when `picks` have been made. They sum to zero exactly.
-    pub(super) fn lags(&self, picks: &[u64]) -> Vec<i64> {
-        let (total, period) = (i128::from(self.shares.total.max(1)), self.shares.period().max(1));
+    fn lags(&self, picks: &[u64]) -> Vec<i64> {
+        let period = self.shares.period().max(1);
         let slots: u64 = picks.iter().sum();
-        let (rounds, rest) = (slots / period, i128::from(slots % period));
+        let (rounds, rest) = (slots / period, slots % period);
+        let parts = self.shares.parts_of(i128::from(rest) * i128::from(ONE));
         let mut lags: Vec<i64> = picks
             .iter()
-            .zip(self.shares.weights.iter().zip(self.shares.slots()))
+            .zip(self.shares.slots().iter().zip(parts))
             .zip(&self.owed)
-            .map(|((&picks, (&weight, slots)), &owed)| {
-                let whole = i128::from(rounds * slots) - i128::from(picks);
-                let part = rest * i128::from(weight) * i128::from(ONE) / total;
-                (i128::from(owed) + whole * i128::from(ONE) + part) as i64
+            .map(|((&picks, (&slots, part)), &owed)| {
+                let whole = (rounds * slots).cast_signed() - picks.cast_signed();
+                owed + whole * ONE + part
             })
             .collect();
         settle(&mut lags);
@@ -160,21 +190,6 @@ impl Sequence for Quota {
     }
 }
 
-/// What is owed to `next` when `last` had `lags`: those who stay keep theirs, the rest is shared out by weight.
-pub(super) fn carry(last: &[Member], lags: &[i64], next: &[Member]) -> Vec<i64> {
-    let old: rustc_hash::FxHashMap<_, _> =
-        last.iter().zip(lags).map(|(member, &lag)| (member.target, lag)).collect();
-    let mut owed: Vec<i64> =
-        next.iter().map(|member| old.get(&member.target).copied().unwrap_or(0)).collect();
-    let to_share = -owed.iter().map(|&lag| i128::from(lag)).sum::<i128>();
-    let total: i128 = next.iter().map(|member| i128::from(member.weight)).sum();
-    for (owed, member) in owed.iter_mut().zip(next) {
-        *owed += (to_share * i128::from(member.weight)).div_euclid(total) as i64;
-    }
-    settle(&mut owed);
-    owed
-}
-
 /// Spreads what rounding left over, less than a unit for each member, so that the lags sum to zero.
 fn settle(lags: &mut [i64]) {
     let mut over: i64 = lags.iter().sum();
@@ -186,11 +201,6 @@ fn settle(lags: &mut [i64]) {
         *lag -= step;
         over -= step;
     }
-}
-
-/// An owed lag as a number of requests.
-pub(super) fn in_requests(owed: i64) -> f64 {
-    owed as f64 / ONE as f64
 }
 
 #[cfg(test)]
@@ -208,7 +218,7 @@ mod tests {
 
     /// Runs `slots` slots and returns the largest lag of any member after any of them, in units of 1/(W ONE).
     fn largest_lag(weights: &[u32], owed: &[i64], slots: u64) -> f64 {
-        let mut quota = Quota::new(&members(weights), owed);
+        let mut quota = Quota::new(&members(weights), owed.to_vec());
         let total: i128 = weights.iter().map(|&w| i128::from(w)).sum();
         let mut largest = 0;
         for slot in 1..=slots {
@@ -264,7 +274,7 @@ mod tests {
             let total: u64 = weights.iter().map(|&w| u64::from(w)).sum();
             let largest = largest_lag(weights, &vec![0; weights.len()], total);
             assert!(largest <= bound(weights.len()) + 1e-12, "{weights:?}: {largest}");
-            let mut quota = Quota::new(&members(weights), &vec![0; weights.len()]);
+            let mut quota = Quota::new(&members(weights), vec![0; weights.len()]);
             for _ in 0..quota.shares.period() {
                 quota.next_member();
             }
@@ -276,7 +286,7 @@ mod tests {
     #[test]
     fn lags_sum_to_zero_and_are_carried_in_full() {
         let old = members(&[3, 2, 1]);
-        let mut quota = Quota::new(&old, &[0, 0, 0]);
+        let mut quota = Quota::new(&old, vec![0; 3]);
         for _ in 0..100 {
             quota.next_member();
         }
@@ -285,14 +295,14 @@ mod tests {
         // 100 of 6: 50, 33 1/3, 16 2/3.
         let expected = [50.0, 100.0 / 3.0, 100.0 / 6.0];
         for i in 0..3 {
-            assert!((in_requests(lags[i]) - (expected[i] - quota.picks[i] as f64)).abs() < 1e-8);
+            assert!((lags[i] as f64 / ONE as f64 - (expected[i] - quota.picks[i] as f64)).abs() < 1e-8);
         }
-        let kept = carry(&old, &lags, &members(&[1, 5, 9]));
-        assert_eq!(kept, lags);
-        let left = carry(&old, &lags, &old[1..]);
-        assert_eq!(left.iter().sum::<i64>(), 0);
-        let joined: Vec<_> =
-            old.iter().copied().chain([Member { target: TargetId(9), weight: 4, available: true }]).collect();
-        assert_eq!(carry(&old, &lags, &joined)[3], 0);
+        let carry = |places: &[Option<u32>], weights: &[u32]| {
+            quota.carry(&quota.picks, places, &Shares::new(&members(weights)))
+        };
+        let all = [Some(0), Some(1), Some(2), None];
+        assert_eq!(carry(&all[..3], &[1, 5, 9]), lags);
+        assert_eq!(carry(&all[1..3], &[2, 1]).iter().sum::<i64>(), 0);
+        assert_eq!(carry(&all, &[3, 2, 1, 4])[3], 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Turns that depend on nothing but the turns before: an algorithm says in which order, as a [`Sequence`], and everything else
 //! is done here once. [`ring`] computes the sequence ahead and hands it out to all workers without a lock; [`Rota`] adds the
-//! members whose turns they are, and tries after the first.
+//! members whose turns they are, and tries after the first; [`Upcoming`] is what can be done for a next epoch while picks go on.
 //!
 //! A pick costs one `fetch_add` and one look into a table where the period (sum of weights over their greatest common
 //! divisor) is short enough to be kept. Where it is longer, or an epoch has just begun, it costs a compare-and-exchange
@@ -20,7 +20,9 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
+use rustc_hash::FxHashMap;
 
+use self::divisor::Divisor;
 use self::ring::Turns;
 use super::{Member, NoChoice, gcd};
 use crate::id::TargetId;
@@ -43,14 +45,16 @@ pub(super) trait Sequence: Debug + Send {
     }
 }
 
-/// The weights of the members of one epoch.
+/// The weights of the members of one epoch, and what can be had of them without a division.
 #[derive(Debug)]
 pub(super) struct Shares {
     pub(super) weights: Box<[u64]>,
     /// All weights together.
     pub(super) total: u64,
-    /// Their greatest common divisor.
-    divisor: u64,
+    /// Slots of each member in a period.
+    slots: Box<[u64]>,
+    period: u64,
+    by_total: Divisor,
 }
 
 impl Shares {
@@ -62,22 +66,40 @@ impl Shares {
         let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight)).collect();
         assert!(weights.iter().all(|&weight| weight > 0), "a member's weight is never zero");
         let divisor = weights.iter().copied().fold(0, gcd).max(1);
-        Self { total: weights.iter().sum(), divisor, weights }
+        let total: u64 = weights.iter().sum();
+        Self {
+            slots: weights.iter().map(|weight| weight / divisor).collect(),
+            period: total / divisor,
+            by_total: Divisor::new(total.max(1)),
+            weights,
+            total,
+        }
     }
 
     /// After so many slots every member has had exactly its share, and the sequence may repeat.
     pub(super) fn period(&self) -> u64 {
-        self.total / self.divisor
+        self.period
     }
 
     /// Slots of each member in a period.
-    pub(super) fn slots(&self) -> impl Iterator<Item = u64> {
-        self.weights.iter().map(|weight| weight / self.divisor)
+    pub(super) fn slots(&self) -> &[u64] {
+        &self.slots
+    }
+
+    /// The part of `amount` that falls to each member, rounded down: `amount` times its weight over all weights. All weights times the
+    /// largest must be below 2^63, which lets millions of members have the largest there is.
+    pub(super) fn parts_of(&self, amount: i128) -> impl Iterator<Item = i64> {
+        let total = i128::from(self.total.max(1));
+        let (each, rest) = (amount.div_euclid(total) as i64, amount.rem_euclid(total) as u64);
+        let part = move |&weight: &u64| {
+            each * weight.cast_signed() + self.by_total.divide(rest * weight).0.cast_signed()
+        };
+        self.weights.iter().map(part)
     }
 
     /// Whether picks rose from `before` to `now` within one period as they should.
     pub(super) fn are_met(&self, before: &[u64], now: &[u64]) -> bool {
-        before.iter().zip(now).zip(self.slots()).all(|((before, now), slots)| now - before == slots)
+        before.iter().zip(now).zip(&self.slots).all(|((before, now), slots)| now - before == *slots)
     }
 }
 
@@ -146,10 +168,13 @@ impl<S: Sequence> Rota<S> {
         Ok(member.unwrap_or(start % self.members.len()))
     }
 
-    /// Ends the epoch; what `read` makes of the picks of each member until then. When turns were many, whole periods of them
-    /// are left out.
-    pub(super) fn close<R>(&self, read: impl FnOnce(&S, &[u64]) -> R) -> R {
-        self.turns.close(read)
+    /// Prepares the epoch after this one: everything but what depends on how this one ends. Picks go on meanwhile.
+    pub(super) fn prepare(&self, sequence: S, members: Vec<Member>, pace: Pace) -> Upcoming<'_, S> {
+        let places: FxHashMap<_, _> = self.members.iter().map(|member| member.target).zip(0..).collect();
+        let places = members.iter().map(|member| places.get(&member.target).copied()).collect();
+        let turns = Turns::prepared(sequence, pace);
+        let next = Self { members: members.into(), turns, retries: CachePadded::default() };
+        Upcoming { last: self, next, pace, places }
     }
 
     /// Whether a period has become a table.
@@ -162,6 +187,42 @@ impl<S: Sequence> Rota<S> {
     #[cfg(test)]
     pub(super) fn given(&self) -> u64 {
         self.turns.given()
+    }
+}
+
+/// An epoch that is ready to begin after another one, whose picks go on until then.
+#[derive(Debug)]
+pub(super) struct Upcoming<'a, S> {
+    last: &'a Rota<S>,
+    next: Rota<S>,
+    pace: Pace,
+    places: Box<[Option<u32>]>,
+}
+
+/// How an epoch has ended, for the one that carries it on.
+#[derive(Debug)]
+pub(super) struct Past<'a, S> {
+    pub(super) sequence: &'a S,
+    /// Picks of each of its members. When turns were many, whole periods of them are left out.
+    pub(super) picks: &'a [u64],
+    /// Which of its members each member of the next epoch was.
+    pub(super) places: &'a [Option<u32>],
+}
+
+impl<S: Sequence> Upcoming<'_, S> {
+    /// Who will be its members.
+    pub(super) fn members(&self) -> &[Member] {
+        self.next.members()
+    }
+
+    /// Ends the last epoch, lets `carry_on` tell the new sequence what it begins with, and begins. Pickers wait from here on.
+    pub(super) fn begin<R>(self, carry_on: impl FnOnce(&mut S, &Past<'_, S>) -> R) -> (Rota<S>, R) {
+        let Self { last, next, pace, places } = self;
+        let carried = last.turns.close(|sequence, picks| {
+            let past = Past { sequence, picks, places: &places };
+            next.turns.begin(pace, |next| carry_on(next, &past))
+        });
+        (next, carried)
     }
 }
 

@@ -55,10 +55,18 @@ struct Source<S> {
 }
 
 impl<S: Sequence> Turns<S> {
+    /// The turns of an epoch that begins at once.
     pub(super) fn new(sequence: S, pace: Pace) -> Self {
+        let turns = Self::prepared(sequence, pace);
+        turns.begin(pace, |_| ());
+        turns
+    }
+
+    /// The turns of an epoch that is to begin; none is computed yet.
+    pub(super) fn prepared(sequence: S, pace: Pace) -> Self {
         let period = sequence.shares().period();
         let length = if period <= pace.period_max { period as usize } else { pace.ring };
-        let turns = Self {
+        Self {
             next: CachePadded::new(AtomicU64::new(0)),
             entries: (0..length).map(|_| AtomicU32::new(0)).collect(),
             length: Divisor::new(length.max(1) as u64),
@@ -71,9 +79,15 @@ impl<S: Sequence> Turns<S> {
                 lap: 0,
                 place: 0,
             })),
-        };
-        turns.compute(&mut turns.lock(), pace.at_once.min(length));
-        turns
+        }
+    }
+
+    /// Begins the epoch, after `start` has told the sequence what it begins with.
+    pub(super) fn begin<R>(&self, pace: Pace, start: impl FnOnce(&mut S) -> R) -> R {
+        let mut source = self.lock();
+        let started = start(&mut source.sequence);
+        self.compute(&mut source, pace.at_once.min(self.entries.len()));
+        started
     }
 
     /// The next turn: its number, from 0, and whose it is. There must be members.
@@ -157,6 +171,11 @@ impl<S: Sequence> Turns<S> {
     pub(super) fn close<R>(&self, read: impl FnOnce(&S, &[u64]) -> R) -> R {
         let source = self.lock();
         let given = self.next.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED;
+        read(&source.sequence, &self.picks(&source, given))
+    }
+
+    /// Picks of each member in so many turns, whole laps of a table left out.
+    fn picks(&self, source: &Source<S>, given: u64) -> Vec<u64> {
         let mut picks = source.sequence.picks().to_vec();
         let computed = source.slots;
         for turn in given..computed {
@@ -168,7 +187,7 @@ impl<S: Sequence> Turns<S> {
         for turn in computed..computed + beyond {
             picks[self.member_of(turn)] += 1;
         }
-        read(&source.sequence, &picks)
+        picks
     }
 
     fn member_of(&self, turn: u64) -> usize {
