@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Service, Target, Upstream};
 use gateway_core::gateway::Options;
-use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
@@ -86,6 +86,7 @@ fn observations(index: u64) -> [Observation; 4] {
             node: 0,
             revision: Revision(0),
             routed: Revision(0),
+            service: ServiceId(0),
             upstream,
             target,
             epoch: Epoch(0),

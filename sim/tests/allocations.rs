@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use sim::engine::{live, model};
@@ -165,6 +165,7 @@ fn observations(index: u64, rate: u64) -> [Observation; 4] {
         node: 0,
         revision: Revision(0),
         routed: Revision(0),
+        service: ServiceId(0),
         upstream,
         target,
         epoch: Epoch(0),

@@ -363,6 +363,58 @@ fn users_who_have_moved_stay_by_key_ring_and_flag_in_both_engines() {
     }
 }
 
+#[test]
+fn services_are_switched_ring_by_ring_and_a_bad_version_is_taken_from_those_that_have_it() {
+    // Aim: rings of Services, in both engines. Method: three Services of one Upstream, one third of the requests each; a good version
+    // reaches all of them in turn, one that fails every other request only the first ring, and leaves it again.
+    let more = ["eu", "us"].map(|name| {
+        format!(
+            "[[load.requests]]\npath = \"/{name}\"\n[[services]]\nname = \"{name}\"\nhost = \"v1\"\n\
+             [[routes]]\nname = \"{name}\"\npaths = [\"/{name}\"]\nservice = {{ name = \"{name}\" }}\n"
+        )
+    });
+    let rings = "rings = [{ services = [\"eu\"], soak = \"1s\" }, { services = [\"us\"], soak = \"1s\" }]";
+    let rollout = format!("strategy = \"ring\"\n{rings}\ndrain = \"500ms\"\n[[analysis]]\nname = \"errors\"");
+    for engine in ["model", "live"] {
+        let run = |mocks: &str| {
+            let text = between("5s", "users = 2000", &rollout);
+            let report = piped(
+                &text.replace("[rollout]", &format!("{}{mocks}[rollout]", more.concat())),
+                engine,
+                "sticky-canary",
+            );
+            assert_eq!(report["rollout"]["breaches"], Value::Array(Vec::new()), "{engine}");
+            assert_eq!(report["requests"]["dropped"], 0, "{engine}");
+            report
+        };
+        let times = |report: &Value, name: &str| -> Vec<(String, Option<f64>)> {
+            let rows = report["rollout"]["services"].as_array().unwrap();
+            rows.iter().map(|row| (row["service"].as_str().unwrap().to_owned(), row[name].as_f64())).collect()
+        };
+        let report = run("");
+        assert_eq!(report["rollout"]["ended"], "promoted", "{engine}: {}", report["rollout"]);
+        let switches = report["switches"].as_array().unwrap();
+        let new = times(&report, "first_new_pick_ms");
+        for ((name, first), switch) in new.iter().zip(switches) {
+            assert_eq!(
+                (switch["service"].as_str(), &switch["stale_picks"]),
+                (Some(name.as_str()), &0.into())
+            );
+            assert!(switch["first_new_pick_ms"].as_f64() == *first && first.is_some(), "{engine}: {switch}");
+        }
+        let order = ["eu", "us", "shop"];
+        assert!(new.iter().map(|(name, _)| name.as_str()).eq(order) && new.is_sorted_by_key(|row| row.1));
+        // What is left at one moment is never asked again.
+        assert!(times(&report, "mixed_ms").iter().all(|row| row.1 <= Some(0.0)), "{engine}: {report}");
+        let report = run("[[mocks]]\nmatch = \"v2-*\"\nerrors = 0.5\n");
+        assert_eq!(report["rollout"]["ended"], "rolled-back", "{engine}: {}", report["rollout"]);
+        let new = times(&report, "first_new_pick_ms");
+        assert!(new[0].1.is_some() && new[1].1.is_none() && new[2].1.is_none(), "{engine}: {new:?}");
+        let last_old = times(&report, "last_old_pick_ms");
+        assert!(last_old.iter().all(|row| row.1 > Some(4500.0)), "{engine}: {last_old:?}");
+    }
+}
+
 /// The shipped users and targets of a canary by users, for so many seconds, with another rollout.
 fn between(seconds: &str, keys: &str, rollout: &str) -> String {
     let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();

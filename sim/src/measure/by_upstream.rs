@@ -1,6 +1,6 @@
-//! Something for each Upstream, found by its number: looked up several times for each request.
+//! Something for each Upstream, or for what each Service has there, found by number: looked up several times for each request.
 
-use gateway_core::id::UpstreamId;
+use gateway_core::id::{ServiceId, UpstreamId};
 
 /// One value for each Upstream, and one for requests that go to none.
 #[derive(Clone, Debug)]
@@ -36,6 +36,33 @@ impl<T: Default> ByUpstream<T> {
     pub(super) fn into_all(self) -> impl Iterator<Item = (Option<UpstreamId>, T)> {
         let whose = std::iter::once(None).chain((0..).map(|number| Some(UpstreamId(number))));
         whose.zip(self.0)
+    }
+}
+
+/// One value for each Service at each Upstream. Several may point at one, and what one of them does there is not the others' doing.
+#[derive(Clone, Debug)]
+pub(super) struct ByService<T>(Vec<ByUpstream<T>>);
+
+impl<T> Default for ByService<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Default> ByService<T> {
+    /// That of `service` at `upstream`, made on first use.
+    pub(super) fn of(&mut self, service: ServiceId, upstream: Option<UpstreamId>) -> &mut T {
+        // Configurations number their Services from 0.
+        let place = service.0 as usize;
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, ByUpstream::default);
+        }
+        self.0[place].of(upstream)
+    }
+
+    /// That of `service` at `upstream`, if it was ever used.
+    pub(super) fn get(&self, service: ServiceId, upstream: Option<UpstreamId>) -> Option<&T> {
+        self.0.get(service.0 as usize)?.get(upstream)
     }
 }
 

@@ -9,6 +9,7 @@ mod ledger;
 mod log_bins;
 
 mod answered;
+mod asked;
 mod books;
 mod by_upstream;
 mod capacity;
@@ -55,7 +56,7 @@ pub use progress::{Milestone, Progress};
 pub use promises::{Breach, Promise};
 pub use record::{Cause, Ending, Record};
 pub use recorder::{COST_WINDOW, Recorder};
-pub use rollout::{MeasuredRollout, NodeSides, SideTally};
+pub use rollout::{MeasuredRollout, SideTally, SideTimes};
 pub use series::{Bin, Bins, Grid, TargetBin};
 pub use switches::{MeasuredSwitch, NodePicks};
 pub use weights::{LagRange, MeasuredWeights, MemberPicks};

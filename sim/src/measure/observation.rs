@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gateway_core::config::Config;
 use gateway_core::gateway::{Applied, Attempt, Compared, Finished, NewEpoch};
-use gateway_core::id::{Epoch, Revision, TargetId, UpstreamId};
+use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 
@@ -170,6 +170,8 @@ pub struct Pick {
     pub revision: Revision,
     /// The change that made the routing it was sent by, which may be an older one.
     pub routed: Revision,
+    /// The Service it was made for.
+    pub service: ServiceId,
     /// The Upstream; `None` when the Service's host is no Upstream.
     pub upstream: Option<UpstreamId>,
     /// The target.
@@ -193,6 +195,7 @@ impl Pick {
             node: attempt.node,
             revision: attempt.revision,
             routed: attempt.routed,
+            service: attempt.service,
             upstream: attempt.upstream,
             target: attempt.target,
             epoch: attempt.epoch,

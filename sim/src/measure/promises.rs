@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use gateway_core::config::Config;
+use gateway_core::id::ServiceId;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashSet;
 
-use super::{Cause, Ending, Record, StepMoments};
+use super::asked::Asked;
+use super::{Cause, Ending, Pick, Record, StepMoments};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind};
 
@@ -58,9 +61,9 @@ impl Breaches {
 /// What a rollout promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// Nobody is sent to the new version before a step that leads there has begun; copies are not sent by anybody.
+    /// Nobody is sent to the new version before a step that leads its Service there has begun; copies are not sent by anybody.
     NewIsAskedFor,
-    /// Once the Service points at the new version, and that is in force everywhere, nobody is sent to the old one.
+    /// Once a Service points at the new version, and that is in force everywhere, none of its requests is sent to the old one.
     SwitchedIsLeft,
     /// Once the way back is done and in force everywhere, nobody is sent to the new version any more.
     BackIsBack,
@@ -122,10 +125,10 @@ pub(super) struct Promises {
     goes_dark: bool,
     /// Upstreams of the new version's targets alone.
     new_hosts: Vec<String>,
-    /// Whether something leads to the new version, or has.
-    is_asked: bool,
-    /// Since when nobody may be sent to the old version.
-    switched: Option<Instant>,
+    /// Whose requests something leads to the new version, or has.
+    asked: Asked,
+    /// Since when no request of a Service may be sent to the old version.
+    switched: Vec<(ServiceId, Instant)>,
     /// For each mock: nobody is sent there from then on, because a step drained it.
     drained: Vec<Option<Instant>>,
     /// Whether a step has taken it out of rotation, whoever has learnt of that.
@@ -151,7 +154,7 @@ impl Promises {
             lags,
             goes_dark,
             new_hosts,
-            is_asked,
+            asked: Asked::by(is_asked),
             drained: vec![None; mocks],
             left: vec![false; mocks],
             stopped: vec![None; mocks],
@@ -161,9 +164,11 @@ impl Promises {
 
     /// The calls of a step were made.
     pub(super) fn stepped(&mut self, moments: StepMoments, action: Option<&Action>) {
-        if let Some(Action::SetHost { host, .. }) = action {
+        if let Some(Action::SetHost { service, host, .. }) = action {
             let is_new = self.new_hosts.contains(host);
-            self.switched = moments.acked.map(|acked| acked + self.lags.0).filter(|_| is_new);
+            self.switched.retain(|(switched, _)| switched != service);
+            let since = moments.acked.map(|acked| acked + self.lags.0).filter(|_| is_new);
+            self.switched.extend(since.map(|since| (*service, since)));
         }
         if let Some(Action::Drain { mocks, .. }) = action {
             let from = moments.acked.map(|acked| acked + self.lags.1);
@@ -175,17 +180,19 @@ impl Promises {
         }
     }
 
-    /// Something happened to the rollout; `action` is that of the step it is about. `may_pick` says whether some node's configuration
-    /// still leads to one of these mocks.
+    /// Something happened to the rollout; `action` is that of the step it is about. `config` is that of the start, and `may_pick` says
+    /// whether some node's configuration still leads to one of these mocks.
     pub(super) fn marked(
         &mut self,
-        mark: &Mark,
-        action: Option<&Action>,
+        (mark, action): (&Mark, Option<&Action>),
+        config: &Config,
         may_pick: impl Fn(&FxHashSet<u32>) -> bool,
     ) {
         match (&mark.kind, action) {
-            (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), None),
-            (MarkKind::Began, Some(action)) if action.leads_to_the_new() => self.is_asked = true,
+            (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), Vec::new()),
+            (MarkKind::Began, Some(action)) if action.leads_to_the_new() => {
+                self.asked.begins(action, config);
+            }
             (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
             (MarkKind::Over, Some(Action::Stop(mocks))) => {
@@ -210,7 +217,8 @@ impl Promises {
     }
 
     /// A first try was picked for `mock`, which is of that side.
-    pub(super) fn picked(&mut self, request: u64, (mock, side): (Option<u32>, Option<Side>), at: Instant) {
+    pub(super) fn picked(&mut self, pick: &Pick, (mock, side): (Option<u32>, Option<Side>)) {
+        let &Pick { request, service, at, .. } = pick;
         let since = |moments: &[Option<Instant>]| {
             let moment = mock.and_then(|mock| moments.get(mock as usize).copied().flatten());
             moment.is_some_and(|moment| at > moment)
@@ -222,10 +230,11 @@ impl Promises {
         if is_stopped {
             self.broken(Promise::StoppedIsLeft, request, at);
         }
-        if side == Some(Side::Canary) && !self.is_asked {
+        if side == Some(Side::Canary) && !self.asked.is_of(service) {
             self.broken(Promise::NewIsAskedFor, request, at);
         }
-        if side == Some(Side::Stable) && self.switched.is_some_and(|switched| at > switched) {
+        let is_switched = |(switched, since): &(ServiceId, Instant)| *switched == service && at > *since;
+        if side == Some(Side::Stable) && self.switched.iter().any(is_switched) {
             self.broken(Promise::SwitchedIsLeft, request, at);
         }
         if side == Some(Side::Canary) && self.back.is_some_and(|back| at > back) {
@@ -274,6 +283,7 @@ fn set<T: Copy>(all: &mut [T], mocks: &[u32], to: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::rehearsal::pick;
 
     fn ms(ms: u64) -> Instant {
         Instant::from_millis(ms)
@@ -295,7 +305,13 @@ mod tests {
     }
 
     fn marked(promises: &mut Promises, at: u64, kind: MarkKind, action: Option<&Action>) {
-        promises.marked(&Mark { at: ms(at), step: Some(0), kind }, action, |_| false);
+        let mark = Mark { at: ms(at), step: Some(0), kind };
+        promises.marked((&mark, action), &Config::default(), |_| false);
+    }
+
+    /// A first try for the Service 0.
+    fn picked(promises: &mut Promises, request: u64, to: (Option<u32>, Option<Side>), at: u64) {
+        promises.picked(&Pick { at: ms(at), ..pick(request) }, to);
     }
 
     fn drain(mocks: Vec<u32>) -> Action {
@@ -310,13 +326,13 @@ mod tests {
     #[test]
     fn who_is_sent_to_the_new_version_after_the_way_back_is_named() {
         let mut promises = promises(5);
-        promises.picked(1, side(1), ms(5));
+        picked(&mut promises, 1, side(1), 5);
         marked(&mut promises, 10, MarkKind::RolledBack, None);
-        promises.picked(2, side(0), ms(16));
-        promises.picked(3, side(1), ms(15));
+        picked(&mut promises, 2, side(0), 16);
+        picked(&mut promises, 3, side(1), 15);
         assert!(promises.breaches.0.is_empty(), "until 15 somebody may not have learnt of it");
         for request in [7, 8, 9, 10] {
-            promises.picked(request, side(1), ms(request + 10));
+            picked(&mut promises, request, side(1), request + 10);
         }
         assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
         assert_eq!(promises.breaches.0[0].at, ms(17));
@@ -325,40 +341,60 @@ mod tests {
         assert_eq!(promises.breaches.0[0].count, 5, "nor is a copy, and nobody asked for it");
     }
 
+    fn host(service: u32, host: &str) -> Action {
+        Action::SetHost { service: ServiceId(service), service_name: "shop".into(), host: host.into() }
+    }
+
     #[test]
     fn who_is_sent_to_a_version_too_early_or_too_late_is_named() {
         // Aim: before a blue-green switch nobody meets green, after it nobody blue. Method: a pick of each around it, with a lag of
         // 5 ms; then the way back, after which blue is right again.
-        let host = |host: &str| Action::SetHost {
-            service: gateway_core::id::ServiceId(0),
-            service_name: "shop".into(),
-            host: host.into(),
-        };
-        let mut promises = Promises { is_asked: false, ..promises(5) };
-        promises.picked(1, side(0), ms(1));
-        promises.picked(2, side(1), ms(2));
-        marked(&mut promises, 10, MarkKind::Began, Some(&host("green")));
-        stepped(&mut promises, 10, &host("green"));
-        promises.picked(3, side(1), ms(12));
-        promises.picked(4, side(0), ms(16));
-        promises.picked(5, side(0), ms(17));
+        let mut promises = Promises { asked: Asked::by(false), ..promises(5) };
+        picked(&mut promises, 1, side(0), 1);
+        picked(&mut promises, 2, side(1), 2);
+        marked(&mut promises, 10, MarkKind::Began, Some(&host(0, "green")));
+        stepped(&mut promises, 10, &host(0, "green"));
+        picked(&mut promises, 3, side(1), 12);
+        picked(&mut promises, 4, side(0), 16);
+        picked(&mut promises, 5, side(0), 17);
         marked(&mut promises, 20, MarkKind::Aborted("worse".into()), None);
-        stepped(&mut promises, 20, &host("blue"));
-        promises.picked(6, side(0), ms(30));
+        stepped(&mut promises, 20, &host(0, "blue"));
+        picked(&mut promises, 6, side(0), 30);
         let expected = [(Promise::NewIsAskedFor, 1, &[2][..]), (Promise::SwitchedIsLeft, 1, &[5][..])];
+        assert_eq!(broken(&promises), expected);
+    }
+
+    #[test]
+    fn each_service_is_held_to_its_own_switch() {
+        // Aim: one Service is switched while another waits. Method: Service 0 goes first, then 1; a pick of both at both versions
+        // between the two and after them.
+        let mut promises = Promises { asked: Asked::by(false), ..promises(0) };
+        let both = |promises: &mut Promises, at: u64| {
+            for (number, (service, version)) in (0..).zip([(0, 0), (0, 1), (1, 0), (1, 1)]) {
+                let pick = Pick { at: ms(at), service: ServiceId(service), ..pick(at + number) };
+                promises.picked(&pick, side(version));
+            }
+        };
+        for (service, at) in [(0, 10), (1, 30)] {
+            marked(&mut promises, at, MarkKind::Began, Some(&host(service, "green")));
+            stepped(&mut promises, at, &host(service, "green"));
+            both(&mut promises, at + 5);
+        }
+        let expected =
+            [(Promise::SwitchedIsLeft, 3, &[15, 35, 37][..]), (Promise::NewIsAskedFor, 1, &[18][..])];
         assert_eq!(broken(&promises), expected);
     }
 
     #[test]
     fn who_is_sent_to_a_target_that_drains_is_named_until_it_comes_back() {
         let mut promises = promises(0);
-        promises.picked(1, side(2), ms(5));
+        picked(&mut promises, 1, side(2), 5);
         stepped(&mut promises, 10, &drain(vec![2]));
-        promises.picked(2, side(2), ms(11));
-        promises.picked(3, side(2), ms(12));
+        picked(&mut promises, 2, side(2), 11);
+        picked(&mut promises, 3, side(2), 12);
         assert_eq!(broken(&promises), [(Promise::DrainedIsLeft, 1, &[3][..])]);
         stepped(&mut promises, 20, &Action::Promote);
-        promises.picked(4, side(2), ms(30));
+        picked(&mut promises, 4, side(2), 30);
         assert_eq!(promises.breaches.0[0].count, 1);
     }
 
@@ -371,18 +407,18 @@ mod tests {
         stepped(&mut promises, 10, &out);
         marked(&mut promises, 15, MarkKind::Over, Some(&out));
         marked(&mut promises, 16, MarkKind::Over, Some(&stop));
-        promises.picked(1, side(0), ms(16));
-        promises.picked(2, side(0), ms(17));
+        picked(&mut promises, 1, side(0), 16);
+        picked(&mut promises, 2, side(0), 17);
         assert_eq!(broken(&promises), [(Promise::StoppedIsLeft, 1, &[2][..])]);
         marked(&mut promises, 20, MarkKind::Began, Some(&Action::Start(vec![0])));
-        promises.picked(3, side(0), ms(30));
+        picked(&mut promises, 3, side(0), 30);
         marked(&mut promises, 40, MarkKind::Over, Some(&Action::Stop(vec![1])));
-        promises.picked(4, side(1), ms(50));
+        picked(&mut promises, 4, side(1), 50);
         assert_eq!(promises.breaches.0[0].count, 1);
         // Nobody was sent there, but might have been.
         marked(&mut promises, 60, MarkKind::Over, Some(&out));
         let over = Mark { at: ms(61), step: Some(0), kind: MarkKind::Over };
-        promises.marked(&over, Some(&stop), |mocks| mocks.contains(&0));
+        promises.marked((&over, Some(&stop)), &Config::default(), |mocks| mocks.contains(&0));
         assert_eq!(promises.breaches.0[0].count, 2);
     }
 

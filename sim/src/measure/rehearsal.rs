@@ -8,7 +8,7 @@ use std::time::Duration;
 use gateway_core::config::{Change, Config};
 use gateway_core::entity::{Address, Route, Service, Target, Upstream};
 use gateway_core::gateway::{Attempt, Gateway, Next, Options};
-use gateway_core::id::UpstreamId;
+use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
 use gateway_core::outcome::Outcome;
 use gateway_core::request::Head;
 use gateway_core::rng::{draw, stream};
@@ -106,6 +106,24 @@ fn load(rate: f64, seconds: u64) -> Load {
         connections: 64,
         max_in_flight: 10_000,
         ..Load::of(vec![Stream::constant(rate, Duration::from_secs(seconds), requests)])
+    }
+}
+
+/// A first try for the first Service, in some epoch.
+pub(crate) fn pick(request: u64) -> Pick {
+    Pick {
+        request,
+        at: Instant::from_millis(request),
+        node: 0,
+        revision: Revision(0),
+        routed: Revision(0),
+        service: ServiceId(0),
+        upstream: None,
+        target: TargetId(0),
+        epoch: Epoch(0),
+        ticket: 0,
+        carried: 0.0,
+        retry: 0,
     }
 }
 

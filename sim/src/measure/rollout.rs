@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gateway_core::config::Config;
-use gateway_core::id::Revision;
+use gateway_core::id::{Revision, ServiceId};
 use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -41,7 +41,9 @@ pub struct MeasuredRollout {
     /// What it took in targets.
     pub capacity: Capacity,
     /// When each node of the gateway was sending requests to which version.
-    pub nodes: Vec<NodeSides>,
+    pub nodes: Vec<SideTimes>,
+    /// The same of each Service that is switched, where there are several.
+    pub services: Vec<(ServiceId, SideTimes)>,
     sides: Vec<Option<Side>>,
     promises: Promises,
     revisions: Revisions,
@@ -51,9 +53,9 @@ pub struct MeasuredRollout {
     pub back: FxHashSet<(usize, u64)>,
 }
 
-/// When one node was sending requests to which version.
+/// When requests of a node, or of a Service, were sent to which version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NodeSides {
+pub struct SideTimes {
     /// The first and the last first try at the new version.
     pub canary: Option<(Instant, Instant)>,
     /// The last one at the old version.
@@ -89,7 +91,8 @@ impl MeasuredRollout {
         Self {
             promises: Promises::new(sides.len(), lags, goes_dark, new),
             revisions: Revisions::new(plan),
-            nodes: vec![NodeSides::default(); plan.gateway.nodes.into()],
+            nodes: vec![SideTimes::default(); plan.gateway.nodes.into()],
+            services: switched(plan),
             sides,
             ..Self::default()
         }
@@ -151,7 +154,7 @@ impl MeasuredRollout {
             let targets = facts.mocks.iter().filter(|(_, behind)| mocks.contains(behind));
             self.revisions.may_pick(&targets.map(|(target, _)| target).collect::<Vec<_>>())
         };
-        self.promises.marked(mark, action, may_pick);
+        self.promises.marked((mark, action), &facts.plan.gateway.config, may_pick);
         if mark.kind == MarkKind::RolledBack
             && let Some(config) = self.revisions.in_force()
         {
@@ -200,7 +203,10 @@ impl MeasuredRollout {
         if let Some(node) = self.nodes.get_mut(usize::from(pick.node)) {
             node.picked(found, at);
         }
-        self.promises.picked(pick.request, (mock, found), at);
+        if let Some((_, of_service)) = self.services.iter_mut().find(|(id, _)| *id == pick.service) {
+            of_service.picked(found, at);
+        }
+        self.promises.picked(pick, (mock, found));
         self.revisions.picked(pick, facts, &mut self.promises.breaches);
         if let Some(user) = facts.divided_user(pick.request) {
             self.picked_for(user, pick, mock);
@@ -234,7 +240,7 @@ impl MeasuredRollout {
     }
 }
 
-impl NodeSides {
+impl SideTimes {
     fn picked(&mut self, side: Option<Side>, at: Instant) {
         match side {
             Some(Side::Canary) => {
@@ -254,6 +260,20 @@ impl NodeSides {
     }
 }
 
+/// The Services that steps point elsewhere, where there are several.
+fn switched(plan: &Plan) -> Vec<(ServiceId, SideTimes)> {
+    let mut services = Vec::new();
+    for step in &plan.steps {
+        if let Action::SetHost { service, .. } = step.action
+            && !services.contains(&service)
+        {
+            services.push(service);
+        }
+    }
+    let are_several = services.len() > 1;
+    services.into_iter().filter(|_| are_several).map(|service| (service, SideTimes::default())).collect()
+}
+
 /// The Upstreams whose targets are all of the new version.
 fn new_hosts(plan: &Plan) -> Vec<String> {
     let (config, new) = (&plan.gateway.config, plan.targets_of(Side::Canary));
@@ -267,10 +287,8 @@ fn new_hosts(plan: &Plan) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::id::{Epoch, TargetId};
-
     use super::*;
-    use crate::measure::rehearsal::how_to;
+    use crate::measure::rehearsal::{how_to, pick};
 
     #[test]
     fn who_has_moved_and_comes_back_is_named_unless_all_come_back() {
@@ -290,22 +308,5 @@ mod tests {
         rollout.marked(&facts, &Mark { at, step: None, kind: MarkKind::Aborted("bad".into()) }, None);
         rollout.picked_for(((0, 7), true), &Pick { routed: Revision(9), ..self::pick(7) }, Some(0));
         assert_eq!((rollout.promises.breaches.0[0].count, rollout.moved.len()), (1, 1));
-    }
-
-    /// A first try, in some epoch.
-    fn pick(request: u64) -> Pick {
-        Pick {
-            request,
-            at: Instant::from_millis(request),
-            node: 0,
-            revision: Revision(0),
-            routed: Revision(0),
-            upstream: None,
-            target: TargetId(0),
-            epoch: Epoch(0),
-            ticket: 0,
-            carried: 0.0,
-            retry: 0,
-        }
     }
 }

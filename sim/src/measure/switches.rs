@@ -1,7 +1,7 @@
 //! Each switch of a Service's host, dissected as it happens: which picks and answers were old, which new. Every moment
 //! is a smallest or a largest, so it does not matter in which order they are reported.
 
-use gateway_core::id::UpstreamId;
+use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 
 use super::histogram::Intended;
@@ -12,8 +12,10 @@ use super::{Pick, StepMoments};
 pub struct MeasuredSwitch {
     /// The step of the plan.
     pub step: usize,
-    /// The Service.
+    /// The Service. What others do at the same Upstreams is no matter of this switch.
     pub service: String,
+    /// The same by its number.
+    pub service_id: ServiceId,
     /// The host it pointed to.
     pub from: String,
     /// The host it points to now.
@@ -71,10 +73,10 @@ impl MeasuredSwitch {
     /// A first try was picked.
     pub(super) fn picked(&mut self, pick: &Pick) {
         let &Pick { upstream, at, node, .. } = pick;
-        if at >= self.until || !self.is_change() {
+        if at >= self.until || !self.concerns(Some(pick.service)) {
             return;
         }
-        let is_stale = self.is_stale(upstream, at);
+        let is_stale = self.is_stale(pick);
         let Some(node) = self.nodes.get_mut(usize::from(node)) else { return };
         if upstream == self.from_upstream {
             self.last_old_pick = self.last_old_pick.max(Some(at));
@@ -88,17 +90,27 @@ impl MeasuredSwitch {
         }
     }
 
-    /// Whether a first try picked from `upstream` should not have been: the change was acknowledged by then.
-    pub(super) fn is_stale(&self, upstream: Option<UpstreamId>, at: Instant) -> bool {
-        self.is_change()
-            && upstream == self.from_upstream
-            && at < self.until
-            && self.moments.acked.is_some_and(|acked| at > acked)
+    /// Whether it changes anything for a Service; one that is not known may be its own.
+    fn concerns(&self, service: Option<ServiceId>) -> bool {
+        self.is_change() && service.is_none_or(|service| service == self.service_id)
     }
 
-    /// A request picked from `upstream` at `picked` was answered.
-    pub(super) fn answered(&mut self, upstream: Option<UpstreamId>, picked: Instant, done: Instant) {
-        if picked >= self.until || !self.is_change() {
+    /// Whether a first try should not have been picked from where it was: the change was acknowledged by then.
+    pub(super) fn is_stale(&self, pick: &Pick) -> bool {
+        self.concerns(Some(pick.service))
+            && pick.upstream == self.from_upstream
+            && pick.at < self.until
+            && self.moments.acked.is_some_and(|acked| pick.at > acked)
+    }
+
+    /// A request of `service`, if that is known, picked from `upstream` at `picked`, was answered.
+    pub(super) fn answered(
+        &mut self,
+        (service, upstream): (Option<ServiceId>, Option<UpstreamId>),
+        picked: Instant,
+        done: Instant,
+    ) {
+        if picked >= self.until || !self.concerns(service) {
             return;
         }
         if upstream == self.from_upstream {
@@ -137,6 +149,7 @@ mod tests {
             node: u16::from(at % 2 == 1),
             revision: Revision(0),
             routed: Revision(0),
+            service: ServiceId(0),
             upstream,
             target: TargetId(0),
             epoch: Epoch(0),
@@ -150,6 +163,7 @@ mod tests {
         MeasuredSwitch {
             step: 0,
             service: "s".into(),
+            service_id: ServiceId(0),
             from: "blue".into(),
             to: "green".into(),
             from_upstream: BLUE,
@@ -176,7 +190,7 @@ mod tests {
             let mut switch = to_green();
             for (upstream, at) in picks {
                 switch.picked(&pick(upstream, at));
-                switch.answered(upstream, ms(at), ms(at + 4));
+                switch.answered((Some(ServiceId(0)), upstream), ms(at), ms(at + 4));
                 switch.in_flight(upstream, ms(at), 1);
                 switch.in_flight(upstream, ms(at + 4), -1);
             }
@@ -197,6 +211,20 @@ mod tests {
         let [even, odd] = nodes.as_slice() else { panic!("{nodes:?}") };
         assert_eq!((even.first_new, even.last_old, even.stale), (None, Some(ms(14)), 1));
         assert_eq!((odd.first_new, odd.last_old, odd.stale), (Some(ms(11)), Some(ms(5)), 0));
+    }
+
+    #[test]
+    fn what_another_service_does_at_the_same_upstreams_is_no_matter_of_a_switch() {
+        let mut switch = to_green();
+        let other = ServiceId(1);
+        for (upstream, at) in [(BLUE, 9), (GREEN, 11), (BLUE, 15)] {
+            let pick = Pick { service: other, ..pick(upstream, at) };
+            switch.picked(&pick);
+            assert!(!switch.is_stale(&pick));
+            switch.answered((Some(other), upstream), ms(at), ms(at + 4));
+        }
+        assert_eq!((switch.first_new_pick, switch.last_old_pick, switch.stale_picks), (None, None, 0));
+        assert_eq!((switch.first_new_answer, switch.last_old_answer), (None, None));
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod patterns;
 mod readiness;
 mod requests;
 mod retry;
+mod rings;
 mod rollout;
 mod services;
 mod settings;

@@ -11,7 +11,7 @@ use super::gateway::Entities;
 use super::reader::{Section, Shape};
 use super::verbs::Known;
 use super::versions::{is_upstream, sides, versions};
-use super::{Input, services, settings, steps, sticky};
+use super::{Input, rings, services, settings, steps, sticky};
 use crate::load::Load;
 use crate::plan::MockPlan;
 use crate::rollout::strategies::{self, Scaling, Settings, Strategy};
@@ -197,15 +197,19 @@ fn read(
     settings::check_scale(&section, settings.scale, &versions);
     settings::check_preview(&section, &settings, &versions);
     settings::check_start(&section, &settings);
+    rings::check(&section, &settings.rings, &versions, entities);
     let needs = |key: &str, is_there: bool, help: &str| {
         if strategy.keys.contains(&key) && !is_there {
             let (message, label) = (format!("{} needs `{key}`", strategy.name), format!("no `{key}` here"));
             section.mistakes.absent(section.place, message, label, help);
         }
     };
-    // A preview is for those who ask for one.
+    // A preview is for those who ask for one, and rings may be of Services.
     let is_told = section.own("header").or(section.own("cookie")).is_some();
-    let has_header = is_told || strategy.keys.contains(&"preview");
+    let tells_nobody = settings.rings.iter().all(|ring| ring.values.is_empty());
+    let may_tell_nobody =
+        strategy.keys.contains(&"preview") || (strategy.keys.contains(&"rings") && tells_nobody);
+    let has_header = is_told || may_tell_nobody;
     needs("header", has_header, "write header = \"x-tester\" or cookie = \"group\", and values = [\"yes\"]");
     needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
     // Who divides requests otherwise need not divide users.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::node::{Node, Table, Value as Toml};
 use super::reader::Shape;
 use super::{
-    DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, matrix, mocks, requests, retry, rollout,
-    services, settings, steps, streams, upstreams, users, verbs,
+    DEFAULTS, SHAPE, analyses, defaults, faults, gateway, load, matrix, mocks, requests, retry, rings,
+    rollout, services, settings, steps, streams, upstreams, users, verbs,
 };
 
 /// A table of the file: its keys, and those of them that are tables themselves.
@@ -93,7 +93,7 @@ const WHOLE: Tree = Tree {
                 shape: &rollout::SHAPE,
                 parts: &[
                     ("steps", Form::Many(&leaf(&settings::SHARE))),
-                    ("rings", Form::Many(&leaf(&settings::RING))),
+                    ("rings", Form::Many(&leaf(&rings::RING))),
                     ("pre_analysis", Form::One(&leaf(&analyses::QUESTION))),
                     ("post_analysis", Form::One(&leaf(&analyses::QUESTION))),
                 ],

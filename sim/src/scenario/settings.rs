@@ -9,8 +9,8 @@ use super::node::{Node, Value};
 use super::reader::{Section, Shape};
 use super::rollout::route;
 use super::values::{boolean, number};
-use super::{analyses, told};
-use crate::rollout::strategies::{Question, Ring, Scaling, Settings};
+use super::{analyses, rings, told};
+use crate::rollout::strategies::{Question, Scaling, Settings};
 use crate::rollout::{Limits, Versions};
 use crate::words;
 
@@ -18,7 +18,6 @@ use crate::words;
 const ITERATIONS_MAX: i64 = 1000;
 
 pub(super) const SHARE: Shape = Shape { what: "a step of a canary", keys: &["weight", "pause"], later: &[] };
-pub(super) const RING: Shape = Shape { what: "a ring", keys: &["values", "soak"], later: &[] };
 
 /// Everything but the versions, of which the old one has so many targets; `judges` are the names of all analyses.
 pub(super) fn read(
@@ -59,7 +58,7 @@ pub(super) fn read(
             .integer("iterations", 1, ITERATIONS_MAX)
             .and_then(|times| times.try_into().ok())?,
         scale: scale(section)?,
-        rings: rings(section),
+        rings: rings::read(section, entities),
         percent: share("percent")?,
         fraction: number(section.node("fraction")?, "fraction", 0.0, 1.0, section.mistakes)?,
         methods: methods(section),
@@ -192,17 +191,6 @@ pub(super) fn check_preview(section: &Section<'_>, settings: &Settings, versions
         let help = "write header = \"x-tester\" or cookie = \"group\", and values: who does";
         section.mistakes.note(place, message, "nothing to judge", help);
     }
-}
-
-/// `rings = [{ values = ["001"], soak = "10s" }, ...]`
-fn rings(section: &Section<'_>) -> Vec<Ring> {
-    let read = |node: &Node| {
-        let inner = section.inline("rings", node, &RING)?;
-        inner.required("values", "[\"001\"]")?;
-        let (values, soak) = (inner.texts("values"), inner.duration("soak"));
-        Some(Ring { values, soak: soak? })
-    };
-    section.list("rings").iter().filter_map(read).collect()
 }
 
 /// The methods that may be copied, those of nothing said by default.

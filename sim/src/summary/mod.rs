@@ -22,6 +22,7 @@ mod requests;
 pub mod rollout;
 mod scales;
 mod series;
+mod serving;
 mod shares;
 mod tables;
 

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::promises::{self, BreachRow, OutrankedRow};
 use super::scales;
 pub use super::scales::ScaleRow;
+use super::serving;
+pub use super::serving::{NodeRow, ServiceRow};
 use super::shares;
 pub use super::shares::ShareRow;
 use super::tables::ms;
 use super::{Latency, latency};
-use crate::measure::{Capacity, Measured, MeasuredRollout, NodeSides, SideTally};
+use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
 use crate::rollout::{Mark, MarkKind};
@@ -64,6 +66,9 @@ pub struct RolloutSummary {
     /// Each of the gateway's nodes, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeRow>,
+    /// Each Service that was switched, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceRow>,
     /// Each step that began, those of the way back included.
     pub steps: Vec<StepRow>,
     /// What judges said.
@@ -138,23 +143,6 @@ pub struct VersionRow {
     /// Response time of its answers, warm-up left out.
     #[serde(default)]
     pub latency_us: Latency,
-}
-
-/// One node of the gateway.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct NodeRow {
-    /// Its number, from 1.
-    pub node: u16,
-    /// The first request it sent to the new version.
-    pub first_new_pick_ms: Option<f64>,
-    /// The last one.
-    pub last_new_pick_ms: Option<f64>,
-    /// The last request it sent to the old version.
-    pub last_old_pick_ms: Option<f64>,
-    /// From its first request to the new version to its last one to either, while it sent them to both; below zero where it had left
-    /// the old one before.
-    pub mixed_ms: Option<f64>,
 }
 
 /// One step as it happened.
@@ -237,7 +225,8 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         ),
         capacity: CapacityRow::of(&rollout.capacity),
         versions: versions(plan, measured),
-        nodes: nodes(rollout),
+        nodes: serving::nodes(rollout),
+        services: serving::services(plan, rollout),
         steps: steps(plan, rollout),
         decisions: rollout.marks.iter().filter_map(|mark| decision(plan, mark)).collect(),
         shares: shares::shares(plan, measured),
@@ -300,18 +289,6 @@ fn version(plan: &Plan, (role, side): (&str, Side), tally: &SideTally) -> Versio
         last_pick_ms: tally.last_pick.map(ms),
         latency_us: Latency::default(),
     }
-}
-
-fn nodes(rollout: &MeasuredRollout) -> Vec<NodeRow> {
-    let row = |(node, sides): (u16, &NodeSides)| NodeRow {
-        node,
-        first_new_pick_ms: sides.canary.map(|(first, _)| ms(first)),
-        last_new_pick_ms: sides.canary.map(|(_, last)| ms(last)),
-        last_old_pick_ms: sides.stable.map(ms),
-        mixed_ms: sides.mixed().map(|(from, to)| ms(to) - ms(from)),
-    };
-    let are_several = rollout.nodes.len() > 1;
-    (1..).zip(rollout.nodes.iter().filter(|_| are_several)).map(row).collect()
 }
 
 fn steps(plan: &Plan, rollout: &MeasuredRollout) -> Vec<StepRow> {

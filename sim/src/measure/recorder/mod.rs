@@ -18,7 +18,7 @@ use gateway_core::time::Instant;
 
 use crate::load::{Numbering, RequestTemplate};
 use crate::measure::books::Books;
-use crate::measure::by_upstream::ByUpstream;
+use crate::measure::by_upstream::{ByService, ByUpstream};
 use crate::measure::cells::{Cell, Timed};
 use crate::measure::copies::Copies;
 use crate::measure::ledger::Tally;
@@ -88,10 +88,10 @@ pub struct Recorder {
     attempts: ByUpstream<i64>,
     /// Requests picked and not ended.
     open: Window<Open>,
-    /// How many of those each Upstream has.
-    open_at: ByUpstream<u64>,
-    /// The last old pick and answer of each Upstream, for a switch that comes later.
-    last: ByUpstream<(Option<Instant>, Option<Instant>)>,
+    /// How many of those each Service has at each Upstream.
+    open_at: ByService<u64>,
+    /// The last old pick and answer of each Service at each Upstream, for a switch that comes later.
+    last: ByService<(Option<Instant>, Option<Instant>)>,
     hosts: BTreeMap<ServiceId, String>,
     steps: Vec<Option<StepMoments>>,
     /// The first step that is not known to have been carried out.
@@ -121,6 +121,8 @@ pub(in crate::measure) struct RunFacts {
     pub(in crate::measure) end: Instant,
     /// The mock of each target, by the target's id.
     pub(in crate::measure) mocks: Behind,
+    /// The Service that all requests are for, if there is only one.
+    only_service: Option<ServiceId>,
     /// Whether some step may be a switch.
     switches: bool,
     /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
@@ -138,6 +140,7 @@ pub(in crate::measure) enum Ledger {
 /// A request that was picked and has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Open {
+    service: ServiceId,
     upstream: Option<UpstreamId>,
     mock: Option<u32>,
     /// When its first try was picked.
@@ -205,8 +208,8 @@ impl Recorder {
             so_far: Tally::default(),
             attempts: ByUpstream::default(),
             open: Window::default(),
-            open_at: ByUpstream::default(),
-            last: ByUpstream::default(),
+            open_at: ByService::default(),
+            last: ByService::default(),
             hosts: config.services().map(|(id, service)| (id, service.host.clone())).collect(),
             steps: vec![None; plan.steps.len()],
             next_step: 0,
@@ -333,9 +336,9 @@ impl Recorder {
             self.weights.picked(pick);
             for switch in &mut self.switches {
                 switch.picked(pick);
-                is_stale |= switch.is_stale(pick.upstream, pick.at);
+                is_stale |= switch.is_stale(pick);
             }
-            let last = &mut self.last.of(pick.upstream).0;
+            let last = &mut self.last.of(pick.service, pick.upstream).0;
             *last = (*last).max(Some(pick.at));
         }
         let has_ended = match &self.books {
@@ -347,9 +350,9 @@ impl Recorder {
                 open.mock = mock;
                 open.picks += 1;
             } else {
-                let (upstream, picked) = (pick.upstream, pick.at);
-                *self.open_at.of(upstream) += 1;
-                let open = Open { upstream, mock, picked, is_stale, picks: 1, served: 0 };
+                let &Pick { service, upstream, at: picked, .. } = pick;
+                *self.open_at.of(service, upstream) += 1;
+                let open = Open { service, upstream, mock, picked, is_stale, picks: 1, served: 0 };
                 self.open.insert(pick.request, open);
             }
         }
@@ -409,18 +412,21 @@ impl Recorder {
             }
         }
         if let Some(open) = open {
-            *self.open_at.of(open.upstream) -= 1;
+            *self.open_at.of(open.service, open.upstream) -= 1;
         }
         let wrong_version = answered && open.is_some_and(|open| self.is_wrong(&open, record.target));
         let by_mock = || Some(self.facts.plan.mocks.get(record.target? as usize)?.upstream);
         let upstream = open.map_or_else(by_mock, |open| open.upstream);
         if answered {
             let picked = open.map_or(record.released, |open| open.picked);
+            let service = open.map(|open| open.service).or(self.facts.only_service);
             for switch in &mut self.switches {
-                switch.answered(upstream, picked, record.done);
+                switch.answered((service, upstream), picked, record.done);
             }
-            let last = &mut self.last.of(upstream).1;
-            *last = (*last).max(Some(record.done));
+            if let Some(service) = service {
+                let last = &mut self.last.of(service, upstream).1;
+                *last = (*last).max(Some(record.done));
+            }
         }
         if self.facts.switches {
             self.lenses.ended(Near { record: *record, picked: open.map(|open| open.picked), upstream });
@@ -448,6 +454,11 @@ impl Recorder {
     }
 }
 
+/// The one there is, if there are no more.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    all.next().filter(|_| all.next().is_none())
+}
+
 /// How late an engine reports that an attempt began or ended: those wait so long for earlier ones, to be put in order.
 fn late(engine: Engine) -> Duration {
     match engine {
@@ -465,6 +476,7 @@ impl RunFacts {
             warmup: Instant::ZERO + plan.load.warmup,
             end: Instant::ZERO + plan.load.duration(),
             mocks: plan.mocks_of_targets(),
+            only_service: only(plan.gateway.config.services().map(|(id, _)| id)),
             switches: plan.switches_max() > 0,
             holds: plan.steps.iter().all(is_awaited) && !plan.rollout.is_some(),
             plan: plan.clone(),

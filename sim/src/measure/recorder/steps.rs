@@ -49,10 +49,12 @@ impl Recorder {
         let config = &self.facts.plan.gateway.config;
         let upstream = |host: &str| config.upstream_named(host).map(|(id, _)| id);
         let (from_upstream, to_upstream) = (upstream(&from), upstream(&to));
-        let (last_old_pick, last_old_answer) = self.last.get(from_upstream).copied().unwrap_or_default();
+        let (last_old_pick, last_old_answer) =
+            self.last.get(service, from_upstream).copied().unwrap_or_default();
         let mut switch = MeasuredSwitch {
             step: moments.step,
             service: service_name,
+            service_id: service,
             from,
             to: to.clone(),
             from_upstream,
@@ -96,8 +98,8 @@ impl Recorder {
     /// Ends the open switch once no old request can still be answered.
     pub(super) fn close_when_over(&mut self) {
         let Some((number, applied)) = self.phases.open() else { return };
-        let old = self.switches[number].from_upstream;
-        let under_way = self.open_at.get(old).copied().unwrap_or(0);
+        let MeasuredSwitch { service_id, from_upstream, .. } = self.switches[number];
+        let under_way = self.open_at.get(service_id, from_upstream).copied().unwrap_or(0);
         // Until then somebody may not have learnt of it.
         let settled = SETTLE + self.facts.plan.gateway.routing_lag();
         let longest = self.facts.plan.load.timeout() + settled;

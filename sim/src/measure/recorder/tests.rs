@@ -1,7 +1,7 @@
 //! The recorder against what engines may say: in order, late, twice, or never.
 
 use gateway_core::gateway::Options;
-use gateway_core::id::{Epoch, Revision, TargetId};
+use gateway_core::id::{Epoch, Revision, ServiceId, TargetId};
 use gateway_core::outcome::Outcome;
 
 use super::*;
@@ -201,6 +201,7 @@ fn a_retry_keeps_its_upstream_and_is_neither_stale_nor_a_turn() {
         node: 0,
         revision: Revision(1),
         routed: Revision(1),
+        service: ServiceId(0),
         upstream: Some(BLUE),
         target: TargetId(1),
         epoch: Epoch(0),

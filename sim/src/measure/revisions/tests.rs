@@ -37,6 +37,7 @@ fn pick(request: u64, upstream: UpstreamId, routed: u64) -> Pick {
         node: 0,
         revision: Revision(9),
         routed: Revision(routed),
+        service: ServiceId(0),
         upstream: Some(upstream),
         target: TargetId(upstream.0 * 2),
         epoch: Epoch(0),

@@ -1,6 +1,6 @@
 //! Weights proved from tickets, and what is said when they cannot be.
 
-use gateway_core::id::{Epoch, Revision};
+use gateway_core::id::{Epoch, Revision, ServiceId};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,6 +26,7 @@ fn blue(n: u64) -> Vec<Pick> {
             node: 0,
             revision: Revision(0),
             routed: Revision(0),
+            service: ServiceId(0),
             upstream: Some(BLUE),
             target: TargetId(u32::from(ticket % 3 == 1)),
             epoch: Epoch(0),

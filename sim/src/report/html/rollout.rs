@@ -32,6 +32,10 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
         out.tag("<h3>Each node</h3>");
         out.append(&nodes(rollout));
     }
+    if !rollout.services.is_empty() {
+        out.tag("<h3>Each Service</h3>");
+        out.append(&services(rollout));
+    }
     if !rollout.decisions.is_empty() {
         out.tag("<h3>What judges said</h3>");
         out.append(&decisions(rollout));
@@ -160,17 +164,27 @@ fn versions(rollout: &RolloutSummary) -> Markup {
 }
 
 fn nodes(rollout: &RolloutSummary) -> Markup {
-    let heads = ["#Node", "#first new, s", "#last new, s", "#last old, s", "#mixed, s"];
-    let mut table = Table::new("When each node sent requests to which version", &heads);
-    for row in &rollout.nodes {
-        let cells = [
-            row.node.to_string(),
-            seconds(row.first_new_pick_ms),
-            seconds(row.last_new_pick_ms),
-            seconds(row.last_old_pick_ms),
-            seconds(row.mixed_ms),
-        ];
-        table.row(cells.map(Cell::from));
+    let rows = rollout.nodes.iter().map(|row| {
+        let times = [row.first_new_pick_ms, row.last_new_pick_ms, row.last_old_pick_ms, row.mixed_ms];
+        (row.node.to_string(), times)
+    });
+    serving("#Node", "When each node sent requests to which version", rows)
+}
+
+fn services(rollout: &RolloutSummary) -> Markup {
+    let rows = rollout.services.iter().map(|row| {
+        let times = [row.first_new_pick_ms, row.last_new_pick_ms, row.last_old_pick_ms, row.mixed_ms];
+        (row.service.clone(), times)
+    });
+    serving("Service", "When each Service had requests sent to which version", rows)
+}
+
+fn serving(whose: &'static str, title: &'static str, rows: impl Iterator<Item = (String, [Option<f64>; 4])>) -> Markup {
+    let heads = [whose, "#first new, s", "#last new, s", "#last old, s", "#mixed, s"];
+    let mut table = Table::new(title, &heads);
+    for (name, times) in rows {
+        let [first, last, old, mixed] = times.map(seconds);
+        table.row([name, first, last, old, mixed].map(Cell::from));
     }
     table.finish()
 }

@@ -14,6 +14,8 @@ mod shadow;
 
 use std::time::Duration;
 
+use gateway_core::id::ServiceId;
+
 use super::action::{Action, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Step, TargetWeight, When};
 use super::field::Field;
 use super::versions::{Member, Version, Versions};
@@ -86,7 +88,7 @@ pub struct Settings {
     pub iterations: u32,
     /// How many targets of the new version run at each share.
     pub scale: Scaling,
-    /// Circles of users, the first one first.
+    /// Circles of users and of Services, the first one first.
     pub rings: Vec<Ring>,
     /// The share of users for whom a flag is on first, 0 to 1.
     pub percent: f64,
@@ -127,13 +129,26 @@ impl Scaling {
     }
 }
 
-/// A circle of users.
+/// A circle of users, of Services, or of both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
-    /// Values by which they are told.
+    /// Values by which users of the rollout's own Service are told.
     pub values: Vec<String>,
+    /// Services that are pointed at the new version, one after the other.
+    pub services: Vec<Pointed>,
     /// How long they have the new version before the next ring gets it.
     pub soak: Duration,
+}
+
+/// A Service that a ring points at the new version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointed {
+    /// Which.
+    pub service: ServiceId,
+    /// Its name.
+    pub name: String,
+    /// Where it leads at the start.
+    pub host: String,
 }
 
 /// A question to a judge.
@@ -171,11 +186,12 @@ fn start(mocks: Vec<u32>, settings: &Settings) -> [Action; 2] {
 
 /// Points the Service at a version's own Upstream.
 fn point_at(versions: &Versions, version: &Version) -> Action {
-    Action::SetHost {
-        service: versions.service,
-        service_name: versions.service_name.clone(),
-        host: host(versions, version),
-    }
+    point(versions.service, &versions.service_name, host(versions, version))
+}
+
+/// Points a Service at an Upstream.
+fn point(service: ServiceId, name: &str, host: String) -> Action {
+    Action::SetHost { service, service_name: name.to_owned(), host }
 }
 
 fn host(versions: &Versions, version: &Version) -> String {

@@ -42,7 +42,9 @@ fn settings() -> Settings {
         min_ready: Duration::ZERO,
         told: Some((Field::Header("x-tester".into()), vec!["yes".into()])),
         iterations: 1,
-        rings: ["1", "2"].map(|value| Ring { values: vec![value.into()], soak: second }).into(),
+        rings: ["1", "2"]
+            .map(|value| Ring { values: vec![value.into()], services: Vec::new(), soak: second })
+            .into(),
         scale: Scaling::Full,
         percent: 0.1,
         fraction: 0.5,
@@ -97,6 +99,44 @@ fn each_strategy_is_a_list_of_steps() {
     let rings = [&ring("1"), pause, &ring("1 or 2"), pause, "promote", "set_host shop -> v2", unset];
     assert_eq!(told("ring", &versions, &settings()), of(&[&start, &rings, &leave]));
     assert_eq!(told("dark", &versions, &settings()), of(&[&start, &[route, pause, unset], &leave]));
+}
+
+#[test]
+fn rings_of_services_are_pointed_at_the_new_version_one_after_the_other_and_all_come_back() {
+    // Aim: users and Services may be in rings of the same rollout. Method: first a user, then two Services, then the rollout's own
+    // with another user.
+    let second = Duration::from_secs(1);
+    let to = |number: u32, name: &str| Pointed {
+        service: ServiceId(number),
+        name: name.into(),
+        host: "v1".into(),
+    };
+    let ring = |values: &[&str], services: &[Pointed]| Ring {
+        values: values.iter().map(|value| (*value).into()).collect(),
+        services: services.to_vec(),
+        soak: second,
+    };
+    let rings =
+        vec![ring(&["1"], &[]), ring(&[], &[to(1, "eu"), to(2, "us")]), ring(&["2"], &[to(0, "shop")])];
+    let of_both = Settings { rings: rings.clone(), ..settings() };
+    let of_services = Settings { rings: rings[1..2].to_vec(), told: None, ..settings() };
+    let versions = versions(1, 1);
+    let (start, leave) = (["start", "wait_ready, at most 60 s"], ["drain, at most 1 s", "stop"]);
+    let [one, both] = ["1", "1 or 2"].map(|who| format!("set_header_route shop-v2: x-tester = {who} -> v2"));
+    let (pause, unset) = ("pause 1 s", "set_header_route shop-v2: gone");
+    let services = ["set_host eu -> v2", "set_host us -> v2"];
+    let own = "set_host shop -> v2";
+    let all = of(&[&start, &[&one, pause], &services, &[pause, &both, own, pause, "promote", unset], &leave]);
+    assert_eq!(told("ring", &versions, &of_both), all);
+    let alone = of(&[&start, &services, &[pause, "promote", own], &leave]);
+    assert_eq!(told("ring", &versions, &of_services), alone, "whoever is in no ring comes last");
+    let back = |settings: &Settings| {
+        let back = (ring::STRATEGY.way_back)(&versions, settings);
+        back.iter().map(Action::in_words).collect::<Vec<_>>()
+    };
+    let as_before = ["set_host eu -> v1", "set_host us -> v1", "set_host shop -> v1"];
+    assert_eq!(back(&of_services), as_before);
+    assert_eq!(back(&of_both), of(&[&[unset], &as_before]));
 }
 
 #[test]

@@ -15,6 +15,16 @@ fn between(rollout: &str) -> String {
     format!("{head}[rollout]\n{common}\n{rollout}\n[[analysis]]\nname = \"errors\"\n")
 }
 
+/// The same with two Services more.
+fn of_three(rollout: &str) -> String {
+    let more = ["eu", "us"].map(|name| {
+        format!(
+            "[[services]]\nname = \"{name}\"\nhost = \"v1\"\n[[routes]]\npaths = [\"/{name}\"]\nservice = {{ name = \"{name}\" }}\n"
+        )
+    });
+    between(rollout).replace("[rollout]", &format!("{}[rollout]", more.concat()))
+}
+
 /// A step as a file says it.
 fn written(action: &Action, plan: &Plan) -> String {
     let among = |mocks: &[u32]| {
@@ -96,9 +106,11 @@ fn every_strategy_can_be_written_by_hand_step_by_step() {
         "strategy = \"dark\"\ncookie = \"uid\"\nevery = \"1s\"",
         "strategy = \"shadow\"\nfraction = 0.25\nmethods = [\"GET\"]\ncompare = [\"status\", \"content-type\"]\ntimeout = \"250ms\"\nevery = \"1s\"",
         "strategy = \"ring\"\ncookie = \"uid\"\nrings = [{ values = [\"1\"], soak = \"1s\" }, { values = [\"2\"], soak = \"2s\" }]",
+        "strategy = \"ring\"\nrings = [{ services = [\"eu\"], soak = \"1s\" }, { services = [\"us\", \"shop\"], soak = \"2s\" }]",
+        "strategy = \"ring\"\nheader = \"x-user\"\nrings = [{ values = [\"1\"], services = [\"eu\", \"us\"], soak = \"1s\" }]",
         "strategy = \"feature-flag\"\nsticky = \"x-user\"\npercent = 5\nevery = \"1s\"",
     ] {
-        let text = between(strategy);
+        let text = if strategy.contains("services") { of_three(strategy) } else { between(strategy) };
         let plan = read(&input(&text, &[])).unwrap_or_else(|mistakes| panic!("{strategy}: {mistakes:?}"));
         let steps: Vec<_> = plan.steps.iter().map(|step| written(&step.action, &plan)).collect();
         let by_hand = format!("{text}[[steps]]\nat = \"1s\"\n{}\n", steps.join("\n[[steps]]\n"));
@@ -221,6 +233,26 @@ fn a_split_is_a_step_and_needs_no_rollout() {
         ),
     ] {
         assert_eq!(told(&step(split)), [said]);
+    }
+}
+
+#[test]
+fn a_ring_that_nobody_could_be_in_is_told_and_so_is_who_is_left_behind() {
+    let ring = |rings: &str| of_three(&format!("strategy = \"ring\"\nrings = [{rings}]"));
+    let all = "{ services = [\"eu\", \"us\"], soak = \"1s\" }";
+    assert!(read(&input(&ring(all), &[])).is_ok());
+    for (text, said) in [
+        (ring(&format!("{all}, {{ soak = \"1s\" }}")), "a ring needs `values`"),
+        (ring(&all.replace("\"us\"", "\"us\", \"uk\"")), "a ring names a Service that does not exist"),
+        (ring(&format!("{all}, {{ services = [\"eu\"], soak = \"1s\" }}")), "`eu` is in two rings"),
+        (ring(&all.replace(", \"us\"", "")), "`us` is in no ring"),
+        (ring(&format!("{all}, {{ values = [\"1\"], soak = \"1s\" }}")), "ring needs `header`"),
+        (
+            ring(all).replace("name = \"eu\"\nhost = \"v1\"", "name = \"eu\"\nhost = \"v2\""),
+            "`eu` does not have the old version",
+        ),
+    ] {
+        assert_eq!(told(&text), [said]);
     }
 }
 
