@@ -415,6 +415,34 @@ fn services_are_switched_ring_by_ring_and_a_bad_version_is_taken_from_those_that
     }
 }
 
+#[test]
+fn equal_versions_that_both_fail_a_few_are_promoted_and_worse_ones_are_found_whatever_leads_there() {
+    // Aim: a judge knows what the new version is held against where no weights say so. Method: both fail one request in fifty, then
+    // the new one one in five; the old version is alone for five seconds first.
+    let users = (0..400).map(|user| format!("\"{user:04}\"")).collect::<Vec<_>>().join(", ");
+    for strategy in [
+        "strategy = \"blue-green\"\nevery = \"6s\"".to_owned(),
+        "strategy = \"recreate\"\nevery = \"6s\"".to_owned(),
+        format!("strategy = \"ab\"\nheader = \"x-user\"\nvalues = [{users}]\nevery = \"6s\""),
+        format!(
+            "strategy = \"ring\"\nheader = \"x-user\"\nrings = [{{ values = [{users}], soak = \"6s\" }}]"
+        ),
+        "strategy = \"ring\"\nrings = [{ services = [\"shop\"], soak = \"6s\" }]".to_owned(),
+    ] {
+        for (errors, ended) in [("0.02", "promoted"), ("0.2", "rolled-back")] {
+            let mocks = format!(
+                "[[mocks]]\nmatch = \"v1-*\"\nerrors = 0.02\n[[mocks]]\nmatch = \"v2-*\"\nerrors = {errors}\n"
+            );
+            let rollout = format!("{strategy}\n[[analysis]]\nname = \"errors\"");
+            let text = between("13s", "users = 2000\nheader = \"x-user\"", &rollout)
+                .replace("[rollout]", &format!("{mocks}[rollout]"))
+                .replace("at = \"1s\"", "at = \"5s\"");
+            let report = piped(&text, "model", "sticky-canary");
+            assert_eq!(report["rollout"]["ended"], ended, "{strategy}: {}", report["rollout"]["decisions"]);
+        }
+    }
+}
+
 /// The shipped users and targets of a canary by users, for so many seconds, with another rollout.
 fn between(seconds: &str, keys: &str, rollout: &str) -> String {
     let file = std::fs::read_to_string(support::root().join("scenarios/sticky_canary.toml")).unwrap();

@@ -113,8 +113,22 @@ impl Attempt {
     /// What is told of it once it came to `outcome` at `at`. Whether another try follows is for
     /// [`finish`](super::Gateway::finish) to say; until then it counts as the last one.
     pub fn finished(&self, outcome: Outcome, at: Instant) -> Finished {
-        let Self { node, upstream, target, epoch, number, began, first, is_copy, .. } = *self;
-        Finished { node, upstream, target, epoch, number, began, first, is_copy, outcome, at, is_last: true }
+        let Self { node, service, upstream, target, epoch, number, began, first, is_copy, .. } = *self;
+        let is_last = true;
+        Finished {
+            node,
+            service,
+            upstream,
+            target,
+            epoch,
+            number,
+            began,
+            first,
+            is_copy,
+            outcome,
+            at,
+            is_last,
+        }
     }
 }
 
@@ -134,6 +148,8 @@ pub struct FirstTry {
 pub struct Finished {
     /// As the attempt's, like all up to `is_copy`.
     pub node: u16,
+    /// The Service.
+    pub service: ServiceId,
     /// The Upstream.
     pub upstream: Option<UpstreamId>,
     /// The target.

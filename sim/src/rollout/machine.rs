@@ -153,6 +153,10 @@ impl Machine {
                 self.share_is(false, now);
                 self.end_step(now);
             }
+            Some(Action::SetHost { .. } | Action::SetHeaderRoute(_) | Action::Patch { .. }) => {
+                self.judging.led_elsewhere(now);
+                self.end_step(now);
+            }
             Some(Action::Drain { at_most, .. }) => self.state = State::Draining(now + *at_most),
             _ => self.end_step(now),
         }

@@ -58,6 +58,8 @@ const POINTS_MAX: i64 = 2_000;
 pub(super) struct Judged<'a> {
     /// Those that a step asks for by name do not watch all along.
     pub(super) asked: &'a [String],
+    /// Those that judge while some Service has the new version alone.
+    pub(super) alone: &'a [String],
     pub(super) strategy: Option<&'a Strategy>,
     /// What users are divided by, where they are and not requests.
     pub(super) key: Option<&'a SplitKey>,
@@ -106,7 +108,7 @@ fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
     let name = section.required_text("name", "errors")?.to_owned();
     let judge = section.one_of("judge", &JUDGES.map(|(name, _)| name), &[])?;
     let on = on(section, judged)?;
-    let reference = reference(section, judged)?;
+    let reference = reference(section, judged, (&name, judge))?;
     let bad = section.node("bad").and_then(|node| bad(section, node));
     let own = JUDGES.iter().find(|(name, _)| *name == judge).map_or(&[][..], |(_, keys)| keys);
     let is_others = |key: &str| JUDGES.iter().any(|(_, keys)| keys.contains(&key)) && !own.contains(&key);
@@ -159,12 +161,22 @@ fn on(section: &Section<'_>, judged: &Judged<'_>) -> Option<On> {
     Some(on)
 }
 
-fn reference(section: &Section<'_>, judged: &Judged<'_>) -> Option<Reference> {
+fn reference(section: &Section<'_>, judged: &Judged<'_>, (name, judge): (&str, &str)) -> Option<Reference> {
+    let is_alone = judged.alone.iter().any(|alone| alone == name);
+    let Some(node) = section.own("reference") else {
+        return Some(if is_alone { Reference::Before } else { Reference::Concurrent });
+    };
     let reference = match section.one_of("reference", &["concurrent", "before", "baseline"], &[])? {
         "before" => Reference::Before,
         "baseline" => Reference::Baseline,
         _ => Reference::Concurrent,
     };
+    if is_alone && reference == Reference::Concurrent && judge != "threshold" {
+        let message = "once a Service is switched, no old version answers beside the new one";
+        let label = "whatever fails then is held against nobody";
+        let help = "leave it out: \"before\" is what the old version did until then";
+        section.mistakes.warn(&node.place, message, label, help);
+    }
     if let Some(strategy) =
         judged.strategy.filter(|_| reference == Reference::Baseline && !judged.has_baseline)
     {

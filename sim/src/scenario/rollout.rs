@@ -15,7 +15,7 @@ use super::{Input, rings, services, settings, steps, sticky};
 use crate::load::Load;
 use crate::plan::MockPlan;
 use crate::rollout::strategies::{self, Scaling, Settings, Strategy};
-use crate::rollout::{Limits, Rollout, Shares, Step, Versions};
+use crate::rollout::{Action, Limits, Rollout, Shares, Step, Versions};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
@@ -100,30 +100,34 @@ pub(super) fn plan(
     };
     let asked =
         if root.has("steps") { steps::asked(root) } else { read.as_ref().map(questions).unwrap_or_default() };
+    let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
+    let shares = shares.map(|read| Shares::new(&read.versions));
+    let mut known = Known { entities, mocks, analyses: &judges, shares };
+    let written = steps::read(root, &mut known, file, load.map(Load::duration));
+    let unfolded = read.as_ref().filter(|_| !root.has("steps")).map(unfolded);
+    let steps = unfolded.unwrap_or(written);
+    let alone = read.as_ref().map(|read| judging_alone(&steps, &read.versions, &judges)).unwrap_or_default();
     let judged = Judged {
         asked: &asked,
+        alone: &alone,
         strategy: read.as_ref().map(|read| &read.strategy),
         key: read.as_ref().and_then(|read| Some(&read.versions.by_key.as_ref()?.key)),
         has_baseline: read.as_ref().is_some_and(|read| read.versions.baseline.is_some()),
         users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
     };
     let analyses = analyses::read(root, &judged);
-    let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
-    let shares = shares.map(|read| Shares::new(&read.versions));
-    let mut known = Known { entities, mocks, analyses: &judges, shares };
-    let written = steps::read(root, &mut known, file, load.map(Load::duration));
     if let (Some(by_key), Some(load)) = (read.as_ref().and_then(|read| read.versions.by_key.as_ref()), load)
         && let Some(section) = root.unchecked("rollout", &SHAPE)
     {
         sticky::check_load(&section, by_key, load);
     }
-    let Some(Read { strategy, versions, settings, at, goes_back, line }) = read else {
+    let Some(Read { strategy, versions, settings, goes_back, .. }) = read else {
         if root.has("analysis") && !root.has("rollout") {
             let help = "write [rollout] with strategy, service, stable and canary";
             let (message, label) = ("an analysis needs two versions", "which is the new one?");
             root.mistakes.absent(root.place_of("analysis"), message, label, help);
         }
-        return (written, Rollout::default());
+        return (steps, Rollout::default());
     };
     // A canary goes by them only where whole targets make its share.
     let goes_by_limits = if strategy.keys.contains(&"scale") {
@@ -132,11 +136,6 @@ pub(super) fn plan(
         strategy.keys.contains(&"max_surge")
     };
     let limits = Limits { surge: settings.max_surge, unavailable: settings.max_unavailable };
-    let steps = if root.has("steps") {
-        written
-    } else {
-        strategies::unfold(&strategy, &versions, &settings, at, line)
-    };
     let shared = Some(&versions.upstream).filter(|_| strategy.shares_upstream);
     let rollout = Rollout {
         strategy: strategy.name.to_owned(),
@@ -149,6 +148,24 @@ pub(super) fn plan(
         way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
     };
     (steps, rollout)
+}
+
+/// The steps that the strategy stands for.
+fn unfolded(Read { strategy, versions, settings, at, line, .. }: &Read) -> Vec<Step> {
+    strategies::unfold(strategy, versions, settings, *at, *line)
+}
+
+/// The analyses that judge while some Service points at the new version: what they are asked of has no old version beside it.
+fn judging_alone(steps: &[Step], versions: &Versions, names: &[String]) -> Vec<String> {
+    let is_switch = |step: &Step| matches!(&step.action, Action::SetHost { host, .. } if versions.canary.upstream.as_ref() == Some(host));
+    let is_question =
+        |step: &Step, number| matches!(step.action, Action::Analysis { analysis, .. } if analysis == number);
+    let is_alone = |number: usize| {
+        let asked = steps.iter().position(|step| is_question(step, number));
+        let end = asked.or_else(|| steps.iter().position(|step| step.action == Action::Promote));
+        steps[..end.unwrap_or(steps.len())].iter().any(is_switch)
+    };
+    names.iter().enumerate().filter(|(number, _)| is_alone(*number)).map(|(_, name)| name.clone()).collect()
 }
 
 /// How long targets of either version take to start, where the rollout says so: whatever their mocks say.

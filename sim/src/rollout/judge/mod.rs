@@ -17,6 +17,7 @@ pub use threshold::ThresholdRule;
 
 use std::time::Duration;
 
+use gateway_core::id::ServiceId;
 use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 use rustc_hash::FxHashSet;
@@ -48,6 +49,8 @@ pub type User = (usize, u64);
 pub struct Sample {
     /// When it ended.
     pub at: Instant,
+    /// The Service whose request it was.
+    pub service: ServiceId,
     /// Whose it was; whatever is not the canary's is what it is held against.
     pub side: Side,
     /// The canary's share of picks among the two when it was picked, 0 to 1.
@@ -167,7 +170,7 @@ impl Judge {
     pub fn new(analysis: &Analysis, before: &Before, now: Instant) -> Self {
         let running = match &analysis.kind {
             Kind::Sequential(rule) => {
-                Running::Sequential(Box::new(Sequential::new(rule.clone(), analysis.reference, before.count)))
+                Running::Sequential(Box::new(Sequential::new(rule.clone(), analysis.reference, before)))
             }
             Kind::Threshold(rule) => Running::Threshold(Threshold::new(rule.clone(), now)),
             Kind::MannWhitney(rule) => {
@@ -200,10 +203,10 @@ impl Judge {
                 Some(pairs) => {
                     if let Some(side) = pairs.see(sample.request, sample.side, is_bad) {
                         // Of a pair one is as likely to be the bad one as the other.
-                        judge.see(side, 0.5, true);
+                        judge.see((side, sample.service), 0.5, true);
                     }
                 }
-                None => judge.see(sample.side, sample.share, is_bad),
+                None => judge.see((sample.side, sample.service), sample.share, is_bad),
             },
             Running::Threshold(judge) => judge.see(sample.side, is_bad),
             Running::MannWhitney(judge) => judge.see(sample.side, sample.at, is_bad),

@@ -1,7 +1,9 @@
 //! The default judge: who caused this bad answer? An always-valid test, so it may look after every request without fooling
 //! itself ([`RatioTest`]).
 
-use super::{Count, Reference, Side, Verdict};
+use gateway_core::id::ServiceId;
+
+use super::{Before, Count, Reference, Side, Verdict};
 use crate::stats::RatioTest;
 use crate::words;
 
@@ -28,30 +30,31 @@ pub(super) struct Sequential {
     rule: SequentialRule,
     worse: RatioTest,
     good: RatioTest,
-    /// The rate of the old version before, when that is what the new one is held against.
-    before: Option<f64>,
-    /// In words.
-    before_text: String,
+    /// What the old version did before, when that is what the new one is held against.
+    before: Option<Before>,
+    /// How many attempts of the new version would have been bad by that.
+    expected: f64,
 }
 
 impl Sequential {
     /// `before` is what the old version did until now.
-    pub(super) fn new(rule: SequentialRule, reference: Reference, before: Count) -> Self {
-        // One more bad one than was seen, so that none seen does not mean never.
-        let rate = (before.bad + 1) as f64 / (before.n + 1) as f64;
+    pub(super) fn new(rule: SequentialRule, reference: Reference, before: &Before) -> Self {
         Self {
             worse: RatioTest::above(rule.tolerated),
             good: RatioTest::below(rule.excluded),
-            before: (reference == Reference::Before).then_some(rate),
-            before_text: format!("{} of {}", words::count(before.bad), words::count(before.n)),
+            before: (reference == Reference::Before).then(|| before.clone()),
+            expected: 0.0,
             rule,
         }
     }
 
-    pub(super) fn see(&mut self, side: Side, share: f64, is_bad: bool) {
+    /// An attempt of that side for a request of `service`.
+    pub(super) fn see(&mut self, (side, service): (Side, ServiceId), share: f64, is_bad: bool) {
         let is_canary = side == Side::Canary;
-        match self.before {
-            Some(rate) if is_canary => {
+        match &self.before {
+            Some(before) if is_canary => {
+                let rate = before.rate(service);
+                self.expected += rate;
                 self.worse.trial(is_bad, rate);
                 self.good.trial(is_bad, rate);
             }
@@ -65,7 +68,8 @@ impl Sequential {
 
     pub(super) fn verdict(&self, canary: Count, stable: Count) -> Option<Verdict> {
         let rule = &self.rule;
-        let effect = canary.rate() - self.before.unwrap_or(stable.rate());
+        let before = self.before.as_ref().map(|_| self.expected / canary.n.max(1) as f64);
+        let effect = canary.rate() - before.unwrap_or(stable.rate());
         let is_worse = self.worse.evidence() >= 1.0 / rule.alpha;
         if is_worse && canary.bad >= rule.bad_min && effect >= rule.effect_min {
             return Some(Verdict::Fail);
@@ -79,8 +83,9 @@ impl Sequential {
     pub(super) fn in_words(&self) -> String {
         let evidence = self.worse.evidence();
         let evidence = if evidence < 1e6 { words::short(evidence, 1) } else { "over a million".to_owned() };
-        let alone = self.before.map_or_else(String::new, |_| {
-            format!("; against {} bad before, which a shared outage fools", self.before_text)
+        let alone = self.before.as_ref().map_or_else(String::new, |Before { count, .. }| {
+            let (bad, n) = (words::count(count.bad), words::count(count.n));
+            format!("; against {bad} of {n} bad before, which a shared outage fools")
         });
         format!("e-value {evidence}, needed {}{alone}", words::short(1.0 / self.rule.alpha, 0))
     }

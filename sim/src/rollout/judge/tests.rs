@@ -30,6 +30,7 @@ fn sample(side: Side, status: u16) -> Sample {
     let outcome = Outcome::Answered { status };
     Sample {
         at: Instant::ZERO,
+        service: ServiceId(0),
         side,
         share: 0.05,
         on: On::Attempts,
@@ -132,7 +133,8 @@ fn enough_without_a_bad_answer_pass_and_fewer_are_unclear() {
 #[test]
 fn before_is_what_the_old_version_did_alone() {
     let alone = Analysis { reference: Reference::Before, ..analysis(Kind::Sequential(rule())) };
-    let before = Before { count: Count { n: 10_000, bad: 9 }, points: None };
+    let mut before = Before::of(&alone);
+    (0..10_000).for_each(|n| before.add(Instant::ZERO, ServiceId(0), n < 9));
     let mut judge = Judge::new(&alone, &before, Instant::ZERO);
     let failed = (1..1000).find(|n| {
         judge.see(&sample(Side::Canary, if n % 10 == 0 { 500 } else { 200 }));
@@ -140,6 +142,27 @@ fn before_is_what_the_old_version_did_alone() {
     });
     assert_eq!(failed, Some(50));
     assert!(judge.evidence().text.contains("shared outage"));
+}
+
+#[test]
+fn each_service_is_held_against_what_it_was_before() {
+    // Aim: who moves first may be whose requests fail anyway. Method: one Service failed each fiftieth request, the other none; both
+    // as before, then the other one as the first.
+    let alone = Analysis { reference: Reference::Before, ..analysis(Kind::Sequential(rule())) };
+    let (frail, sound) = (ServiceId(0), ServiceId(1));
+    let mut before = Before::of(&alone);
+    for n in 0..10_000 {
+        before.add(Instant::ZERO, frail, n % 50 == 0);
+        before.add(Instant::ZERO, sound, false);
+    }
+    let fails = |service| {
+        let mut judge = Judge::new(&alone, &before, Instant::ZERO);
+        (1..=5000).any(|n| {
+            judge.see(&Sample { service, ..sample(Side::Canary, if n % 50 == 0 { 500 } else { 200 }) });
+            judge.verdict(Instant::ZERO) == Some(Verdict::Fail)
+        })
+    };
+    assert!(!fails(frail) && fails(sound));
 }
 
 #[test]
@@ -209,7 +232,7 @@ fn hour(stable: f64, canary: f64, seed: u64, reference: Reference) -> (Verdict, 
     };
     for minute in 0..60_u32 {
         let bad = point(stable, 3 * u64::from(minute));
-        (0..300).for_each(|n| before.add(Instant::ZERO + minute * interval, n < bad));
+        (0..300).for_each(|n| before.add(Instant::ZERO + minute * interval, ServiceId(0), n < bad));
     }
     let mut judge = Judge::new(&analysis, &before, start);
     for minute in 0..60_u32 {

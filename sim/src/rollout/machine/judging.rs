@@ -43,6 +43,8 @@ pub(super) struct Judging {
     by_steps: Vec<(Instant, f64)>,
     /// First tries so far, of both and of the canary.
     tries: (u64, u64),
+    /// Since when requests go where they go now, where no share is set; and first tries made since, of both and of the canary.
+    unchanged: (Instant, u64, u64),
     /// The analysis that the step under way waits for.
     asked: Option<usize>,
     /// Somebody was seen to have a verdict.
@@ -91,6 +93,7 @@ impl Judging {
             shares: FxHashMap::default(),
             by_steps: Vec::new(),
             tries: (0, 0),
+            unchanged: (Instant::ZERO, 0, 0),
             asked: None,
             has_word: false,
         }
@@ -137,8 +140,12 @@ impl Judging {
         if is_first {
             self.tries.0 += 1;
             self.tries.1 += u64::from(side == Side::Canary);
+            if attempt.began > self.unchanged.0 {
+                self.unchanged.1 += 1;
+                self.unchanged.2 += u64::from(side == Side::Canary);
+            }
         }
-        let Finished { at, outcome, .. } = *attempt;
+        let Finished { at, service, outcome, .. } = *attempt;
         let latency = at.since(attempt.first.began);
         for (number, watch) in self.watches.iter_mut().enumerate() {
             let on = watch.analysis.on;
@@ -152,7 +159,7 @@ impl Judging {
             }
             let share = if is_fresh { shares.of_fresh } else { shares.of_all };
             let user = (watch.analysis.unit == Unit::Keys).then(|| (self.users.0)(request));
-            let sample = Sample { at, side, share, on, outcome, latency, request, user };
+            let sample = Sample { at, service, side, share, on, outcome, latency, request, user };
             let may_begin = watch.analysis.in_background || self.asked == Some(number);
             match &mut watch.judge {
                 Some(judge) => {
@@ -168,7 +175,7 @@ impl Judging {
                 }
                 None if side != Side::Canary => {
                     if let Some(is_bad) = watch.analysis.bad.is(&sample) {
-                        watch.before.add(at, is_bad);
+                        watch.before.add(at, attempt.service, is_bad);
                     }
                 }
                 None => {}
@@ -183,8 +190,14 @@ impl Judging {
         self.by_steps.push((now, if is_under_way { share.max(before) } else { share }));
     }
 
+    /// A step has led requests elsewhere that sets no share: what was seen of it so far says nothing any more.
+    pub(super) fn led_elsewhere(&mut self, now: Instant) {
+        self.unchanged = (now, 0, 0);
+    }
+
     /// The canary's share of picks when a request was first tried: by weights, or by the last step that set one. Where neither
-    /// divides requests it is what it was so far.
+    /// divides requests it is what it was since they go where they go now; of few it is near one half, for a share that is too large
+    /// only ever speaks for the canary.
     fn share(&self, attempt: &Finished) -> Share {
         let Finished { node, upstream, first, .. } = *attempt;
         let known = upstream.and_then(|upstream| self.shares.get(&(node, upstream, first.epoch)));
@@ -193,7 +206,10 @@ impl Judging {
             (Some(&share), _) if upstream == self.shared => share,
             (None, _) if upstream.is_some() && upstream == self.shared => Share::of_two(self.initial_share),
             (_, Some(&(_, share))) if share > 0.0 => Share::of_two(share),
-            _ => Share::of_two(self.tries.1 as f64 / self.tries.0.max(1) as f64),
+            _ => {
+                let (_, tries, canary) = self.unchanged;
+                Share::of_two((canary + 1) as f64 / (tries + 2) as f64)
+            }
         }
     }
 

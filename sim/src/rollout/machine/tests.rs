@@ -43,6 +43,7 @@ fn finished(target: TargetId, status: u16, at: u64) -> Finished {
     let (epoch, began) = (Epoch(1), ms(at - 1));
     Finished {
         node: 0,
+        service: ServiceId(0),
         upstream: Some(UpstreamId(0)),
         target,
         epoch,
