@@ -10,15 +10,57 @@ use crate::words;
 
 /// Warns at `[rollout]`; `rate` is of the load, per second.
 pub(super) fn warn(root: &Section<'_>, steps: &[Step], rollout: &Rollout, rate: f64) {
-    for analysis in &rollout.analyses {
+    for (number, analysis) in rollout.analyses.iter().enumerate() {
         match &analysis.kind {
-            _ if !analysis.in_background => {}
-            Kind::Sequential(rule) if analysis.reference != Reference::Before => {
-                steps.windows(2).for_each(|pair| of_step(root, pair, (analysis, rule), rate));
+            Kind::Sequential(rule) => {
+                for stretch in stretches(steps, (number, analysis)) {
+                    of_stretch(root, stretch, (analysis, rule), rate);
+                }
             }
-            Kind::MannWhitney(rule) => of_all(root, steps, (analysis, rule)),
-            Kind::Sequential(_) | Kind::Threshold(_) => {}
+            Kind::MannWhitney(rule) if analysis.in_background => of_all(root, steps, (analysis, rule)),
+            Kind::MannWhitney(_) | Kind::Threshold(_) => {}
         }
+    }
+}
+
+/// The shares of the new version that are known, and for how long each is watched by an analysis: while steps pause, or while it is
+/// asked.
+fn stretches(steps: &[Step], (number, analysis): (usize, &Analysis)) -> Vec<(f64, Duration)> {
+    let mut stretches: Vec<(f64, Duration)> = Vec::new();
+    let mut share = None;
+    let switches = steps.iter().filter(|step| matches!(step.action, Action::SetHost { .. }));
+    // Of several Services nobody knows how much of the load each one has.
+    let is_whole = analysis.reference == Reference::Before && switches.count() == 1;
+    for step in steps {
+        let watched = match step.action {
+            Action::Pause(pause) if analysis.in_background => pause,
+            Action::Analysis { analysis, at_most } if analysis == number => at_most,
+            Action::Promote => break,
+            _ => {
+                if let Some(led) = led(&step.action, is_whole) {
+                    share = led;
+                    stretches.extend(led.map(|share| (share, Duration::ZERO)));
+                }
+                continue;
+            }
+        };
+        if let Some((_, time)) = stretches.last_mut().filter(|_| share.is_some()) {
+            *time += watched;
+        }
+    }
+    stretches.retain(|(_, time)| !time.is_zero());
+    stretches
+}
+
+/// The new version's share from this step on, where it leads requests somewhere else; `None` of it where nobody knows.
+#[expect(clippy::option_option, reason = "no change is not an unknown one")]
+fn led(action: &Action, is_whole: bool) -> Option<Option<f64>> {
+    match action {
+        Action::SetWeight { share, .. } => Some(Some(*share)),
+        Action::SetSplit(route) => Some(Some(route.to.as_ref().map_or(0.0, |to| to.percent / 100.0))),
+        Action::SetHost { .. } => Some(is_whole.then_some(1.0)),
+        Action::SetHeaderRoute(_) | Action::Patch { .. } | Action::SetTarget(_) => Some(None),
+        _ => None,
     }
 }
 
@@ -41,14 +83,14 @@ fn of_all(root: &Section<'_>, steps: &[Step], (analysis, rule): (&Analysis, &Man
     root.mistakes.warn(root.place_of("rollout"), message, label, help);
 }
 
-fn of_step(root: &Section<'_>, pair: &[Step], (analysis, rule): (&Analysis, &SequentialRule), rate: f64) {
-    let [Step { action: Action::SetWeight { share, .. }, .. }, Step { action: Action::Pause(pause), .. }] =
-        pair
-    else {
-        return;
-    };
-    let share = *share;
-    if share <= 0.0 || share >= 1.0 {
+fn of_stretch(
+    root: &Section<'_>,
+    (share, pause): (f64, Duration),
+    (analysis, rule): (&Analysis, &SequentialRule),
+    rate: f64,
+) {
+    let is_alone = analysis.reference == Reference::Before;
+    if share <= 0.0 || (share >= 1.0 && !is_alone) {
         return;
     }
     // Against a baseline it is a share of the two.
@@ -57,10 +99,10 @@ fn of_step(root: &Section<'_>, pair: &[Step], (analysis, rule): (&Analysis, &Seq
     } else {
         share
     };
-    let needed = bad_needed(rule, of_both);
+    let needed = if is_alone { rule.bad_min } else { bad_needed(rule, of_both) };
     let each_second = rate * share * rule.effect_min;
     let time = needed as f64 / each_second;
-    if !time.is_finite() || Duration::from_secs_f64(time.min(1e9)) <= *pause {
+    if !time.is_finite() || Duration::from_secs_f64(time.min(1e9)) <= pause {
         return;
     }
     let seconds = |seconds: f64| format!("{} s", words::short(seconds, 1));

@@ -89,10 +89,7 @@ fn a_baseline_starts_with_the_canary_and_is_refused_where_it_makes_no_sense() {
     assert_eq!(weights, [("base-1:80", 10), ("v2-1:80", 10), ("v1-1:80", 90), ("v1-2:80", 90)]);
     let no_baseline = "there is no baseline to hold the new version against";
     let blue_green = include_str!("../../../../scenarios/blue_green_rollback.toml");
-    assert_eq!(
-        told(&blue_green.replace("reference = \"before\"", "reference = \"baseline\"")),
-        [no_baseline]
-    );
+    assert_eq!(told(&blue_green.replace("\"before\"", "\"baseline\"")), [no_baseline]);
     for (text, said) in [
         (with.replace("baseline = \"base\"", ""), no_baseline),
         (with.replace("baseline = \"base\"", "baseline = \"v2\""), "the baseline is the new version"),
@@ -167,6 +164,28 @@ fn a_pause_in_which_nobody_could_be_sure_is_warned_of_with_the_arithmetic() {
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     assert_eq!(warning.message, "a pause of 5 s at 5 % is too short for the judge `errors`");
     assert_eq!(warning.label, "5 bad answers are needed, and 600 /s x 5 % x 3.00 % are 0.9 /s: 5.6 s");
+}
+
+#[test]
+fn whoever_is_watched_by_keys_after_a_switch_or_by_a_question_is_warned_of_as_well() {
+    // Aim: not only pauses after weights are too short. Method: a canary by users; a switch that is watched; a judge that is asked.
+    let told = |text: &str| {
+        let (_, warnings) = check(&input(text, &[])).unwrap();
+        warnings.into_iter().map(|warning| warning.label).collect::<Vec<_>>()
+    };
+    let sticky = include_str!("../../../../scenarios/sticky_canary.toml");
+    assert_eq!(told(sticky), [""; 0]);
+    let of_users = told(&sticky.replace("min_effect = 0.04", "min_effect = 0.02"));
+    assert_eq!(of_users, ["5 bad answers are needed, and 500 /s x 5 % x 2.00 % are 0.5 /s: 10 s"]);
+    let switched = include_str!("../../../../scenarios/blue_green_rollback.toml");
+    assert_eq!(told(switched), [""; 0]);
+    let of_switch = told(&switched.replace("min_effect = 0.01", "min_effect = 0.001"));
+    assert_eq!(of_switch, ["5 bad answers are needed, and 400 /s x 100 % x 0.10 % are 0.4 /s: 12.5 s"]);
+    let asked = "[[steps]]\nat = \"4s\"\nset_weight = 20\n[[steps]]\nanalysis = { name = \"errors\", for = \"1s\" }\n";
+    assert_eq!(
+        told(&format!("{CANARY}\n{asked}")),
+        ["5 bad answers are needed, and 600 /s x ⅕ x 3.00 % are 3.6 /s: 1.4 s"]
+    );
 }
 
 #[test]
