@@ -100,9 +100,13 @@ pub fn summarise(plan: &Plan, measured: &Measured, facts: Facts) -> Summary {
         faults,
         replications: None,
     };
-    let worst = worst_second(&summary).filter(|second| second.is_finite());
+    let finite = |time: Option<f64>| time.filter(|time| time.is_finite());
+    let worst = finite(worst_second(&summary));
+    let begins =
+        summary.rollout.as_ref().and_then(|rollout| rollout.steps.first()).map(|step| step.requested_ms);
+    let before = finite(begins.and_then(|begins| worst::before(&summary, begins)));
     if let Some(rollout) = &mut summary.rollout {
-        rollout.worst_second_us = worst;
+        (rollout.worst_second_us, rollout.before_us) = (worst, before);
     }
     summary
 }

@@ -55,6 +55,9 @@ pub struct RolloutSummary {
     /// From the first request that was sent to the new version to the last answer of either, while there were both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed_answers_ms: Option<f64>,
+    /// From the last request that was sent to the version that was left to its last answer; nothing while both are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<f64>,
     /// From its first step to the last thing that happened to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasted_ms: Option<f64>,
@@ -87,6 +90,10 @@ pub struct RolloutSummary {
     /// requests was dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_second_us: Option<f64>,
+    /// The 99th percentile of all that came before its first step, microseconds, the warm-up left out: what the worst second is held
+    /// against; nothing where there was too little, or too much of it was dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_us: Option<f64>,
     /// Where whole targets make the share: what was asked, what is reachable with so many, and what was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scales: Vec<ScaleRow>,
@@ -219,6 +226,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
             .then_some(rollout.back.len() as u64),
         mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
         mixed_answers_ms: between(first_pick, rollout.stable.last_answer.min(rollout.canary.last_answer)),
+        drain_ms: left(plan, rollout).and_then(|left| between(left.last_pick, left.last_answer)),
         lasted_ms: between(
             rollout.marks.first().map(|mark| mark.at),
             rollout.marks.last().map(|mark| mark.at),
@@ -233,6 +241,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         share_off_requests,
         share_bound_requests,
         worst_second_us: None,
+        before_us: None,
         scales: scales::scales(plan, measured),
         breaches: promises::breaches(plan, measured),
         outranked: rollout.outranked.map(|outranked| OutrankedRow::of(&outranked)),
@@ -252,6 +261,15 @@ fn ended(plan: &Plan, rollout: &MeasuredRollout) -> End {
     };
     let otherwise = if is_complete() { End::Complete } else { End::Unfinished };
     rollout.marks.iter().rev().find_map(end).unwrap_or(otherwise)
+}
+
+/// The version that was left, if one was.
+fn left<'a>(plan: &Plan, rollout: &'a MeasuredRollout) -> Option<&'a SideTally> {
+    match ended(plan, rollout) {
+        End::Promoted => Some(&rollout.stable),
+        End::RolledBack => Some(&rollout.canary),
+        _ => None,
+    }
 }
 
 /// Since when there was something to find: the new version was asked, and something was wrong with it.

@@ -1,5 +1,8 @@
 //! The worst second of a run: the 99th percentile of whatever second had the highest one, the warm-up left out. An average over
-//! a run hides the second after a switch in which every cache was cold; this does not.
+//! a run hides the second after a switch in which every cache was cold; this does not. And the same of all that came before some
+//! moment: the steady state that it is held against.
+
+use std::ops::Range;
 
 use hdrhistogram::Histogram;
 
@@ -15,18 +18,42 @@ const PERCENTILE: f64 = 0.99;
 /// Microseconds; infinite where more than a hundredth of a second's requests was dropped, `None` where nothing was asked. A
 /// second begins with each bin of the time series; where bins are longer than a second, it is the worst bin.
 pub fn second(summary: &Summary) -> Option<f64> {
-    let (series, warmup) = (&summary.series, summary.phases.iter().find(|phase| phase.name == "warmup"));
-    let from = series.t_ms.partition_point(|&t| t < warmup.map_or(0.0, |warmup| warmup.to_ms));
-    let width = (SECOND_MS / series.bin_ms.max(1)).max(1) as usize;
-    let bins: Vec<Option<Histogram<u64>>> =
-        summary.histograms.bins.iter().map(|bin| hdr::decode(bin.as_deref()?).ok()).collect();
-    let dropped = |bin: usize| series.dropped.values().filter_map(|bins| bins.get(bin)).sum::<u64>();
-    (from..bins.len().saturating_sub(width - 1))
-        .filter_map(|start| {
-            let dropped = (start..start + width).map(dropped).sum();
-            percentile(bins[start..start + width].iter().flatten(), dropped)
-        })
-        .reduce(f64::max)
+    let bins = Bins::of(summary);
+    let width = (SECOND_MS / summary.series.bin_ms.max(1)).max(1) as usize;
+    let starts = bins.warm..bins.answered.len().saturating_sub(width - 1);
+    starts.filter_map(|start| bins.percentile(start..start + width)).reduce(f64::max)
+}
+
+/// The same of all that was asked after the warm-up and before `until`, milliseconds, to the last whole bin.
+pub(super) fn before(summary: &Summary, until: f64) -> Option<f64> {
+    let series = &summary.series;
+    let end = series.t_ms.partition_point(|&t| t + series.bin_ms as f64 <= until);
+    let bins = Bins::of(summary);
+    bins.percentile(bins.warm..end.min(bins.answered.len()))
+}
+
+/// The time series as far as percentiles go.
+struct Bins<'a> {
+    summary: &'a Summary,
+    /// The first one after the warm-up.
+    warm: usize,
+    answered: Vec<Option<Histogram<u64>>>,
+}
+
+impl<'a> Bins<'a> {
+    fn of(summary: &'a Summary) -> Self {
+        let warmup = summary.phases.iter().find(|phase| phase.name == "warmup");
+        let warm = summary.series.t_ms.partition_point(|&t| t < warmup.map_or(0.0, |warmup| warmup.to_ms));
+        let decode = |bin: &Option<String>| hdr::decode(bin.as_deref()?).ok();
+        Self { summary, warm, answered: summary.histograms.bins.iter().map(decode).collect() }
+    }
+
+    /// Of some of them together.
+    fn percentile(&self, bins: Range<usize>) -> Option<f64> {
+        let series = &self.summary.series;
+        let dropped = |bin: usize| series.dropped.values().filter_map(|bins| bins.get(bin)).sum::<u64>();
+        percentile(self.answered.get(bins.clone())?.iter().flatten(), bins.map(dropped).sum())
+    }
 }
 
 /// Of what these hold and of drops together.

@@ -1,6 +1,7 @@
 //! The section of a rollout: how it ended and why, what it cost, what judges said, each step, and the share that was planned
 //! against the one that was.
 
+use super::cost;
 use super::table::{Cell, Table};
 use crate::markup::{Markup, markup};
 use crate::summary::Summary;
@@ -26,7 +27,7 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
         let OutrankedRow { t_ms, available, needed } = row;
         markup!(out, "<p>The way back left " (words::counted(*available as u64, "target")) " serving from " (words::seconds(*t_ms, 3)) " s on, where max_unavailable asks for " (needed) ": an abort outranks it.</p>");
     }
-    out.append(&figures(rollout));
+    out.append(&cost::figures(summary, rollout));
     markup!(out, "<div class=\"gap\">" [versions(rollout)] "</div>");
     if !rollout.nodes.is_empty() {
         out.tag("<h3>Each node</h3>");
@@ -47,89 +48,6 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
     out.tag("<h3>Steps</h3>");
     out.append(&steps(rollout));
     markup!(out, "<details><summary>The new version's share, planned and actual</summary>" [shares(rollout)] "</details></section>");
-}
-
-fn figures(rollout: &RolloutSummary) -> Markup {
-    let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
-    let time = |ms: Option<f64>| ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::time(ms * 1000.0));
-    let hurt = if rollout.users > 1 {
-        format!("{} of {}", words::count(rollout.users_hurt), words::count(rollout.users))
-    } else {
-        words::NOTHING.to_owned()
-    };
-    for (name, value, meaning) in [
-        (
-            "Time to detect",
-            time(rollout.detect_ms),
-            "from the new version's first request, or the first fault that hit it",
-        ),
-        (
-            "Time to roll back",
-            time(rollout.rollback_ms),
-            "from the decision to the last request sent to the new version",
-        ),
-        ("Exposure", words::count(rollout.exposure), "answers of the new version"),
-        ("Users hurt", hurt, "with a request that was dropped or answered with an error"),
-        (
-            "Users moved",
-            moved(rollout),
-            "by their keys; who has moved stays, unless the gateway gives the keys and they end",
-        ),
-        ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
-        (
-            "Mixed answers",
-            time(rollout.mixed_answers_ms),
-            "until the last answer of the version that was left",
-        ),
-        (
-            "Extra targets",
-            targets(rollout.capacity.extra_max, rollout.capacity.extra_seconds),
-            "the most beyond those at the start, and times how long",
-        ),
-        (
-            "Missing targets",
-            targets(rollout.capacity.missing_max, rollout.capacity.missing_seconds),
-            "the most short of those at the start, and times how long",
-        ),
-        (
-            "Share, at most off by",
-            share_off(rollout),
-            "of the new version after any pick; its targets' own bounds say less than how much",
-        ),
-        (
-            "Worst second",
-            rollout.worst_second_us.map_or_else(|| words::NOTHING.to_owned(), words::time),
-            "the 99th percentile of the second with the highest one",
-        ),
-        (
-            "Whole rollout",
-            time(rollout.lasted_ms),
-            "from its first step to the last thing that happened to it",
-        ),
-    ] {
-        table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
-    }
-    table.finish()
-}
-
-/// `0.45 requests, of less than 1`
-fn share_off(rollout: &RolloutSummary) -> String {
-    let bound = |bound: f64| format!(", of less than {}", words::short(bound, 2));
-    let bound = rollout.share_bound_requests.map_or_else(String::new, bound);
-    let off = |off: f64| format!("{} requests{bound}", words::decimal(off, 2));
-    rollout.share_off_requests.map_or_else(|| words::NOTHING.to_owned(), off)
-}
-
-/// `412, 3 of them back again`
-fn moved(rollout: &RolloutSummary) -> String {
-    let back = |back: u64| format!(", {} of them back again", words::count(back));
-    let back = rollout.users_back.filter(|&back| back > 0).map_or_else(String::new, back);
-    rollout.users_moved.map_or_else(|| words::NOTHING.to_owned(), |moved| words::count(moved) + &back)
-}
-
-/// `2, 12.5 target-seconds`
-fn targets(most: usize, seconds: f64) -> String {
-    format!("{}, {} target-seconds", words::count(most as u64), words::decimal(seconds, 1))
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
@@ -179,7 +97,11 @@ fn services(rollout: &RolloutSummary) -> Markup {
     serving("Service", "When each Service had requests sent to which version", rows)
 }
 
-fn serving(whose: &'static str, title: &'static str, rows: impl Iterator<Item = (String, [Option<f64>; 4])>) -> Markup {
+fn serving(
+    whose: &'static str,
+    title: &'static str,
+    rows: impl Iterator<Item = (String, [Option<f64>; 4])>,
+) -> Markup {
     let heads = [whose, "#first new, s", "#last new, s", "#last old, s", "#mixed, s"];
     let mut table = Table::new(title, &heads);
     for (name, times) in rows {
