@@ -287,7 +287,8 @@ impl Machine {
         if is_kept && self.presence.leaves_nobody(&action, &self.rollout.sides) {
             return self.end_step(now);
         }
-        let action = if self.is_going_back { self.presence.only_missing(action) } else { action };
+        let action = if self.is_going_back { self.presence.only_missing(action) } else { Some(action) };
+        let Some(action) = action else { return self.end_step(now) };
         self.presence.follow(&action);
         let calls = admin::calls(&action);
         match action {

@@ -7,6 +7,8 @@ use crate::rollout::judge::Side;
 #[derive(Clone, Debug)]
 pub(super) struct Presence {
     mocks: Vec<State>,
+    /// Those that the way back has started again.
+    again: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ enum State {
 impl Presence {
     /// Nothing was done yet to so many mocks.
     pub(super) fn new(mocks: usize) -> Self {
-        Self { mocks: vec![State::There; mocks] }
+        Self { mocks: vec![State::There; mocks], again: Vec::new() }
     }
 
     /// An action begins.
@@ -46,12 +48,40 @@ impl Presence {
             && old.all(|(_, state)| *state != State::There)
     }
 
-    /// The same action, which starts only targets that are not running.
-    pub(super) fn only_missing(&self, action: Action) -> Action {
-        let is_missing = |mock: &u32| self.mocks.get(*mock as usize) == Some(&State::Ended);
+    /// The same action on the way back, which starts only targets that are not running, and waits for those alone; `None` where all
+    /// are.
+    pub(super) fn only_missing(&mut self, action: Action) -> Option<Action> {
         match action {
-            Action::Start(mocks) => Action::Start(mocks.into_iter().filter(is_missing).collect()),
-            other => other,
+            Action::Start(mocks) => {
+                let is_missing = |mock: &u32| self.mocks.get(*mock as usize) == Some(&State::Ended);
+                self.again = mocks.into_iter().filter(is_missing).collect();
+                (!self.again.is_empty()).then(|| Action::Start(self.again.clone()))
+            }
+            Action::WaitReady { mocks, at_most } => {
+                let mocks: Vec<_> = mocks.into_iter().filter(|mock| self.again.contains(mock)).collect();
+                (!mocks.is_empty()).then_some(Action::WaitReady { mocks, at_most })
+            }
+            other => Some(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_who_was_ended_is_started_and_waited_for_again() {
+        let mut presence = Presence::new(3);
+        let wait = |mocks| Action::WaitReady { mocks, at_most: Duration::ZERO };
+        let again = |presence: &mut Presence| {
+            [Action::Start(vec![0, 1]), wait(vec![0, 1])].map(|action| presence.only_missing(action))
+        };
+        assert_eq!(again(&mut presence), [None, None]);
+        presence.follow(&Action::Stop(vec![1, 2]));
+        assert_eq!(again(&mut presence), [Some(Action::Start(vec![1])), Some(wait(vec![1]))]);
+        assert_eq!(presence.only_missing(Action::Promote), Some(Action::Promote));
     }
 }

@@ -1,7 +1,7 @@
 //! ab: whoever has the header field or the cookie gets the new version, everybody else the old one, for so many times
 //! `every`; then the new one is promoted.
 
-use super::{Settings, Strategy, leave, point_at, set_route, start, unset_route};
+use super::{Settings, Strategy, back_to_stable, leave, point_at, set_route, start, unset_route};
 use crate::rollout::{Action, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -21,6 +21,6 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     steps
 }
 
-fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
-    vec![unset_route(versions), point_at(versions, &versions.stable)]
+fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    [vec![unset_route(versions)], back_to_stable(versions, settings)].concat()
 }

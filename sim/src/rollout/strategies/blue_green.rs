@@ -2,7 +2,9 @@
 //! while for the way back. Testers have it first where something tells them apart, a smaller set of targets is enough until then,
 //! and whoever promotes may take time for it; all targets are there before the switch.
 
-use super::{Question, Settings, Strategy, leave, point_at, set_route, start, unset_route, weight_each};
+use super::{
+    Question, Settings, Strategy, back_to_stable, leave, point_at, set_route, start, unset_route, weight_each,
+};
 use crate::rollout::{Action, Member, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -56,7 +58,7 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
 
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let preview = settings.told.is_some().then(|| unset_route(versions));
-    let mut steps: Vec<_> = preview.into_iter().chain([point_at(versions, &versions.stable)]).collect();
+    let mut steps: Vec<_> = preview.into_iter().chain(back_to_stable(versions, settings)).collect();
     // Nobody is sent there any more; what is left is as it was.
     steps.extend(weight_each(versions, before_the_switch(versions, settings).1, |member| member.initial));
     steps

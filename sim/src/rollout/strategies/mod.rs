@@ -189,6 +189,13 @@ fn point_at(versions: &Versions, version: &Version) -> Action {
     point(versions.service, &versions.service_name, host(versions, version))
 }
 
+/// Points the Service at the old version again; where that has been ended, it is there again first.
+fn back_to_stable(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    let mut steps: Vec<_> = start(versions.stable.mocks(), settings).into();
+    steps.push(point_at(versions, &versions.stable));
+    steps
+}
+
 /// Points a Service at an Upstream.
 fn point(service: ServiceId, name: &str, host: String) -> Action {
     Action::SetHost { service, service_name: name.to_owned(), host }

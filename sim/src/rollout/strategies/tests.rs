@@ -134,7 +134,7 @@ fn rings_of_services_are_pointed_at_the_new_version_one_after_the_other_and_all_
         let back = (ring::STRATEGY.way_back)(&versions, settings);
         back.iter().map(Action::in_words).collect::<Vec<_>>()
     };
-    let as_before = ["set_host eu -> v1", "set_host us -> v1", "set_host shop -> v1"];
+    let as_before = of(&[&start, &["set_host shop -> v1", "set_host eu -> v1", "set_host us -> v1"]]);
     assert_eq!(back(&of_services), as_before);
     assert_eq!(back(&of_both), of(&[&[unset], &as_before]));
 }
@@ -178,7 +178,8 @@ fn before_a_blue_green_switch_few_targets_are_enough_and_whoever_promotes_takes_
     assert_eq!(steps.iter().filter_map(started).collect::<Vec<_>>(), [vec![3], vec![4, 5]]);
     let back = (blue_green::STRATEGY.way_back)(&versions, &settings);
     let back: Vec<_> = back.iter().map(Action::in_words).collect();
-    assert_eq!(back, of(&[&["set_header_route shop-v2: gone", "set_host shop -> v1"], &full]));
+    let gone = "set_header_route shop-v2: gone";
+    assert_eq!(back, of(&[&[gone], &start, &["set_host shop -> v1"], &full]));
     let all = Settings { preview_targets: Some(3), ..settings };
     assert!(told("blue-green", &versions, &all).iter().all(|step| !step.starts_with("set_target")));
 }
