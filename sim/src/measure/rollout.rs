@@ -9,6 +9,7 @@ use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::capacity::{self, Capacity};
+use super::flips::Flips;
 use super::leftovers;
 use super::limits::{self, Outranked};
 use super::promises::{Breach, Promise, Promises};
@@ -34,6 +35,8 @@ pub struct MeasuredRollout {
     pub baseline: SideTally,
     /// Users, each of a stream, with at least one request that was dropped or answered with an error.
     pub hurt: FxHashSet<(usize, u64)>,
+    /// Users who were answered by another version than before.
+    pub flips: Flips,
     /// Promises that were not kept.
     pub breaches: Vec<Breach>,
     /// Fewer targets served on the way back than a rolling update allows.
@@ -93,6 +96,7 @@ impl MeasuredRollout {
             revisions: Revisions::new(plan),
             nodes: vec![SideTimes::default(); plan.gateway.nodes.into()],
             services: switched(plan),
+            flips: Flips::new(plan),
             sides,
             ..Self::default()
         }
@@ -218,8 +222,13 @@ impl MeasuredRollout {
         self.revisions.copied(copied, facts, &mut self.promises.breaches);
     }
 
-    /// A request of `user` came to its end; `mock` answered it, or was picked for it last.
-    pub(super) fn ended(&mut self, record: &Record, user: impl Fn() -> (usize, u64), mock: Option<u32>) {
+    /// A request of `user` in that stream came to its end; `mock` answered it, or was picked for it last.
+    pub(super) fn ended(
+        &mut self,
+        record: &Record,
+        (stream, user): (usize, impl Fn() -> (usize, u64)),
+        mock: Option<u32>,
+    ) {
         self.promises.ended(record);
         let is_bad = match record.ending {
             Ending::Answered(status) => status >= 500,
@@ -228,12 +237,15 @@ impl MeasuredRollout {
         if is_bad {
             self.hurt.insert(user());
         }
-        let Some((_, tally)) = self.side(mock) else { return };
+        let Some((side, tally)) = self.side(mock) else { return };
         match record.ending {
             Ending::Answered(status) => {
                 tally.answered += 1;
                 tally.last_answer = tally.last_answer.max(Some(record.done));
                 tally.errors += u64::from(status >= 500);
+                if self.flips.watch(stream) {
+                    self.flips.answered(user(), side);
+                }
             }
             Ending::Dropped(_) => tally.dropped += 1,
         }

@@ -15,7 +15,7 @@ use super::shares;
 pub use super::shares::ShareRow;
 use super::tables::ms;
 use super::{Latency, latency};
-use crate::measure::{Capacity, Measured, MeasuredRollout, SideTally};
+use crate::measure::{Capacity, Flips, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
 use crate::rollout::{Mark, MarkKind};
@@ -50,6 +50,9 @@ pub struct RolloutSummary {
     /// asked twice before they had one, or it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_back: Option<u64>,
+    /// Users who were answered by another version than before, where the load says who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flips: Option<FlipsRow>,
     /// From the first request that was sent to the new version to the last one to either, while there were both.
     pub mixed_ms: Option<f64>,
     /// From the first request that was sent to the new version to the last answer of either, while there were both.
@@ -124,6 +127,25 @@ impl CapacityRow {
     fn of(capacity: &Capacity) -> Self {
         let Capacity { at_start, extra_max, missing_max, extra_seconds, missing_seconds } = *capacity;
         Self { at_start, extra_max, missing_max, extra_seconds, missing_seconds }
+    }
+}
+
+/// Users who were answered by another version than before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FlipsRow {
+    /// So many, at least once.
+    pub users: u64,
+    /// Answers of the new version to somebody whom the old one had answered before.
+    pub to_new: u64,
+    /// The other way round, the way back included.
+    pub to_old: u64,
+}
+
+impl FlipsRow {
+    fn of(flips: &Flips) -> Option<Self> {
+        let Flips { to_new, to_old, .. } = *flips;
+        flips.users().map(|users| Self { users, to_new, to_old })
     }
 }
 
@@ -224,6 +246,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         users_moved: plan.rollout.key.as_ref().map(|_| rollout.moved.len() as u64),
         users_back: matches!(plan.rollout.key, Some(SplitKey::Cookie(_)))
             .then_some(rollout.back.len() as u64),
+        flips: FlipsRow::of(&rollout.flips),
         mixed_ms: between(first_pick, rollout.stable.last_pick.min(last_pick)),
         mixed_answers_ms: between(first_pick, rollout.stable.last_answer.min(rollout.canary.last_answer)),
         drain_ms: left(plan, rollout).and_then(|left| between(left.last_pick, left.last_answer)),

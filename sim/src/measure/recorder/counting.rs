@@ -27,7 +27,7 @@ impl Recorder {
         let is_warm = record.intended >= self.facts.warmup;
         let numbering = &self.facts.numbering;
         let user = || (stream, numbering.user(record.index));
-        self.rollout.ended(record, user, mock);
+        self.rollout.ended(record, (stream, user), mock);
         match record.ending {
             Ending::Dropped(cause) => self.samples.add(cause, record),
             Ending::Answered(_) if is_warm => self.note_slow(record),

@@ -3,7 +3,7 @@
 use super::table::{Cell, Table};
 use crate::markup::Markup;
 use crate::summary::mirror::MirrorSummary;
-use crate::summary::rollout::RolloutSummary;
+use crate::summary::rollout::{FlipsRow, RolloutSummary};
 use crate::summary::{Ledger, Summary};
 use crate::words;
 
@@ -36,6 +36,11 @@ pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
             "Users moved",
             moved(rollout),
             "by their keys; who has moved stays, unless the gateway gives the keys and they end",
+        ),
+        (
+            "Version flips",
+            flips(rollout),
+            "answers by another version than the user had before: a session, a script or a token may be the other one's",
         ),
         ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
         (
@@ -108,6 +113,15 @@ fn share_off(rollout: &RolloutSummary) -> String {
     let bound = rollout.share_bound_requests.map_or_else(String::new, bound);
     let off = |off: f64| format!("{} requests{bound}", words::decimal(off, 2));
     rollout.share_off_requests.map_or_else(|| words::NOTHING.to_owned(), off)
+}
+
+/// `1,203 of 412 users, 590 of them back to the old version`
+fn flips(rollout: &RolloutSummary) -> String {
+    let of = |FlipsRow { users, to_new, to_old }: FlipsRow| {
+        let (all, back) = (words::count(to_new + to_old), words::count(to_old));
+        format!("{all} of {}, {back} of them back to the old version", words::counted(users, "user"))
+    };
+    rollout.flips.map_or_else(|| words::NOTHING.to_owned(), of)
 }
 
 /// `412, 3 of them back again`

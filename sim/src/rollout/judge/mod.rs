@@ -128,7 +128,8 @@ impl Evidence {
     /// `canary 12 of 240 bad, stable 4 of 4,560; e-value 312, needed 100`
     pub fn in_words(&self) -> String {
         let of = |count: Count| format!("{} of {} bad", words::count(count.bad), words::count(count.n));
-        format!("canary {}, stable {}; {}", of(self.canary), of(self.stable), self.text)
+        let told = if self.text.is_empty() { String::new() } else { format!("; {}", self.text) };
+        format!("canary {}, stable {}{told}", of(self.canary), of(self.stable))
     }
 }
 
