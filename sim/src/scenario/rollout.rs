@@ -228,6 +228,13 @@ fn read(
         strategy.keys.contains(&"preview") || (strategy.keys.contains(&"rings") && tells_nobody);
     let has_header = is_told || may_tell_nobody;
     needs("header", has_header, "write header = \"x-tester\" or cookie = \"group\", and values = [\"yes\"]");
+    // Without any, everybody would get the new version at once, and nobody would watch it.
+    let has_steps = !settings.steps.is_empty() || root.has("steps");
+    needs(
+        "steps",
+        has_steps,
+        "write steps = [{ weight = 5, pause = \"30s\" }, { weight = 50, pause = \"30s\" }]",
+    );
     needs("rings", !settings.rings.is_empty(), "write rings = [{ values = [\"001\"], soak = \"10s\" }]");
     // Who divides requests otherwise need not divide users.
     needs(

@@ -132,6 +132,7 @@ fn what_a_strategy_cannot_do_is_told_once_and_with_what_to_do() {
     let shadow = |more: &str| between(&format!("strategy = \"shadow\"\n{more}"));
     let ab = |more: &str| between(&format!("strategy = \"ab\"\n{more}"));
     for (text, said) in [
+        (between("strategy = \"canary\""), "canary needs `steps`"),
         (blue_green("auto_promote = false"), "nobody promotes the new version"),
         (blue_green("preview_replicas = 4"), "the new version has fewer targets"),
         (blue_green("preview_replicas = \"some\""), "`some` is not a value of `preview_replicas`"),
