@@ -49,11 +49,47 @@ impl Latency {
             _ => Ok(self),
         }
     }
+
+    /// How long an answer takes on average; `None` where a tail is too heavy to have one.
+    pub fn mean(&self) -> Option<Duration> {
+        /// The 99th percentile of a standard normal distribution.
+        const Z99: f64 = 2.326_347_874;
+        Some(match self {
+            Self::Constant(time) | Self::Exponential(time) => *time,
+            Self::LogNormal { p50, p99 } => {
+                let sigma = (p99.as_secs_f64() / p50.as_secs_f64()).ln() / Z99;
+                p50.mul_f64((sigma * sigma / 2.0).exp())
+            }
+            Self::Uniform(low, high) => (*low + *high) / 2,
+            Self::Pareto { alpha, .. } if *alpha <= 1.0 => return None,
+            Self::Pareto { min, alpha } => min.mul_f64(alpha / (alpha - 1.0)),
+            Self::Trace(times) => times.iter().sum::<Duration>().div_f64(times.len() as f64),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn means_are_those_of_the_distributions() {
+        let ms = Duration::from_millis;
+        let mean =
+            |latency: Latency| latency.mean().map(|mean| (mean.as_secs_f64() * 1e3 * 100.0).round() / 100.0);
+        for (latency, expected) in [
+            (Latency::Constant(ms(4)), Some(4.0)),
+            (Latency::Exponential(ms(5)), Some(5.0)),
+            // The mean of e^(ln 4 + 0.6918 z): 4 e^0.2393.
+            (Latency::LogNormal { p50: ms(4), p99: ms(20) }, Some(5.08)),
+            (Latency::Uniform(ms(1), ms(9)), Some(5.0)),
+            (Latency::Pareto { min: ms(2), alpha: 1.5 }, Some(6.0)),
+            (Latency::Pareto { min: ms(2), alpha: 1.0 }, None),
+            (Latency::Trace([ms(4), ms(5), ms(90)].into()), Some(33.0)),
+        ] {
+            assert_eq!(mean(latency.clone()), expected, "{latency:?}");
+        }
+    }
 
     #[test]
     fn nonsense_is_refused() {

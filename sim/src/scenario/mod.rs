@@ -24,6 +24,7 @@ mod load;
 mod matrix;
 mod mocks;
 mod model;
+mod overload;
 mod patience;
 mod patterns;
 mod readiness;
@@ -207,6 +208,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     if let Some(load) = &load {
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
         patience::warn(&section, &steps, &rollout, rate);
+        overload::warn(&section, &steps, (&rollout, &entities.config), &mocks, rate);
     }
     readiness::warn(&section, &steps, &mocks);
     let faults = faults::read(&section, &mocks, duration);

@@ -189,6 +189,24 @@ fn whoever_is_watched_by_keys_after_a_switch_or_by_a_question_is_warned_of_as_we
 }
 
 #[test]
+fn a_share_that_is_more_than_its_targets_can_serve_is_warned_of() {
+    let told = |capacity: &str| {
+        let mock = format!(
+            "[[mocks]]\nmatch = \"v2-*\"\nversion = \"v2\"\nlatency = \"5ms\"\n{capacity}\n[rollout]"
+        );
+        let (_, warnings) = check(&input(&CANARY.replace("[rollout]", &mock), &[])).unwrap();
+        warnings.into_iter().map(|warning| (warning.message, warning.label)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(""), []);
+    assert_eq!(told("capacity = 3"), []);
+    let expected = (
+        "set_weight 100 % gives `v2-1:80` more than it can serve",
+        "it gets 600 /s of at most 400 /s: 150 %",
+    );
+    assert_eq!(told("capacity = 2"), [(expected.0.to_owned(), expected.1.to_owned())]);
+}
+
+#[test]
 fn a_judge_that_looks_once_is_read_and_must_be_there_when_it_looks() {
     let judge = "judge = \"mann-whitney\"\ninterval = \"200ms\"";
     let canary = CANARY.replace("fail_if = \"risk_ratio > 1.5\"", judge);
