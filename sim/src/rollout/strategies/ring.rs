@@ -2,9 +2,7 @@
 //! field or a cookie, or of Services, which are pointed at the new version's Upstream. Who is in a ring stays in it. After the last
 //! ring everybody gets it.
 
-use super::{
-    Pointed, Ring, Settings, Strategy, back_to_stable, leave, point, point_at, route_for, start, unset_route,
-};
+use super::{Pointed, Ring, Settings, Strategy, leave, point, point_at, route_for, start, unset_route};
 use crate::rollout::{Action, Versions};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -36,12 +34,13 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     steps
 }
 
-/// Every Service is as it was, whether its ring had come or not.
+/// Every Service is as it was, whether its ring had come or not; the rollout's own, which is the last to be switched, comes last.
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let mut steps: Vec<_> = has_users(settings).then(|| unset_route(versions)).into_iter().collect();
-    steps.extend(back_to_stable(versions, settings));
+    steps.extend(start(versions.stable.mocks(), settings));
     let others = pointed(settings).filter(|to| to.service != versions.service);
     steps.extend(others.map(|to| point(to.service, &to.name, to.host.clone())));
+    steps.push(point_at(versions, &versions.stable));
     steps
 }
 

@@ -134,7 +134,7 @@ fn rings_of_services_are_pointed_at_the_new_version_one_after_the_other_and_all_
         let back = (ring::STRATEGY.way_back)(&versions, settings);
         back.iter().map(Action::in_words).collect::<Vec<_>>()
     };
-    let as_before = of(&[&start, &["set_host shop -> v1", "set_host eu -> v1", "set_host us -> v1"]]);
+    let as_before = of(&[&start, &["set_host eu -> v1", "set_host us -> v1", "set_host shop -> v1"]]);
     assert_eq!(back(&of_services), as_before);
     assert_eq!(back(&of_both), of(&[&[unset], &as_before]));
 }
