@@ -171,44 +171,73 @@ fn a_shadow_costs_nobody_anything() {
     );
 }
 
+// === Live twins ===
+// Aim: both engines count the same for every strategy. Method: seconds instead of half minutes, and a judge that looks once a second
+// and needs three bad looks.
+
+/// What a strategy costs.
+struct Costs {
+    errors: f64,
+    dropped: f64,
+    ended: &'static str,
+}
+
+/// Such a judge, and one who never gives up.
+const LOOK: &str = "analysis=[{name=\"own-rate\",judge=\"threshold\",fail_if=\"rate > 1%\",interval=\"1s\",failure_limit=2}]";
+const NOBODY: &str = "analysis=[{name=\"errors\",dry_run=true}]";
+
+/// Whether `seen` is within five standard deviations of what is expected and a fifth, for a machine that is late.
+fn is_near(seen: f64, expected: f64) -> bool {
+    (seen - expected).abs() <= 5.0 * expected.sqrt() + expected / 5.0
+}
+
+/// Plays a strategy in both engines, where it costs the same; their reports.
+fn twins(strategy: &str, sets: &[&str], costs: &Costs) -> [Value; 2] {
+    ["model", "live"].map(|engine| {
+        let engine_is = format!("engine=\"{engine}\"");
+        let strategy = strategy.replace("at=\"4s\"", "at=\"1s\"");
+        let fixed = [&strategy, &engine_is, "load.warmup=500ms", "load.duration=7s", "thresholds={}"];
+        let report = played(&[&fixed[..], sets].concat());
+        let dropped = report["requests"]["dropped"].as_f64().unwrap();
+        assert_eq!(report["rollout"]["ended"], costs.ended, "{engine}");
+        assert!(is_near(errors(&report), costs.errors), "{engine}: {} errors", errors(&report));
+        assert!(is_near(dropped, costs.dropped), "{engine}: {dropped} dropped");
+        report
+    })
+}
+
 #[test]
-fn the_live_twins_agree() {
-    // Aim: both engines count the same for every strategy. Method: seconds instead of half minutes. A judge that looks once a second
-    // and needs three bad looks: blue-green and recreate cost 3 s of 50 /s, a canary of 20 % 3 s of 10 /s; a rolling update that
-    // nobody judges 1 s for each of ten targets, of which k - 1 in nine are new: 50 x 5, then two seconds of 50. Recreate drops what
-    // comes in 1 s, twice. Five standard deviations and a fifth for a machine that is late.
-    let look = "analysis=[{name=\"own-rate\",judge=\"threshold\",fail_if=\"rate > 1%\",interval=\"1s\",failure_limit=2}]";
-    let nobody = "analysis=[{name=\"errors\",dry_run=true}]";
-    let starts = ["mocks[0].ready_after=1s", "mocks[1].ready_after=1s"];
-    for (strategy, judge, sets, errors_of, dropped_of, ended) in [
-        (rollout("canary", "steps=[{weight=20,pause=\"20s\"}]"), look, &[][..], 30.0, 0.0, "rolled-back"),
-        (rollout("blue-green", "every=\"20s\""), look, &[], 150.0, 0.0, "rolled-back"),
-        (rollout("recreate", "every=\"20s\""), look, &starts, 150.0, 2000.0, "rolled-back"),
-        (
-            rollout("rolling", "max_surge=0,max_unavailable=1,drain=\"1s\""),
-            nobody,
-            &["mocks[1].ready_after=1s", "load.duration=16s"],
-            350.0,
-            0.0,
-            "promoted",
-        ),
-        (rollout("shadow", "every=\"3s\""), nobody, &[], 0.0, 0.0, "complete"),
-    ] {
-        for engine in ["model", "live"] {
-            let engine_is = format!("engine=\"{engine}\"");
-            let fixed = [strategy.as_str(), judge, &engine_is, "load.duration=10s", "thresholds={}"];
-            let report = played(&[&fixed[..], sets].concat());
-            let of = format!("{engine} {strategy}");
-            assert_eq!(report["rollout"]["ended"], ended, "{of}");
-            let near =
-                |seen: f64, expected: f64| (seen - expected).abs() <= 5.0 * expected.sqrt() + expected / 5.0;
-            let dropped = report["requests"]["dropped"].as_f64().unwrap();
-            assert!(near(errors(&report), errors_of), "{of}: {} errors", errors(&report));
-            assert!(near(dropped, dropped_of), "{of}: {dropped} dropped");
-            if strategy.contains("shadow") {
-                let copies = report["mirror"]["target_5xx"].as_f64().unwrap();
-                assert!(near(copies, 150.0), "{of}: {copies}");
-            }
-        }
+fn live_a_canary_of_a_fifth_costs_3_s_of_10() {
+    let canary = rollout("canary", "steps=[{weight=20,pause=\"20s\"}]");
+    twins(&canary, &[LOOK], &Costs { errors: 30.0, dropped: 0.0, ended: "rolled-back" });
+}
+
+#[test]
+fn live_blue_green_costs_3_s_of_50() {
+    let blue_green = rollout("blue-green", "every=\"20s\"");
+    twins(&blue_green, &[LOOK], &Costs { errors: 150.0, dropped: 0.0, ended: "rolled-back" });
+}
+
+#[test]
+fn live_recreate_costs_the_same_and_drops_what_comes_in_1_s_twice() {
+    let sets = [LOOK, "mocks[0].ready_after=1s", "mocks[1].ready_after=1s", "load.duration=9s"];
+    let costs = Costs { errors: 150.0, dropped: 2000.0, ended: "rolled-back" };
+    twins(&rollout("recreate", "every=\"20s\""), &sets, &costs);
+}
+
+#[test]
+fn live_a_rolling_update_costs_1_s_for_each_target_and_then_2_s_of_50() {
+    // While target k of ten is out, k - 1 of nine are new: 50 x 5 in all.
+    let rolling = rollout("rolling", "max_surge=0,max_unavailable=1,drain=\"1s\"");
+    let sets = [NOBODY, "mocks[1].ready_after=1s", "load.duration=13s"];
+    twins(&rolling, &sets, &Costs { errors: 350.0, dropped: 0.0, ended: "promoted" });
+}
+
+#[test]
+fn live_a_shadow_costs_nothing_and_shows_3_s_of_50() {
+    let costs = Costs { errors: 0.0, dropped: 0.0, ended: "complete" };
+    for report in twins(&rollout("shadow", "every=\"3s\""), &[NOBODY], &costs) {
+        let copies = report["mirror"]["target_5xx"].as_f64().unwrap();
+        assert!(is_near(copies, 150.0), "{copies}");
     }
 }
