@@ -1,5 +1,8 @@
 //! What it costs to record one request: its pick, its line in a target's book, the end of its attempt and its own end.
 
+#[path = "../tests/support/observations.rs"]
+mod observations;
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -7,12 +10,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Service, Target, Upstream};
 use gateway_core::gateway::Options;
-use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
-use gateway_core::outcome::Outcome;
-use gateway_core::time::Instant;
 use gateway_core::weight::Weight;
+use observations::observations;
 use sim::load::{Load, RequestMix, RequestTemplate, Stream};
-use sim::measure::{Ending, Observation, Pick, Record, Recorder};
+use sim::measure::{Observation, Recorder};
 use sim::mock::{Behaviour, Latency, Respond};
 use sim::plan::{Engine, GatewayPlan, MockPlan, Model, Plan, Source};
 use sim::rollout::Rollout;
@@ -71,42 +72,9 @@ fn plan() -> Plan {
 const ANY: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// All that is said of request `index`.
-fn observations(index: u64) -> [Observation; 4] {
-    let intended = Instant::from_nanos(index * (1_000_000_000 / RATE));
-    let at = intended + Duration::from_micros(150);
-    let done = at + Duration::from_micros(3_000 + index % 4_000);
-    let mock = u32::from(index % 3 == 1);
-    let upstream = Some(UpstreamId(0));
-    let target = TargetId(mock);
-    [
-        Observation::Picked(Pick {
-            request: index,
-            at,
-            node: 0,
-            revision: Revision(0),
-            routed: Revision(0),
-            service: ServiceId(0),
-            upstream,
-            target,
-            epoch: Epoch(0),
-            ticket: index,
-            carried: 0.0,
-            retry: 0,
-        }),
-        Observation::Served { request: index, mock, at },
-        Observation::Finished { at: done, upstream, target, outcome: Outcome::Answered { status: 200 } },
-        Observation::Ended(Record {
-            index,
-            intended,
-            released: intended + Duration::from_micros(80),
-            on_wire: Some(intended + Duration::from_micros(90)),
-            first_byte: Some(done),
-            done,
-            ending: Ending::Answered(200),
-            target: Some(mock),
-        }),
-    ]
+/// What is said of a request: two of three go to the first target, as the weights say.
+fn observed(index: u64) -> [Observation; 4] {
+    observations(index, RATE, u32::from(index % 3 == 1))
 }
 
 fn recording(c: &mut Criterion) {
@@ -119,7 +87,7 @@ fn recording(c: &mut Criterion) {
                 recorder = Recorder::new(&plan);
                 index = 0;
             }
-            for seen in observations(black_box(index)) {
+            for seen in observed(black_box(index)) {
                 recorder.record(&seen);
             }
             index += 1;
@@ -127,7 +95,7 @@ fn recording(c: &mut Criterion) {
     });
     c.bench_function("show progress", |bencher| {
         let mut recorder = Recorder::new(&plan);
-        for seen in (0..RATE * SECONDS).flat_map(observations) {
+        for seen in (0..RATE * SECONDS).flat_map(observed) {
             recorder.record(&seen);
         }
         bencher.iter(|| black_box(recorder.progress()));

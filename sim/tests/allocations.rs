@@ -1,17 +1,17 @@
 //! What a run allocates: nothing for each request on the generator's thread once it has what it needs, half a byte for each
 //! request in the recorder, however long the run is, and in a modelled run nothing at all.
 
+#[path = "support/observations.rs"]
+mod observations;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
-use gateway_core::id::{Epoch, Revision, ServiceId, TargetId, UpstreamId};
-use gateway_core::outcome::Outcome;
-use gateway_core::time::Instant;
+use observations::observations;
 use sim::engine::{live, model};
-use sim::measure::{Conditions, Ending, Observation, Pick, Record, Recorder};
+use sim::measure::{Conditions, Observation, Recorder};
 use sim::plan::{Engine, Plan};
 use sim::scenario::{self, Input};
 
@@ -152,44 +152,6 @@ fn a_modelled_request_allocates_nothing_and_leaves_nothing_behind() {
 }
 
 // === The recorder ===
-/// All that is said of request `index`, of so many a second.
-fn observations(index: u64, rate: u64) -> [Observation; 4] {
-    let intended = Instant::from_nanos(index * (1_000_000_000 / rate));
-    let at = intended + Duration::from_micros(150);
-    let done = at + Duration::from_micros(3_000 + index * 7919 % 4_000);
-    let mock = u32::from(index % 2 == 1);
-    let (upstream, target) = (Some(UpstreamId(0)), TargetId(mock));
-    let pick = Pick {
-        request: index,
-        at,
-        node: 0,
-        revision: Revision(0),
-        routed: Revision(0),
-        service: ServiceId(0),
-        upstream,
-        target,
-        epoch: Epoch(0),
-        ticket: index,
-        carried: 0.0,
-        retry: 0,
-    };
-    let record = Record {
-        index,
-        intended,
-        released: intended + Duration::from_micros(80),
-        on_wire: Some(intended + Duration::from_micros(90)),
-        first_byte: Some(done),
-        done,
-        ending: Ending::Answered(200),
-        target: Some(mock),
-    };
-    [
-        Observation::Picked(pick),
-        Observation::Served { request: index, mock, at },
-        Observation::Finished { at: done, upstream, target, outcome: Outcome::Answered { status: 200 } },
-        Observation::Ended(record),
-    ]
-}
 
 /// What the recorder of a ten-minute run holds at its end, bytes.
 fn held(rate: u32) -> i64 {
@@ -197,7 +159,9 @@ fn held(rate: u32) -> i64 {
     let slot = slot_of(rustix::thread::gettid().as_raw_pid());
     let before = BYTES[slot].load(Ordering::Relaxed);
     let mut recorder = Recorder::new(&plan);
-    for seen in (0..plan.load.total()).flat_map(|index| observations(index, rate.into())) {
+    for seen in
+        (0..plan.load.total()).flat_map(|index| observations(index, rate.into(), u32::from(index % 2 == 1)))
+    {
         recorder.record(&seen);
     }
     let held = BYTES[slot].load(Ordering::Relaxed) - before;
