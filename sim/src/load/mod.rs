@@ -36,7 +36,7 @@ pub use retry::{Failure, Retries, Retry};
 pub use schedule::{Arrival, Schedule};
 pub use stream::{ONLY, Shape, Stream};
 pub use trace::Trace;
-pub use users::Users;
+pub use users::{COOKIE, Users};
 pub use waiting::{Waiting, Waits};
 
 use std::time::Duration;

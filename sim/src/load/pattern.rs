@@ -85,6 +85,52 @@ impl Pattern {
         self.pieces.contains(&Piece::Place(value))
     }
 
+    /// Appends `between` and the other one.
+    pub fn join(&mut self, between: &str, other: &Self) {
+        self.push(between.as_bytes());
+        for piece in &other.pieces {
+            match piece {
+                Piece::Bytes(bytes) => self.push(bytes),
+                place @ Piece::Place(_) => self.pieces.push(place.clone()),
+            }
+        }
+    }
+
+    /// Names and values of the cookies in it, where it is what a `Cookie` field says. One whose name differs from request to request
+    /// is left out.
+    pub fn cookies(&self) -> Vec<(String, Self)> {
+        let mut pairs = vec![Self::default()];
+        for piece in &self.pieces {
+            match piece {
+                Piece::Bytes(bytes) => {
+                    for (at, part) in bytes.split(|&byte| byte == b';').enumerate() {
+                        let is_next = at > 0;
+                        pairs.extend(is_next.then(Self::default));
+                        let last = pairs.len() - 1;
+                        pairs[last].push(if is_next { part.trim_ascii_start() } else { part });
+                    }
+                }
+                place @ Piece::Place(_) => {
+                    let last = pairs.len() - 1;
+                    pairs[last].pieces.push(place.clone());
+                }
+            }
+        }
+        pairs.into_iter().filter_map(Self::named).collect()
+    }
+
+    /// A pair as its name and its value.
+    fn named(mut self) -> Option<(String, Self)> {
+        let Some(Piece::Bytes(first)) = self.pieces.first_mut() else { return None };
+        let equals = first.iter().position(|&byte| byte == b'=')?;
+        let name = String::from_utf8(first[..equals].to_vec()).ok()?;
+        first.drain(..=equals);
+        if first.is_empty() {
+            self.pieces.remove(0);
+        }
+        Some((name, self))
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -146,6 +192,19 @@ mod tests {
         assert_eq!(Pattern::parse("${seed}${random}").unwrap().to_string(), "${seed}${random}");
         assert!(Pattern::parse("").unwrap().is_empty() && Pattern::from("").is_empty());
         assert_eq!(Pattern::from("${user}").pieces(), [bytes("${user}")], "as it is");
+    }
+
+    #[test]
+    fn the_cookies_of_a_field_have_names_and_values() {
+        let of = |text: &str| {
+            let cookies = Pattern::parse(text).unwrap().cookies();
+            cookies.into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(of("a=1; b=x${user}y;c=; d=e=f"), ["a: 1", "b: x${user}y", "c: ", "d: e=f"]);
+        assert_eq!(of("id=${user}; ${user}=1; x${index}=2; plain; ;"), ["id: ${user}"]);
+        let mut joined = Pattern::parse("a=${user}").unwrap();
+        joined.join("; ", &Pattern::cookie("b", Value::User));
+        assert_eq!(joined, Pattern::parse("a=${user}; b=${user}").unwrap());
     }
 
     #[test]

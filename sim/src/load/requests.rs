@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gateway_core::rng;
 
-use super::Pattern;
+use super::users::COOKIE;
+use super::{Pattern, Users};
 
 /// One kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,25 @@ impl RequestTemplate {
     pub fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("{} {}", self.method, self.path))
     }
+
+    /// The header fields of one that some of `users` sends, but for cookies that answers have set: its own, and those with the user's
+    /// key that it does not write itself. There is one `Cookie` field (RFC 6265, 5.4), so a key in a cookie joins those that it has.
+    pub fn fields(&self, users: &Users) -> Vec<(String, Pattern)> {
+        let mut fields = self.headers.clone();
+        for (name, key) in users.fields() {
+            match fields.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
+                None => fields.push((name.to_owned(), key)),
+                Some((_, own)) if name == COOKIE && !has_cookie(own, users) => own.join("; ", &key),
+                Some(_) => {}
+            }
+        }
+        fields
+    }
+}
+
+/// Whether a `Cookie` field has one that is called like the cookie of users' keys.
+fn has_cookie(field: &Pattern, users: &Users) -> bool {
+    field.cookies().iter().any(|(name, _)| Some(name) == users.cookie.as_ref())
 }
 
 /// A weighted mix of request kinds; never empty.
@@ -110,6 +130,24 @@ mod tests {
         let b = (0..40_000).filter(|&k| mix.kind(7, k) == 1).count();
         assert!(b.abs_diff(10_000) < 400, "{b}");
         assert_eq!(mix.kind(7, 1234), mix.kind(7, 1234));
+    }
+
+    #[test]
+    fn a_key_stands_beside_what_a_request_says_itself_and_never_against_it() {
+        let mut users = Users::new(10, None);
+        (users.header, users.cookie) = (Some("x-user".into()), Some("uid".into()));
+        let fields = |own: &[(&str, &str)]| {
+            let headers = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            let fields = RequestTemplate { headers, ..RequestTemplate::get("/") }.fields(&users);
+            fields.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&[]), ["x-user: ${user}", "cookie: uid=${user}"]);
+        assert_eq!(fields(&[("X-User", "me"), ("a", "b")]), ["X-User: me", "a: b", "cookie: uid=${user}"]);
+        assert_eq!(
+            fields(&[("Cookie", "theme=dark")]),
+            ["Cookie: theme=dark; uid=${user}", "x-user: ${user}"]
+        );
+        assert_eq!(fields(&[("cookie", "a=b; uid=7")]), ["cookie: a=b; uid=7", "x-user: ${user}"]);
     }
 
     #[test]

@@ -6,6 +6,9 @@ use gateway_core::rng;
 
 use super::{Pattern, Value};
 
+/// The field that carries cookies.
+pub const COOKIE: &str = "cookie";
+
 /// The users of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Users {
@@ -49,9 +52,9 @@ impl Users {
     }
 
     /// The header fields that carry the user's key: their names and values.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, Pattern)> {
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Pattern)> {
         let header = self.header.as_deref().map(|name| (name, Pattern::from(Value::User)));
-        let cookie = self.cookie.as_deref().map(|name| ("cookie", Pattern::cookie(name, Value::User)));
+        let cookie = self.cookie.as_deref().map(|name| (COOKIE, Pattern::cookie(name, Value::User)));
         header.into_iter().chain(cookie)
     }
 

@@ -123,10 +123,9 @@ fn check_size(section: &Section<'_>, stream: &Stream) {
     }
 }
 
-/// Header fields that the load writes for each user are not written by its requests too.
+/// The header field that the load writes for each user is not written by its requests too. Cookies stand beside one another.
 fn check_fields(section: &Section<'_>, stream: &Stream) {
-    let cookie = Some("cookie").filter(|_| stream.users.cookies);
-    for name in stream.users.header.as_deref().into_iter().chain(cookie) {
+    if let Some(name) = &stream.users.header {
         let requests = stream.requests.templates().iter();
         if requests.flat_map(|request| &request.headers).any(|(own, _)| own.eq_ignore_ascii_case(name)) {
             let message = format!("the header field `{name}` is written for each user");

@@ -5,16 +5,18 @@ use std::ops::Range;
 
 use gateway_core::rng;
 
-use crate::load::{Pattern, Piece, RequestIds, RequestTemplate, Users, Value, ids};
+use crate::load::{COOKIE, Pattern, Piece, RequestIds, RequestTemplate, Users, Value, ids};
 
 /// The bytes of one kind of request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Template {
     bytes: Vec<u8>,
     /// What differs from one to the next, and where it stands.
     places: Vec<(Range<usize>, Value)>,
-    /// Where its last header field ends.
-    fields_end: usize,
+    /// Where cookies go: behind those it has itself, else where its last header field ends.
+    cookies_at: usize,
+    /// Whether it has some.
+    has_cookies: bool,
     /// Whether its answer has no body whatever its length says.
     pub(super) to_head: bool,
 }
@@ -34,33 +36,36 @@ pub(super) struct Setting<'a> {
 impl Template {
     /// The bytes of `request`, sent to the host of `setting` unless it names another.
     pub(super) fn new(request: &RequestTemplate, setting: Setting<'_>) -> Self {
-        let (bytes, places, to_head) = (Vec::new(), Vec::new(), request.method == "HEAD");
-        let mut template = Self { bytes, places, fields_end: 0, to_head };
-        let says = |name: &str| request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let mut template = Self { to_head: request.method == "HEAD", ..Self::default() };
+        let fields = request.fields(setting.users);
+        let says = |name: &str| fields.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         template.text(format_args!("{} ", request.method));
         template.pattern(&request.path, setting);
         template.text(format_args!(" HTTP/1.1\r\n"));
         if !says("host") {
             template.field("host", &setting.host.into(), setting);
         }
-        for (name, value) in &request.headers {
+        for (name, value) in &fields {
             template.field(name, value, setting);
-        }
-        for (name, value) in setting.users.fields().filter(|(name, _)| !says(name)) {
-            template.field(name, &value, setting);
+            if name.eq_ignore_ascii_case(COOKIE) {
+                template.has_cookies = true;
+                template.cookies_at = template.bytes.len() - b"\r\n".len();
+            }
         }
         if setting.closes {
             template.field("connection", &"close".into(), setting);
         }
         if !request.body.is_empty() {
-            let mut body = Self { bytes: Vec::new(), places: Vec::new(), fields_end: 0, to_head };
+            let mut body = Self::default();
             body.pattern(&request.body, setting);
             template.text(format_args!("content-length: {}\r\n", body.bytes.len()));
         }
         template.text(format_args!("{}: {}", ids::HEADER, setting.ids.prefix()));
         template.pattern(&Value::Index.into(), setting);
         template.text(format_args!("\r\n"));
-        template.fields_end = template.bytes.len();
+        if !template.has_cookies {
+            template.cookies_at = template.bytes.len();
+        }
         template.text(format_args!("\r\n"));
         template.pattern(&request.body, setting);
         template
@@ -80,11 +85,13 @@ impl Template {
         &self.bytes
     }
 
-    /// Puts the same bytes, with `cookies` of its user, into `buffer`.
+    /// Puts the same bytes, with `cookies` of its user, into `buffer`. There is one field for all cookies (RFC 6265, 5.4).
     pub(super) fn with_cookies(&self, cookies: &[u8], buffer: &mut Vec<u8>) {
-        let (head, rest) = self.bytes.split_at(self.fields_end);
+        let (head, rest) = self.bytes.split_at(self.cookies_at);
+        let (before, after): (&[u8], &[u8]) =
+            if self.has_cookies { (b"; ", b"") } else { (b"cookie: ", b"\r\n") };
         buffer.clear();
-        for part in [head, b"cookie: ", cookies, b"\r\n", rest] {
+        for part in [head, before, cookies, after, rest] {
             buffer.extend_from_slice(part);
         }
     }
@@ -174,8 +181,15 @@ mod tests {
         template.with_cookies(b"a=1; b=2", &mut buffer);
         assert_eq!(
             String::from_utf8_lossy(&buffer),
-            "GET /007/42 HTTP/1.1\r\nhost: localhost\r\nx-n: n00003\r\nx-user: 007\r\ncookie: uid=007\r\nconnection: close\r\n\
-             content-length: 16\r\nx-request-id: 42-00003\r\ncookie: a=1; b=2\r\n\r\n2147ab5f3f8c74df"
+            "GET /007/42 HTTP/1.1\r\nhost: localhost\r\nx-n: n00003\r\nx-user: 007\r\ncookie: uid=007; a=1; b=2\r\n\
+             connection: close\r\ncontent-length: 16\r\nx-request-id: 42-00003\r\n\r\n2147ab5f3f8c74df"
+        );
+        users.cookie = None;
+        let template = self::template(&RequestTemplate::get("/"), &users, false);
+        template.with_cookies(b"a=1", &mut buffer);
+        assert_eq!(
+            String::from_utf8_lossy(&buffer),
+            "GET / HTTP/1.1\r\nhost: localhost\r\nx-user: 000\r\nx-request-id: 42-00000\r\ncookie: a=1\r\n\r\n"
         );
     }
 }

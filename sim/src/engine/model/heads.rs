@@ -11,7 +11,9 @@ use gateway_core::request::{Head, HeaderLookup, Headers};
 use gateway_core::rng;
 use gateway_core::time::Instant;
 
-use crate::load::{Arrival, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids};
+use crate::load::{
+    Arrival, COOKIE, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids,
+};
 use crate::mock::{self, Answer, Respond, Seen};
 
 /// All kinds of requests of a run.
@@ -48,12 +50,29 @@ struct Kind {
     /// Host and port, where they are the same for all.
     host: Option<(String, Option<u16>)>,
     fields: Vec<(String, Text)>,
-    cookie: String,
+    /// What its `Cookie` field says, where its user keeps cookies and has some.
+    cookies: String,
     /// Bytes of its body.
     body: usize,
     /// Where it goes as each worker sees it.
     routes: Vec<Option<Result<RouteMatch, Rejection>>>,
     revisions: Vec<Revision>,
+}
+
+impl Kind {
+    /// There is one field for all cookies (RFC 6265, 5.4): these stand behind its own.
+    fn add(&mut self, cookies: &[u8]) {
+        let Self { fields, cookies: all, .. } = self;
+        all.clear();
+        if cookies.is_empty() {
+            return;
+        }
+        if let Some((_, own)) = fields.iter().find(|(name, _)| name == COOKIE) {
+            all.push_str(&own.now);
+            all.push_str("; ");
+        }
+        all.push_str(&String::from_utf8_lossy(cookies));
+    }
 }
 
 /// A text that is the same for all requests, or made anew for each.
@@ -111,11 +130,8 @@ impl Heads {
         let values = Values { index: 0, user: 0, seed, ids };
         let kinds = load.templates().map(|(stream, template)| {
             let users = &load.streams[stream].users;
-            let says = |name: &str| template.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
-            let own = template.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-            let user = users.fields().filter(|(name, _)| !says(name));
-            let user = user.map(|(name, value)| (name.to_ascii_lowercase(), value));
-            let fields = own.chain(user).map(|(name, value)| (name, Text::new(&value, users, &values)));
+            let fields = template.fields(users).into_iter();
+            let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), Text::new(&value, users, &values)));
             let fields: Vec<_> = fields.collect();
             let host = match fields.iter().find(|(name, _)| name == "host") {
                 Some((_, text)) => text.is_fixed.then_some(text.now.as_str()),
@@ -133,7 +149,7 @@ impl Heads {
                 normal,
                 host,
                 fields,
-                cookie: String::new(),
+                cookies: String::new(),
                 body: Text::new(&template.body, users, &values).now.len(),
                 routes: vec![None; workers],
                 revisions: vec![Revision(0); workers],
@@ -157,9 +173,7 @@ impl Heads {
     ) -> (Result<RouteMatch, Rejection>, RequestHead<'_>) {
         self.fill(arrival);
         if let Some(cookies) = &mut self.cookies[arrival.stream] {
-            let kind = &mut self.kinds[arrival.kind];
-            kind.cookie.clear();
-            kind.cookie.push_str(&String::from_utf8_lossy(cookies.of(arrival.user, now)));
+            self.kinds[arrival.kind].add(cookies.of(arrival.user, now));
         }
         let revision = held.view().revision();
         if self.by_fields.0 != Some(revision) {
@@ -302,16 +316,17 @@ impl HeaderLookup for Fields<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         match name {
             ids::HEADER => Some(self.id()),
-            "cookie" if !self.of.kind.cookie.is_empty() => Some(&self.of.kind.cookie),
+            COOKIE if !self.of.kind.cookies.is_empty() => Some(&self.of.kind.cookies),
             name => self.of.kind.fields.iter().find(|(n, _)| n == name).map(|(_, text)| text.now.as_str()),
         }
     }
 
     fn any(&self, name: &str, wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        if name == COOKIE && !self.of.kind.cookies.is_empty() {
+            return wanted(self.of.kind.cookies.as_bytes());
+        }
         let own = self.of.kind.fields.iter().filter(|(n, _)| n == name);
-        let cookie =
-            (name == "cookie" && !self.of.kind.cookie.is_empty()).then_some(self.of.kind.cookie.as_str());
         let id = (name == ids::HEADER).then(|| self.id());
-        own.map(|(_, text)| text.now.as_str()).chain(cookie).chain(id).any(|value| wanted(value.as_bytes()))
+        own.map(|(_, text)| text.now.as_str()).chain(id).any(|value| wanted(value.as_bytes()))
     }
 }

@@ -123,8 +123,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "[[load.requests]]",
-        "[load.keys]\nusers = 9\ncookies = true\n[[load.requests]]\nheaders = { Cookie = \"a=1\" }",
-        "the header field `cookie` is written for each user",
+        "[load.keys]\nusers = 9\nheader = \"X-User\"\n[[load.requests]]\nheaders = { x-user = \"a\" }",
+        "the header field `X-User` is written for each user",
     ),
     ("[[load.requests]]", "[load.hedge]\nafter = \"0s\"\n[[load.requests]]", "`after` is zero"),
     ("connections = 64", "keepalive = { requests = 5 }", "unknown key `requests`"),
