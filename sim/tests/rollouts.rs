@@ -8,8 +8,15 @@ mod support;
 
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
+use sim::engine::{live, model};
+use sim::load::Numbering;
+use sim::measure::{Observation, Recorder};
+use sim::plan::{Engine, Plan};
+use sim::scenario::{self, Input};
+use sim::summary::{Facts, Summary, summarise};
 use support::{assert_ledger_balances, newest, sim, told};
 
 /// The report of a scenario, which must pass unless the machine was in the way.
@@ -499,6 +506,55 @@ fn a_cookie_tells_users_apart_as_a_header_field_does() {
         let live = picks("live", "cookie");
         assert!(live.abs_diff(header) <= 10, "{live} {header}");
     }
+}
+
+#[test]
+fn a_router_that_ignores_the_header_or_leads_others_fails_the_run_in_both_engines() {
+    // Aim: the checker knows what requests carry from the load alone, and catches a gateway that goes by anything else. Method: to the
+    // checker the load is the shipped one; the gateway is sent the key in another field, or by everybody a tester's.
+    let rollout = "strategy = \"ab\"\nevery = \"60s\"\nheader = \"x-user\"\nvalues = [\"01\", \"02\"]";
+    let told = between("4s", "users = 20\nheader = \"x-user\"", rollout);
+    let (request, key) = ("[[load.requests]]\n", "header = \"x-user\"\n\n[[load");
+    assert!(told.contains(request) && told.contains(key));
+    let ignored = told.replace(key, &key.replace("x-user", "x-nobody"));
+    let led = ignored.replace(request, &format!("{request}headers = {{ x-user = \"01\" }}\n"));
+    let plan = |text: &str, engine: Engine| {
+        let input = Input { text: text.to_owned(), engine: Some(engine), ..Input::default() };
+        scenario::read(&input).unwrap_or_else(|e| panic!("{}", scenario::render(&e, &input, false)))
+    };
+    for engine in [Engine::Model, Engine::Live] {
+        for (sent, is_kept) in [(&told, true), (&ignored, false), (&led, false)] {
+            let checked = plan(&told, engine);
+            let summary = run_as(&checked, &plan(sent, engine));
+            let breaches = &summary.rollout.as_ref().unwrap().breaches;
+            assert_eq!(breaches.is_empty(), is_kept, "{engine:?} {breaches:?}");
+            // The machine may have been in the way of a measurement on sockets.
+            let code = summary.verdict.exit_code;
+            assert!(code == if is_kept { 0 } else { 99 } || (engine == Engine::Live && code == 97), "{code}");
+            let Some(breach) = breaches.first() else { continue };
+            assert!(breach.promise.starts_with("who carries the header"), "{engine:?} {breach:?}");
+            assert_eq!((breaches.len(), breach.requests.len()), (1, 3), "{engine:?}");
+            // Testers are the first two of twenty users; who is named is one of them where they are ignored, and none else.
+            let numbering = Numbering::new(&checked.load, checked.seed);
+            for request in &breach.requests {
+                let index = request.rsplit_once('-').unwrap().1.parse().unwrap();
+                let is_tester = (1..3).contains(&numbering.user(index));
+                assert_eq!(is_tester, *sent == ignored, "{engine:?} {request}");
+            }
+        }
+    }
+}
+
+/// What is found of a run of `checked` where requests are sent as `sent` says.
+fn run_as(checked: &Plan, sent: &Plan) -> Summary {
+    let mut recorder = Recorder::new(checked);
+    let mut see = |seen: &[Observation]| seen.iter().for_each(|seen| recorder.record(seen));
+    let stop = AtomicBool::new(false);
+    let conditions = match sent.engine {
+        Engine::Model => model::run(sent, &stop, &mut see),
+        Engine::Live => live::run(sent, &stop, &mut see).unwrap(),
+    };
+    summarise(checked, &recorder.finish(conditions), Facts::default())
 }
 
 #[test]

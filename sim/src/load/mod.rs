@@ -16,6 +16,7 @@ mod pattern;
 mod requests;
 mod retry;
 mod users;
+mod values;
 
 mod idle;
 mod numbering;
@@ -37,6 +38,7 @@ pub use schedule::{Arrival, Schedule};
 pub use stream::{ONLY, Shape, Stream};
 pub use trace::Trace;
 pub use users::{COOKIE, Users};
+pub use values::Values;
 pub use waiting::{Waiting, Waits};
 
 use std::time::Duration;

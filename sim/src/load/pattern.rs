@@ -131,6 +131,11 @@ impl Pattern {
         Some((name, self))
     }
 
+    /// Whether it is the same for all requests.
+    pub fn is_fixed(&self) -> bool {
+        !self.pieces.iter().any(|piece| matches!(piece, Piece::Place(_)))
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()

@@ -13,6 +13,7 @@ mod asked;
 mod books;
 mod by_upstream;
 mod capacity;
+mod carried;
 mod cells;
 mod copies;
 mod density;

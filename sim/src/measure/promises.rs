@@ -73,6 +73,8 @@ pub enum Promise {
     RevisionIsKept,
     /// The keys below the share are those of the users who are sent to the new version, each and no other.
     KeysGoByShare,
+    /// Whoever carries what a header Route of the rollout looks for is sent where it leads, and nobody else.
+    CarriersAreLed,
     /// While a mirror is unchanged, copies are its share of the requests that may be copied, rounded down or up.
     CopiesAreExact,
     /// Once a target is taken out to drain, and that is in force everywhere, nobody is sent to it.
@@ -103,6 +105,9 @@ impl Promise {
             Self::NothingIsLeft => "the way back leaves nothing behind",
             Self::RevisionIsKept => "nobody is sent where the configuration in force does not lead",
             Self::KeysGoByShare => "whose key is below the share is sent to the new version, and nobody else",
+            Self::CarriersAreLed => {
+                "who carries the header or the cookie is sent to the new version, and nobody else"
+            }
             Self::CopiesAreExact => "copies are the share that was asked, to the request",
             Self::DrainedIsLeft => "nobody is sent to a target that drains",
             Self::KeysStay => "who has moved to the new version stays there",

@@ -1,7 +1,8 @@
 //! What each revision of the configuration allows, and whether first tries and copies went by it: where a pick was sent, which users
-//! are divided how, and how many requests were copied. Goes by the configurations the gateway says it put in force and by what each
+//! are divided how, who is led where by what its request carries, and how many requests were copied. Goes by the configurations the gateway says it put in force and by what each
 //! pick says it was made under, never by time; knows nothing of how steps come about.
 
+mod led;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -13,23 +14,25 @@ use gateway_core::entity::{Percent, Split, SplitKey};
 use gateway_core::id::{Revision, TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
+use self::led::Told;
 use self::rules::{Divided, Rules};
+use super::carried::Carried;
 use super::promises::{Breaches, Promise};
 use super::recorder::RunFacts;
 use super::{Copied, Pick};
-use crate::load::RequestIds;
 use crate::plan::{Engine, Plan};
+use crate::rollout::Field;
 
 /// Picks that may wait to hear of their revision; those beyond are held against the one before it.
 const WAITING_MAX: usize = 65_536;
-/// Digits of a user's key, at most: those of the largest number.
-const DIGITS: usize = 20;
 
 /// The checker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Revisions {
-    /// What divides users, where something does.
-    key: Option<SplitKey>,
+    /// What divides users, where something does, and what requests carry of it.
+    key: Option<(SplitKey, Carried)>,
+    /// The header Routes that steps set.
+    told: Vec<Told>,
     /// In order.
     known: Vec<(Revision, Rules)>,
     /// What each node has in force.
@@ -69,8 +72,12 @@ impl Revisions {
             Engine::Model => 0,
             Engine::Live => 2 * plan.gateway.options.workers as u64,
         };
-        let mut revisions =
-            Self { key: plan.rollout.key.clone(), nodes: vec![None; nodes], slack, ..Self::default() };
+        let key = plan.rollout.key.clone().map(|key| {
+            let carried = Carried::new(plan, &Field::from(&key));
+            (key, carried)
+        });
+        let told = Told::all(plan);
+        let mut revisions = Self { key, told, nodes: vec![None; nodes], slack, ..Self::default() };
         for node in 0..plan.gateway.nodes {
             revisions.learn(node, Revision(0), &config);
         }
@@ -106,7 +113,8 @@ impl Revisions {
         }
         let Err(place) = self.known.binary_search_by_key(&revision, |(known, _)| *known) else { return };
         let before = place.checked_sub(1).map(|before| &self.known[before].1);
-        let rules = Rules::new(config, self.key.as_ref(), before);
+        let key = self.key.as_ref().map(|(key, _)| key);
+        let rules = Rules::new(config, (key, &self.told), before);
         for mirror in &rules.mirrors {
             if self.mirrored.len() <= mirror.period {
                 let of_node = Mirrored { percent: mirror.percent, eligible: 0, copies: 0, first: None };
@@ -124,7 +132,7 @@ impl Revisions {
     /// Whether some node may still pick one of these targets, by the configuration it has in force.
     pub(super) fn may_pick(&self, targets: &[TargetId]) -> bool {
         self.nodes.iter().flatten().any(|config| {
-            let rules = Rules::new(config, None, None);
+            let rules = Rules::new(config, (None, &[]), None);
             targets.iter().any(|target| {
                 let target = config.target(*target);
                 target.is_some_and(|it| it.weight.get() > 0 && rules.lead_to(Some(it.upstream)))
@@ -205,13 +213,19 @@ impl Revisions {
         if !rules.lead_to(pick.upstream) {
             breaches.name(Promise::RevisionIsKept, pick.request, pick.at);
         }
+        if pick.request >= facts.count {
+            return;
+        }
         if let Some(Divided { split, from, to }) = &rules.divided
             && is_either(pick.upstream, (*from, *to))
-            // What key the gateway has given to somebody is its own affair.
-            && let Some((user, true)) = facts.divided_user(pick.request)
-            && takes(split, user, facts) != (pick.upstream == *to)
+            && let Some((_, carried)) = &mut self.key
+            && takes(split, carried.first(pick.request, facts))
+                .is_some_and(|goes| goes != (pick.upstream == *to))
         {
             breaches.name(Promise::KeysGoByShare, pick.request, pick.at);
+        }
+        if !led::is_right((&rules.led, &mut self.told), pick.upstream, pick.request, facts) {
+            breaches.name(Promise::CarriersAreLed, pick.request, pick.at);
         }
     }
 }
@@ -231,10 +245,16 @@ fn is_either(upstream: Option<UpstreamId>, (one, other): (Option<UpstreamId>, Op
     upstream == one || upstream == other
 }
 
-/// Whether a split takes a user, by the key that its requests carry.
-fn takes(split: &Split, (stream, user): (usize, u64), facts: &RunFacts) -> bool {
-    let mut digits = [0; DIGITS];
-    let digits = &mut digits[..facts.plan.load.streams[stream].users.width()];
-    RequestIds::write_digits(user, digits);
-    split.takes(digits)
+/// Whether a split takes a request that carries this key. What keys the gateway gives to those without one is not known here, nor
+/// what it makes of cookies that are more than a word.
+fn takes(split: &Split, key: Option<&str>) -> Option<bool> {
+    let is_word = |key: &str| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    match (key, &split.key) {
+        (None, SplitKey::Header(_)) => Some(false),
+        (Some(key), SplitKey::Cookie(_)) if !is_word(key) => None,
+        (Some(key), _) => Some(split.takes(key.as_bytes())),
+        (None, SplitKey::Cookie(_)) => None,
+    }
 }

@@ -1,12 +1,14 @@
 //! The checked scenario: everything an engine needs, nothing optional that is not optional in the run, no TOML, no text
 //! to parse. `scenario` builds it, both engines read it. Leaves phases and thresholds to their files.
 
+mod carried;
 mod duration;
 mod figure;
 mod matrix;
 mod model;
 pub mod threshold;
 
+pub use carried::carried;
 pub use duration::{DurationError, parse_duration};
 
 pub use figure::{Figure, Percentile, Scale};

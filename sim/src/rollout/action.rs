@@ -185,11 +185,7 @@ impl Action {
             Self::SetHost { service_name, host, .. } => format!("set_host {service_name} -> {host}"),
             Self::SetWeight { share, .. } => format!("set_weight {}", words::share(*share)),
             Self::SetSplit(SplitRoute { to: Some(to), .. }) => {
-                let field = match &to.key {
-                    SplitKey::Header(name) => Field::Header(name.clone()),
-                    SplitKey::Cookie(cookie) => Field::Cookie(cookie.name.clone()),
-                };
-                format!("set_weight {} by {field}", words::share(to.percent / 100.0))
+                format!("set_weight {} by {}", words::share(to.percent / 100.0), Field::from(&to.key))
             }
             Self::SetSplit(SplitRoute { service_name, to: None }) => {
                 format!("set_split {service_name}: gone")

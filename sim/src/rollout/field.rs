@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use gateway_core::entity::SplitKey;
+
 /// A header field, or a cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -23,6 +25,16 @@ impl Field {
                 let regex = format!("~*(?-i)(^|; ?){}=({})(;|$)", escaped(name), values.join("|"));
                 ("cookie", vec![regex])
             }
+        }
+    }
+}
+
+/// Where the key of a split stands.
+impl From<&SplitKey> for Field {
+    fn from(key: &SplitKey) -> Self {
+        match key {
+            SplitKey::Header(name) => Self::Header(name.clone()),
+            SplitKey::Cookie(cookie) => Self::Cookie(cookie.name.clone()),
         }
     }
 }

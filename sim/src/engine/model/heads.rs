@@ -8,11 +8,10 @@ use gateway_core::entity::normalise;
 use gateway_core::gateway::{Gateway, Held, Rejection, RouteMatch};
 use gateway_core::id::Revision;
 use gateway_core::request::{Head, HeaderLookup, Headers};
-use gateway_core::rng;
 use gateway_core::time::Instant;
 
 use crate::load::{
-    Arrival, COOKIE, Cookies, Load, Pattern, Piece, RequestIds, Stream, Users, Value, ids,
+    Arrival, COOKIE, Cookies, Load, Pattern, Values, RequestIds, Stream, Users, ids,
 };
 use crate::mock::{self, Answer, Respond, Seen};
 
@@ -29,15 +28,6 @@ pub(super) struct Heads {
 
 /// What a request asks for that says nothing of it.
 const HOST: &str = "localhost";
-
-/// What stands for places.
-#[derive(Clone, Debug)]
-struct Values {
-    index: u64,
-    user: u64,
-    seed: u64,
-    ids: RequestIds,
-}
 
 /// One kind of request.
 #[derive(Debug)]
@@ -87,7 +77,7 @@ struct Text {
 
 impl Text {
     fn new(pattern: &Pattern, users: &Users, values: &Values) -> Self {
-        let is_fixed = !pattern.pieces().iter().any(|piece| matches!(piece, Piece::Place(_)));
+        let is_fixed = pattern.is_fixed();
         let mut text =
             Self { pattern: pattern.clone(), user_width: users.width(), is_fixed: false, now: String::new() };
         text.fill(values);
@@ -100,26 +90,7 @@ impl Text {
             return;
         }
         self.now.clear();
-        for piece in self.pattern.pieces() {
-            match piece {
-                Piece::Bytes(bytes) => self.now.push_str(&String::from_utf8_lossy(bytes)),
-                Piece::Place(value) => values.write(*value, self.user_width, &mut self.now),
-            }
-        }
-    }
-}
-
-impl Values {
-    fn write(&self, value: Value, user_width: usize, text: &mut String) {
-        use std::fmt::Write as _;
-        let random = const { rng::fnv1a("load/random") };
-        // A string takes everything.
-        let _ = match value {
-            Value::Index => write!(text, "{:0width$}", self.index, width = self.ids.width()),
-            Value::User => write!(text, "{:0width$}", self.user, width = user_width),
-            Value::Seed => write!(text, "{}", self.seed),
-            Value::Random => write!(text, "{:016x}", rng::draw(self.seed, random, self.index)),
-        };
+        values.fill(&self.pattern, self.user_width, &mut self.now);
     }
 }
 
@@ -127,7 +98,7 @@ impl Heads {
     /// Those of `load`, for a gateway of so many workers.
     pub(super) fn new(load: &Load, seed: u64, count: u64, workers: usize) -> Self {
         let ids = RequestIds::new(seed, count);
-        let values = Values { index: 0, user: 0, seed, ids };
+        let values = Values::new(seed, ids);
         let kinds = load.templates().map(|(stream, template)| {
             let users = &load.streams[stream].users;
             let fields = template.fields(users).into_iter();

@@ -4,6 +4,7 @@ use gateway_core::config::Config;
 use gateway_core::entity::{Mirror, Percent, Service, Split, SplitKey};
 use gateway_core::id::{ServiceId, UpstreamId};
 
+use super::led::{self, Led, Told};
 use crate::load::RequestTemplate;
 
 /// Where first tries may go, who goes where, and what is copied.
@@ -17,6 +18,8 @@ pub(super) struct Rules {
     pub(super) mirrors: Vec<Copying>,
     /// Periods of unchanged mirrors up to here.
     periods: usize,
+    /// The header Routes of the rollout's steps.
+    pub(super) led: Vec<Led>,
 }
 
 /// A Service that divides users.
@@ -43,8 +46,13 @@ pub(super) struct Copying {
 }
 
 impl Rules {
-    /// Those of a configuration, `before` being those of the one before it. `key` is what the rollout divides users by.
-    pub(super) fn new(config: &Config, key: Option<&SplitKey>, before: Option<&Self>) -> Self {
+    /// Those of a configuration, `before` being those of the one before it. `key` is what the rollout divides users by, `told` are
+    /// the header Routes that its steps set.
+    pub(super) fn new(
+        config: &Config,
+        (key, told): (Option<&SplitKey>, &[Told]),
+        before: Option<&Self>,
+    ) -> Self {
         let mut routed: Vec<ServiceId> = config.routes().filter_map(|(_, route)| route.service).collect();
         routed.sort_unstable();
         routed.dedup();
@@ -77,7 +85,7 @@ impl Rules {
             Some(Copying { service, from, to, percent: mirror.percent, mirror, period })
         });
         let mirrors = mirrors.collect();
-        Self { reach: places.concat(), divided, mirrors, periods }
+        Self { reach: places.concat(), divided, mirrors, periods, led: led::of(config, told) }
     }
 
     /// Whether a first try may go there.
@@ -99,7 +107,7 @@ impl Copying {
 }
 
 /// Where requests of a Service may go.
-fn places(config: &Config, service: &Service) -> Vec<Option<UpstreamId>> {
+pub(super) fn places(config: &Config, service: &Service) -> Vec<Option<UpstreamId>> {
     let hosts = std::iter::once(&service.host).chain(service.split.iter().map(|split| &split.host));
     hosts.map(|host| upstream(config, host)).collect()
 }

@@ -1,12 +1,14 @@
 //! Picks and copies that their revision does not allow, put into the ledger by hand: each is named.
 
-use gateway_core::entity::{Mirror, Service};
+use gateway_core::config::Change;
+use gateway_core::entity::{Mirror, Route, Service};
 use gateway_core::id::{Epoch, ServiceId};
 use proptest::prelude::*;
 
 use super::*;
 use crate::load::{Pattern, RequestMix, RequestTemplate, Users};
 use crate::measure::rehearsal::{BLUE, GREEN, how_to};
+use crate::rollout::{Action, HeaderMatch, HeaderRoute, Step, When};
 
 /// The how-to as a rollout of so many users of `x-user` whose requests are these, and what is known of it.
 fn facts(users: u64, requests: Vec<RequestTemplate>) -> RunFacts {
@@ -26,7 +28,7 @@ fn changed(before: &Config, change: impl FnOnce(&mut Service)) -> Arc<Config> {
     let (mut config, id) = (before.clone(), ServiceId(0));
     let mut service = config.service(id).unwrap().clone();
     change(&mut service);
-    config.change(gateway_core::config::Change::UpdateService(id, service)).unwrap();
+    config.change(Change::UpdateService(id, service)).unwrap();
     Arc::new(config)
 }
 
@@ -103,6 +105,111 @@ fn keys_below_the_share_move_and_one_that_should_not_have_is_named() {
     let astray = (0..500).find(|request| of(10.0).takes(key(*request).as_bytes())).unwrap();
     revisions.picked(&pick(astray, BLUE, 3), &facts, &mut breaches);
     assert_eq!(broken(&breaches), [(Promise::KeysGoByShare, 1, &[astray][..])]);
+}
+
+/// The same with steps that set a header Route to green for each list of values; and the configuration with each.
+fn telling(facts: &RunFacts, field: &Field, lists: &[&[&str]]) -> (RunFacts, Vec<Arc<Config>>) {
+    let (mut plan, mut configs) = (facts.plan.clone(), Vec::new());
+    let mut config = plan.gateway.config.clone();
+    let service = config.add_service(Service::new("shop-green", "green")).unwrap();
+    for values in lists {
+        let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
+        let (name, wanted) = field.route_match(&values);
+        let headers = [(name.to_ascii_lowercase(), wanted)].into();
+        let route = Route { paths: vec!["/".into()], headers, ..Route::new("testers", service) };
+        let change = match config.find_route("testers") {
+            Some((id, _)) => Change::UpdateRoute(id, route),
+            None => Change::CreateRoute(route),
+        };
+        config.change(change).unwrap();
+        configs.push(Arc::new(config.clone()));
+        let to = HeaderMatch {
+            field: field.clone(),
+            values,
+            route: serde_json::Map::new(),
+            service: "shop-green".into(),
+            host: "green".into(),
+        };
+        let action = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: Some(to) });
+        plan.steps.push(Step { when: When::Then, action, line: 1 });
+    }
+    (RunFacts::new(&plan), configs)
+}
+
+#[test]
+fn who_carries_the_header_and_is_not_led_and_who_is_led_without_are_named() {
+    // Aim: a router that ignores the header, or leads others, is caught, by what was in force at the pick. Method: two rings of a
+    // hundred users, each request where the router should send it; then one of each kind elsewhere, under each configuration.
+    let plain = facts(100, get());
+    let rings: [&[&str]; 2] = [&["07"], &["07", "42"]];
+    let (facts, configs) = telling(&plain, &Field::Header("X-User".into()), &rings);
+    let (mut revisions, mut breaches) = (Revisions::new(&facts.plan), Breaches::default());
+    let user = |request: u64| format!("{:02}", facts.numbering.user(request));
+    for (number, config) in configs.iter().enumerate() {
+        revisions.configured((0, Revision(number as u64 + 1), config), &facts, &mut breaches);
+        for request in 0..1000 {
+            let to = if rings[number].contains(&user(request).as_str()) { GREEN } else { BLUE };
+            revisions.picked(&pick(request, to, number as u64 + 1), &facts, &mut breaches);
+        }
+    }
+    assert!(breaches.0.is_empty(), "{breaches:?}");
+    let of = |wanted: &str| (0..1000).find(|request| user(*request) == wanted).unwrap();
+    let (first, second, other) = (of("07"), of("42"), of("99"));
+    revisions.picked(&pick(first, BLUE, 0), &facts, &mut breaches);
+    revisions.picked(&pick(second, BLUE, 1), &facts, &mut breaches);
+    assert!(breaches.0.is_empty(), "the second ring is led from the second revision on");
+    revisions.picked(&pick(second, GREEN, 1), &facts, &mut breaches);
+    revisions.picked(&pick(second, BLUE, 2), &facts, &mut breaches);
+    revisions.picked(&pick(other, GREEN, 2), &facts, &mut breaches);
+    assert_eq!(broken(&breaches), [(Promise::CarriersAreLed, 3, &[second, second, other][..])]);
+    let green = changed(&configs[1], |service| service.host = "green".into());
+    revisions.configured((0, Revision(3), &green), &facts, &mut breaches);
+    for request in [first, other] {
+        revisions.picked(&pick(request, GREEN, 3), &facts, &mut breaches);
+    }
+    assert_eq!(breaches.0[0].count, 3, "then everybody is");
+}
+
+#[test]
+fn who_is_led_by_a_cookie_is_told_by_it_and_by_nothing_that_looks_like_it() {
+    let sent = |cookies: &str| {
+        let headers = vec![("cookie".to_owned(), cookies.into())];
+        RequestTemplate { headers, ..RequestTemplate::get("/") }
+    };
+    let kinds = ["a=1; group=b", "my-group=b; group=B", "x=group=b"].map(sent);
+    let cookie = Field::Cookie("group".into());
+    let (facts, configs) = telling(&facts(1, kinds.to_vec()), &cookie, &[&["b", "c"]]);
+    let (mut revisions, mut breaches) = (Revisions::new(&facts.plan), Breaches::default());
+    revisions.configured((0, Revision(1), &configs[0]), &facts, &mut breaches);
+    let mut told = |kind: usize, to: UpstreamId| {
+        let before = breaches.0.first().map_or(0, |breach| breach.count);
+        let request = (0..1000).find(|request| facts.numbering.kind(*request) == kind).unwrap();
+        revisions.picked(&pick(request, to, 1), &facts, &mut breaches);
+        breaches.0.first().map_or(0, |breach| breach.count) - before
+    };
+    assert_eq!([0, 1, 2].map(|kind| told(kind, GREEN)), [0, 1, 1]);
+    assert_eq!([0, 1, 2].map(|kind| told(kind, BLUE)), [1, 0, 0]);
+}
+
+#[test]
+fn where_another_route_leads_nobody_is_held_to_the_header() {
+    // Aim: requests of a Route that has no header Route in front of it say nothing. Method: one more Route to green, then to the
+    // Service itself; what either may have led there is let be, the other side is not.
+    let plain = facts(100, get());
+    let (facts, configs) = telling(&plain, &Field::Header("x-user".into()), &[&["07"]]);
+    let user = |wanted: u64| (0..1000).find(|request| facts.numbering.user(*request) == wanted).unwrap();
+    let breaches = |host: &str| {
+        let mut config = (*configs[0]).clone();
+        let service = config.find_service(host).unwrap().0;
+        config.add_route(Route { paths: vec!["/more".into()], ..Route::new("more", service) }).unwrap();
+        let (mut revisions, mut breaches) = (Revisions::new(&facts.plan), Breaches::default());
+        revisions.configured((0, Revision(1), &Arc::new(config)), &facts, &mut breaches);
+        revisions.picked(&pick(user(7), BLUE, 1), &facts, &mut breaches);
+        revisions.picked(&pick(user(8), GREEN, 1), &facts, &mut breaches);
+        breaches.0.iter().flat_map(|breach| breach.requests.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(breaches("shop-green"), [user(7)]);
+    assert_eq!(breaches("example-service"), [user(8)]);
 }
 
 /// What is broken when of so many requests so many were copied, one without a body at a time, while `percent` are to be.
