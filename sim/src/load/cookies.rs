@@ -1,17 +1,32 @@
 //! The cookies of each user, as a browser would send them back: enough for sticky sessions. There is one site, so domains,
 //! paths and `Secure` are not looked at; `Expires` neither, since a run has a time of its own, but `Max-Age` is.
 
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use gateway_core::time::Instant;
+use rustc_hash::FxBuildHasher;
 
 /// Bytes of one user's cookies: what goes beyond is not kept.
 const BYTES_MAX: usize = 1024;
+
+/// A user's key, as far as it can be told from any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u64);
+
+impl Key {
+    /// That of the key that stands in a request.
+    pub fn of(text: &[u8]) -> Self {
+        Self(FxBuildHasher.hash_one(text))
+    }
+}
 
 /// The cookies of all users.
 #[derive(Debug)]
 pub struct Cookies {
     users: Vec<Jar>,
+    /// The name with `=` of the one that is its user's key, where somebody goes by it.
+    key: Option<Box<[u8]>>,
 }
 
 /// One user's.
@@ -24,9 +39,17 @@ struct Jar {
 }
 
 impl Cookies {
-    /// None yet, for `users` users.
-    pub fn new(users: u64) -> Self {
-        Self { users: vec![Jar::default(); users as usize] }
+    /// None yet, for `users` users; the cookie called `key` is their key.
+    pub fn new(users: u64, key: Option<&str>) -> Self {
+        let key = key.map(|name| format!("{name}=").into_bytes().into_boxed_slice());
+        Self { users: vec![Jar::default(); users as usize], key }
+    }
+
+    /// The key of `user`, as it was sent last or has been set since.
+    pub fn key(&self, user: u64) -> Option<Key> {
+        let (name, jar) = (self.key.as_deref()?, self.users.get(user as usize)?);
+        let mut pairs = jar.field.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        pairs.find_map(|pair| pair.strip_prefix(name)).map(Key::of)
     }
 
     /// What `user` sends at `now`; empty when it has none.
@@ -96,7 +119,7 @@ mod tests {
     use super::*;
 
     fn after(set: &[&str]) -> String {
-        let mut cookies = Cookies::new(2);
+        let mut cookies = Cookies::new(2, None);
         for cookie in set {
             cookies.set(1, cookie.as_bytes(), Instant::ZERO);
         }
@@ -115,11 +138,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_the_cookie_called_so_for_as_long_as_it_is_kept() {
+        let mut cookies = Cookies::new(1, Some("group"));
+        for (cookie, key) in
+            [("my-group=a", None), ("group=b; Path=/; Max-Age=1", Some("b")), ("group=c", Some("c"))]
+        {
+            cookies.set(0, cookie.as_bytes(), Instant::ZERO);
+            assert_eq!(cookies.key(0), key.map(|key| Key::of(key.as_bytes())), "{cookie}");
+        }
+        cookies.set(0, b"group=; Max-Age=0", Instant::ZERO);
+        assert_eq!((cookies.key(0), cookies.key(1)), (None, None));
+        cookies.set(0, b"group=d", Instant::ZERO);
+        cookies.key = None;
+        assert_eq!(cookies.key(0), None, "nobody goes by it");
+    }
+
+    #[test]
     fn what_is_no_cookie_or_too_much_is_left_out() {
         assert_eq!(after(&["", "=1", "a", ";a=1", "a=\u{e9}", "a=1\r\nx: y"]), "");
         let long = format!("b={}", "x".repeat(BYTES_MAX - 6));
         assert_eq!(after(&["a=1", &long]), "a=1");
-        let mut cookies = Cookies::new(1);
+        let mut cookies = Cookies::new(1, None);
         cookies.set(9, b"a=1", Instant::ZERO);
         assert_eq!(cookies.of(9, Instant::ZERO), b"");
     }
@@ -127,7 +166,7 @@ mod tests {
     #[test]
     fn a_cookie_is_over_when_its_age_is_and_a_new_one_counts_from_the_start() {
         let at = |seconds: u64| Instant::from_millis(seconds * 1000);
-        let mut cookies = Cookies::new(1);
+        let mut cookies = Cookies::new(1, None);
         cookies.set(0, b"a=1; Max-Age=10", at(0));
         cookies.set(0, b"b=2; max-age=5; Path=/", at(2));
         cookies.set(0, b"c=3", at(3));

@@ -25,7 +25,7 @@ mod schedule;
 mod waiting;
 
 pub use closed::ClosedLoop;
-pub use cookies::Cookies;
+pub use cookies::{Cookies, Key};
 pub use curve::{Curve, Stage};
 pub use idle::Idle;
 pub use ids::RequestIds;

@@ -19,6 +19,7 @@ mod copies;
 mod density;
 mod farm;
 mod flips;
+mod keys;
 mod leftovers;
 mod lens;
 mod limits;

@@ -11,6 +11,7 @@ use gateway_core::outcome::Outcome;
 use gateway_core::time::Instant;
 
 use super::{Ending, Record};
+use crate::load::Key;
 use crate::rollout::Mark;
 
 /// Something an engine saw.
@@ -57,6 +58,17 @@ pub enum Observation {
         request: u64,
         /// When.
         at: Instant,
+    },
+    /// The client sent a request with the key that it was given before, or was given one with its answer; said before it ends.
+    Keyed {
+        /// The request's index.
+        request: u64,
+        /// When.
+        at: Instant,
+        /// The key.
+        key: Key,
+        /// Whether it came with the answer.
+        is_given: bool,
     },
     /// Something happened to the copy of a request.
     Copied {

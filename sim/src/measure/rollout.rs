@@ -10,12 +10,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::capacity::{self, Capacity};
 use super::flips::Flips;
+use super::keys::Keys;
 use super::leftovers;
 use super::limits::{self, Outranked};
 use super::promises::{Breach, Promise, Promises};
 use super::recorder::RunFacts;
 use super::revisions::Revisions;
 use super::{Copied, Ending, Pick, Record, StepMoments};
+use crate::load::Key;
 use crate::plan::Plan;
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind};
@@ -50,9 +52,10 @@ pub struct MeasuredRollout {
     sides: Vec<Option<Side>>,
     promises: Promises,
     revisions: Revisions,
+    keys: Keys,
     /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
     pub moved: FxHashMap<(usize, u64), (u16, Revision)>,
-    /// Those of them that the gateway gave a key and that were sent to the old version again.
+    /// Those of them that were sent to the old version again.
     pub back: FxHashSet<(usize, u64)>,
 }
 
@@ -97,6 +100,7 @@ impl MeasuredRollout {
             nodes: vec![SideTimes::default(); plan.gateway.nodes.into()],
             services: switched(plan),
             flips: Flips::new(plan),
+            keys: Keys::new(plan),
             sides,
             ..Self::default()
         }
@@ -171,24 +175,27 @@ impl MeasuredRollout {
         self.marks.push(mark.clone());
     }
 
-    /// A first try was picked for a user, where users are divided by their keys. Who `keeps_key` has moved for good; others were
-    /// given one, and may ask twice before they have it, or be given another one when it is over.
-    fn picked_for(&mut self, (user, keeps_key): ((usize, u64), bool), pick: &Pick, mock: Option<u32>) {
+    /// A first try was picked for a user, where users are divided by their keys. Who is given one may be sent back all the same: who
+    /// asks twice before it has one is given another, and who keeps it until it is over too.
+    fn picked_for(&mut self, user: (usize, u64), pick: &Pick, mock: Option<u32>) {
         let has_moved = self.moved.get(&user).copied();
         match (self.side(mock).map(|(side, _)| side), has_moved) {
             (Some(Side::Canary), None) => {
                 self.moved.insert(user, (pick.node, pick.routed));
             }
             // Each node learns of steps for itself.
-            (Some(Side::Stable), Some((node, since))) if node == pick.node && pick.routed >= since => {
-                if keeps_key {
-                    self.promises.came_back(pick.request, pick.at);
-                } else if !self.is_given_up() {
-                    self.back.insert(user);
-                }
+            (Some(Side::Stable), Some((node, since)))
+                if node == pick.node && pick.routed >= since && !self.is_given_up() =>
+            {
+                self.back.insert(user);
             }
             _ => {}
         }
+    }
+
+    /// The client sent a request with a key, or was given one with its answer.
+    pub(super) fn keyed(&mut self, request: u64, key: Key, is_given: bool) {
+        self.keys.keyed(request, key, is_given);
     }
 
     fn is_given_up(&self) -> bool {
@@ -212,6 +219,9 @@ impl MeasuredRollout {
         }
         self.promises.picked(pick, (mock, found));
         self.revisions.picked(pick, facts, &mut self.promises.breaches);
+        if let Some(at) = self.keys.picked(pick, found, facts) {
+            self.promises.came_back(pick.request, at);
+        }
         if let Some(user) = facts.divided_user(pick.request) {
             self.picked_for(user, pick, mock);
         }
@@ -230,6 +240,9 @@ impl MeasuredRollout {
         mock: Option<u32>,
     ) {
         self.promises.ended(record);
+        if let Some(at) = self.keys.ended(record.index) {
+            self.promises.came_back(record.index, at);
+        }
         let is_bad = match record.ending {
             Ending::Answered(status) => status >= 500,
             Ending::Dropped(_) => true,
@@ -303,22 +316,23 @@ mod tests {
     use crate::measure::rehearsal::{how_to, pick};
 
     #[test]
-    fn who_has_moved_and_comes_back_is_named_unless_all_come_back() {
+    fn who_has_moved_and_comes_back_is_counted_unless_all_come_back() {
         let mut plan = how_to(10.0, 1, &[]);
         plan.rollout.sides = vec![Some(Side::Stable), Some(Side::Canary)];
         let mut rollout = MeasuredRollout::new(&plan);
         let mut pick = |request, user, mock, revision| {
             let pick = Pick { routed: Revision(revision), ..pick(request) };
-            rollout.picked_for(((0, user), true), &pick, Some(mock));
-            rollout.promises.breaches.0.len()
+            rollout.picked_for((0, user), &pick, Some(mock));
+            rollout.back.len()
         };
         assert_eq!([pick(1, 7, 1, 3), pick(2, 7, 1, 3), pick(3, 8, 0, 3)], [0, 0, 0]);
         assert_eq!(pick(4, 7, 0, 2), 0, "picked before the step was in force, told later");
-        assert_eq!(pick(5, 7, 0, 4), 1);
+        assert_eq!([pick(5, 7, 0, 4), pick(6, 7, 0, 4)], [1, 1]);
+        assert_eq!(pick(7, 9, 1, 4), 1);
         let at = Instant::from_millis(6);
         let facts = RunFacts::new(&plan);
         rollout.marked(&facts, &Mark { at, step: None, kind: MarkKind::Aborted("bad".into()) }, None);
-        rollout.picked_for(((0, 7), true), &Pick { routed: Revision(9), ..self::pick(7) }, Some(0));
-        assert_eq!((rollout.promises.breaches.0[0].count, rollout.moved.len()), (1, 1));
+        rollout.picked_for((0, 9), &Pick { routed: Revision(9), ..self::pick(8) }, Some(0));
+        assert_eq!((rollout.back.len(), rollout.moved.len()), (1, 2));
     }
 }

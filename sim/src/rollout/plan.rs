@@ -43,6 +43,14 @@ impl Rollout {
         !self.strategy.is_empty()
     }
 
+    /// The cookie that users are divided by, where they are by one.
+    pub fn key_cookie(&self) -> Option<&str> {
+        match self.key.as_ref()? {
+            SplitKey::Cookie(cookie) => Some(&cookie.name),
+            SplitKey::Header(_) => None,
+        }
+    }
+
     /// The action of one of its steps: those of the way back follow `steps`.
     pub fn action<'a>(&'a self, steps: &'a [Step], step: usize) -> Option<&'a Action> {
         match step.checked_sub(steps.len()) {

@@ -96,7 +96,8 @@ impl Seen {
             | Observation::Began { .. }
             | Observation::Configured { .. }
             | Observation::Rollout(_)
-            | Observation::Copied { .. } => {}
+            | Observation::Copied { .. }
+            | Observation::Keyed { .. } => {}
         }
     }
 

@@ -78,6 +78,7 @@ pub fn send_load(plan: &Plan, gateway: SocketAddr, clock: &Clock) -> Result<Vec<
         load: plan.load.clone(),
         seed: plan.seed,
         ids: RequestIds::new(plan.seed, plan.load.total()),
+        key: None,
         nodes: vec![gateway],
         streams: connect_all(&[gateway], plan.load.connections)?,
         clock: clock.clone(),

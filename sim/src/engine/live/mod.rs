@@ -213,6 +213,7 @@ impl Parts {
             load: plan.load.clone(),
             seed,
             ids,
+            key: plan.rollout.key_cookie().map(str::to_owned),
             nodes: proxies,
             streams,
             clock,

@@ -4,7 +4,7 @@
 use gateway_core::time::Instant;
 
 use super::template::{Setting, Template};
-use crate::load::{Arrival, Cookies, Load, RequestIds, RequestTemplate};
+use crate::load::{Arrival, Cookies, Key, Load, RequestIds, RequestTemplate, Stream};
 
 /// The requests of a run, ready to be written.
 #[derive(Debug)]
@@ -20,15 +20,14 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The requests of `load`, sent to `host`.
-    pub(super) fn new(load: &Load, host: &str, ids: &RequestIds, seed: u64) -> Self {
+    /// The requests of `load`, sent to `host`. The cookie called `key` is the key that somebody goes by.
+    pub(super) fn new(load: &Load, host: &str, ids: &RequestIds, seed: u64, key: Option<&str>) -> Self {
         let template = |(stream, request): (usize, &RequestTemplate)| {
             let users = &load.streams[stream].users;
             let closes = load.requests_per_connection == Some(1);
             Template::new(request, Setting { users, closes, host, ids, seed })
         };
-        let cookies =
-            |stream: &crate::load::Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count()));
+        let cookies = |stream: &Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count(), key));
         Self {
             templates: load.templates().map(template).collect(),
             seed,
@@ -50,20 +49,26 @@ impl Outgoing {
         &self.buffer
     }
 
+    /// The key that its user was given before the request was sent last.
+    pub(super) fn key(&self, arrival: &Arrival) -> Option<Key> {
+        self.cookies[arrival.stream].as_ref()?.key(arrival.user)
+    }
+
     /// Whether the answer to this kind has no body whatever its length says.
     pub(super) fn is_to_head(&self, kind: usize) -> bool {
         self.templates[kind].to_head
     }
 
-    /// A request was answered with these `Set-Cookie`s at `now`.
+    /// A request was answered with these `Set-Cookie`s at `now`. The key, where its user was given another one than it has.
     pub(super) fn learn<'a>(
         &mut self,
         arrival: &Arrival,
         set_cookies: impl Iterator<Item = &'a [u8]>,
         now: Instant,
-    ) {
-        if let Some(cookies) = &mut self.cookies[arrival.stream] {
-            set_cookies.for_each(|cookie| cookies.set(arrival.user, cookie, now));
-        }
+    ) -> Option<Key> {
+        let before = self.key(arrival);
+        let cookies = self.cookies[arrival.stream].as_mut()?;
+        set_cookies.for_each(|cookie| cookies.set(arrival.user, cookie, now));
+        cookies.key(arrival.user).filter(|key| Some(*key) != before)
     }
 }

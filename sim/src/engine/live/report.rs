@@ -128,7 +128,9 @@ fn moment(observation: &Observation) -> (Instant, u8) {
         Observation::Cpu(sample) => (sample.at, 1),
         Observation::Picked(pick) => (pick.at, 2),
         Observation::Served { at, .. } => (*at, 3),
-        Observation::Finished { at, .. } | Observation::Copied { at, .. } => (*at, 4),
+        Observation::Finished { at, .. } | Observation::Copied { at, .. } | Observation::Keyed { at, .. } => {
+            (*at, 4)
+        }
         Observation::Retried { at, .. } | Observation::Hedged { at, .. } => (*at, 5),
         Observation::Ended(record) => (record.done, 5),
     }

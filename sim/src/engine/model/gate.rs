@@ -11,6 +11,7 @@ use super::World;
 use super::deadlines::Deadlines;
 use super::flight::{Owner, Sent, Stage};
 use super::job::Job;
+use crate::load::Key;
 use crate::measure::{Cause, Ending, Observation};
 use crate::mock::{Ahead, Places};
 use crate::plan::{MockPlan, Plan};
@@ -205,6 +206,7 @@ impl World<'_> {
                 Ok((copy, matched.preserve_host))
             })
         });
+        self.keyed(arrival.index, self.heads.key(&arrival), false);
         match begun {
             Ok((copy, preserve_host)) => {
                 let copy = self.pair(slot, arrival, copy, preserve_host);
@@ -214,6 +216,13 @@ impl World<'_> {
                 }
             }
             Err(rejection) => self.reply(slot, Ending::Dropped(refusal(rejection))),
+        }
+    }
+
+    /// Tells of the key that a request carries, or that comes with its answer.
+    fn keyed(&mut self, request: u64, key: Option<Key>, is_given: bool) {
+        if let Some(key) = key {
+            self.see(Observation::Keyed { request, at: self.now, key, is_given });
         }
     }
 
@@ -310,7 +319,11 @@ impl World<'_> {
         let Some(attempt) = flight.attempt.take() else { return };
         let now = self.now;
         if let Owner::Client(job, _) = &flight.owner {
-            attempt.set_cookies().for_each(|cookie| self.heads.learn(&job.arrival, cookie, now));
+            let arrival = job.arrival;
+            for cookie in attempt.set_cookies() {
+                let key = self.heads.learn(&arrival, cookie, now);
+                self.keyed(index, key, true);
+            }
         }
         let outcome = if said.truncated {
             Outcome::Failed { cause: Failure::ResetMidBody, sent: true, replayable: false }

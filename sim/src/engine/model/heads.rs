@@ -10,10 +10,9 @@ use gateway_core::id::Revision;
 use gateway_core::request::{Head, HeaderLookup, Headers};
 use gateway_core::time::Instant;
 
-use crate::load::{
-    Arrival, COOKIE, Cookies, Load, Pattern, Values, RequestIds, Stream, Users, ids,
-};
+use crate::load::{Arrival, COOKIE, Cookies, Key, Pattern, RequestIds, Stream, Users, Values, ids};
 use crate::mock::{self, Answer, Respond, Seen};
+use crate::plan::Plan;
 
 /// All kinds of requests of a run.
 #[derive(Debug)]
@@ -95,14 +94,16 @@ impl Text {
 }
 
 impl Heads {
-    /// Those of `load`, for a gateway of so many workers.
-    pub(super) fn new(load: &Load, seed: u64, count: u64, workers: usize) -> Self {
-        let ids = RequestIds::new(seed, count);
+    /// Those of a plan, for a gateway of so many workers.
+    pub(super) fn new(plan: &Plan, workers: usize) -> Self {
+        let (load, seed) = (&plan.load, plan.seed);
+        let ids = RequestIds::new(seed, load.total());
         let values = Values::new(seed, ids);
         let kinds = load.templates().map(|(stream, template)| {
             let users = &load.streams[stream].users;
             let fields = template.fields(users).into_iter();
-            let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), Text::new(&value, users, &values)));
+            let fields =
+                fields.map(|(name, value)| (name.to_ascii_lowercase(), Text::new(&value, users, &values)));
             let fields: Vec<_> = fields.collect();
             let host = match fields.iter().find(|(name, _)| name == "host") {
                 Some((_, text)) => text.is_fixed.then_some(text.now.as_str()),
@@ -126,7 +127,8 @@ impl Heads {
                 revisions: vec![Revision(0); workers],
             }
         });
-        let cookies = |stream: &Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count()));
+        let key = plan.rollout.key_cookie();
+        let cookies = |stream: &Stream| stream.users.cookies.then(|| Cookies::new(stream.users.count(), key));
         Self {
             kinds: kinds.collect(),
             cookies: load.streams.iter().map(cookies).collect(),
@@ -207,11 +209,17 @@ impl Heads {
         say(&Seen { method: &kind.method, path, query, headers: &fields, body: &[] })
     }
 
-    /// A request was answered with this cookie at `now`.
-    pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str, now: Instant) {
-        if let Some(cookies) = &mut self.cookies[arrival.stream] {
-            cookies.set(arrival.user, cookie.as_bytes(), now);
-        }
+    /// The key that its user was given before a request was asked for last.
+    pub(super) fn key(&self, arrival: &Arrival) -> Option<Key> {
+        self.cookies[arrival.stream].as_ref()?.key(arrival.user)
+    }
+
+    /// A request was answered with this cookie at `now`. The key, where it is another one than its user has.
+    pub(super) fn learn(&mut self, arrival: &Arrival, cookie: &str, now: Instant) -> Option<Key> {
+        let before = self.key(arrival);
+        let cookies = self.cookies[arrival.stream].as_mut()?;
+        cookies.set(arrival.user, cookie.as_bytes(), now);
+        cookies.key(arrival.user).filter(|key| Some(*key) != before)
     }
 }
 

@@ -125,7 +125,6 @@ impl<'a> World<'a> {
         let seed = plan.seed;
         let workers = plan.gateway.options.workers.max(1) * usize::from(plan.gateway.nodes);
         let faults = Rc::new(plan.picked_faults());
-        let count = plan.load.total();
         let nodes = plan.gateway.start();
         let machine = plan.machine();
         let per_node = workers / nodes.len();
@@ -143,7 +142,7 @@ impl<'a> World<'a> {
                 .collect(),
             nodes,
             gate: Gate::new(workers, plan),
-            heads: Heads::new(&plan.load, seed, count, workers),
+            heads: Heads::new(plan, workers),
             copies: Copies::default(),
             sites: Site::all(plan, &faults),
             ways: Vec::new(),

@@ -302,6 +302,9 @@ impl Recorder {
             Observation::Hedged { request, at: _ } => {
                 self.again[self.facts.numbering.kind(*request)].hedges += 1;
             }
+            Observation::Keyed { request, at: _, key, is_given } => {
+                self.rollout.keyed(*request, *key, *is_given);
+            }
             Observation::Copied { request, at, copied } => {
                 if let Copied::Sent(pick) = copied {
                     // The balancer dealt it out like any other.
@@ -491,19 +494,17 @@ impl RunFacts {
         due.map_or(Instant::MAX, |due| Instant::ZERO + due)
     }
 
-    /// The user of a request, where the rollout divides users and its stream says who they are; and whether it keeps its key
-    /// whatever happens.
-    pub(in crate::measure) fn divided_user(&self, request: u64) -> Option<((usize, u64), bool)> {
+    /// The user of a request, where the rollout divides users and its stream says who they are: by a key of their own, or by one that
+    /// they are given and keep.
+    pub(in crate::measure) fn divided_user(&self, request: u64) -> Option<(usize, u64)> {
         let key = self.plan.rollout.key.as_ref().filter(|_| request < self.count)?;
         let stream = self.numbering.stream(request);
         let users = &self.plan.load.streams[stream].users;
-        let (is_its_own, is_given) = match key {
-            SplitKey::Header(name) => {
-                (users.header.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)), false)
-            }
-            SplitKey::Cookie(cookie) => (users.cookie.as_ref() == Some(&cookie.name), users.cookies),
+        let has_one = match key {
+            SplitKey::Header(name) => users.header.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)),
+            SplitKey::Cookie(cookie) => users.cookies || users.cookie.as_ref() == Some(&cookie.name),
         };
-        (is_its_own || is_given).then(|| ((stream, self.numbering.user(request)), is_its_own))
+        has_one.then(|| (stream, self.numbering.user(request)))
     }
 
     /// What is sent for a request; nothing for one that is none of the schedule.
@@ -520,6 +521,7 @@ fn moment(seen: &Observation) -> Instant {
         Observation::Finished { at, .. }
         | Observation::Retried { at, .. }
         | Observation::Copied { at, .. }
+        | Observation::Keyed { at, .. }
         | Observation::Hedged { at, .. } => *at,
         Observation::Ended(record) => record.done.max(record.intended),
         // Neither depends on any switch.

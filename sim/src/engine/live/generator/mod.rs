@@ -44,6 +44,8 @@ pub(super) struct Start {
     pub(super) load: Load,
     pub(super) seed: u64,
     pub(super) ids: RequestIds,
+    /// The cookie that users are divided by, where the gateway gives one.
+    pub(super) key: Option<String>,
     pub(super) nodes: Vec<SocketAddr>,
     /// One for each connection of the load, established and not blocking.
     pub(super) streams: Vec<TcpStream>,
@@ -119,7 +121,7 @@ impl Generator {
             retries: streams.iter().map(|stream| Retries::new(stream.retry.clone())).collect(),
             pacer: Pacer::new(&start.load, start.seed),
             begun: 0,
-            outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed),
+            outgoing: Outgoing::new(&start.load, &host, &start.ids, start.seed, start.key.as_deref()),
             connections: Vec::with_capacity(start.streams.len()),
             idle: Idle::new(start.nodes.len()),
             closed: Idle::new(start.nodes.len()),

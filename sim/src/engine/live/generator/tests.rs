@@ -75,6 +75,7 @@ fn send(load: Load, gateway: SocketAddr) -> Vec<Ending> {
         load,
         seed: 1,
         ids,
+        key: None,
         nodes: vec![gateway],
         streams: vec![stream],
         clock,

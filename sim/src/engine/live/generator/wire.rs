@@ -11,7 +11,8 @@ use super::super::answer::{AnswerHead, Found};
 use super::super::connection::{Job, Link, connect};
 use super::queues::Alarm;
 use super::{Generator, READ};
-use crate::measure::{Cause, Ending};
+use crate::load::Key;
+use crate::measure::{Cause, Ending, Observation};
 
 impl Generator {
     // === On which connection ===
@@ -46,12 +47,20 @@ impl Generator {
         }
         connection.job = Some(job);
         self.busy += 1;
+        self.keyed(&job, self.outgoing.key(&job.arrival), (now, false));
         let alarm = |at| Alarm { at, number, index: job.arrival.index };
         self.deadlines.push(job.arrival.stream, alarm(job.until));
         if let Some(after) = stream.hedge.filter(|_| !job.hedged) {
             self.hedges.push(job.arrival.stream, alarm(now + after));
         }
         true
+    }
+
+    /// Tells of the key that a request carries, or that came with its answer.
+    fn keyed(&self, job: &Job, key: Option<Key>, (at, is_given): (Instant, bool)) {
+        if let Some(key) = key {
+            self.reporter.report(Observation::Keyed { request: job.arrival.index, at, key, is_given });
+        }
     }
 
     /// Asks for a connection for `job`. False when there is none to be had, which ends it.
@@ -197,9 +206,10 @@ impl Generator {
                     self.load.requests_per_connection.is_some_and(|most| connection.carried >= most);
                 let reusable =
                     head.keep_alive && !used_up && connection.input.is_empty() && connection.is_sent();
-                self.outgoing.learn(&job.arrival, connection.reader.set_cookies(), now);
+                let key = self.outgoing.learn(&job.arrival, connection.reader.set_cookies(), now);
                 connection.job = None;
                 self.busy -= 1;
+                self.keyed(&job, key, (now, true));
                 self.end(&job, ending(head), head.target, now);
                 if reusable {
                     self.come_free(number);
