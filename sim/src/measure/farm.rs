@@ -47,7 +47,7 @@ pub(super) fn in_order<'a>(
             Action::SetTarget(weight) => vec![weight],
             _ => return None,
         };
-        Some((step.applied.or(step.acked)?, step.step, Happened::Weights(weights)))
+        Some((step.in_force()?, step.step, Happened::Weights(weights)))
     };
     let mut all: Vec<_> = marks.iter().filter_map(of_mark).chain(steps.iter().filter_map(of_step)).collect();
     // Steps come one after the other, if all at one moment; those of the way back follow the plan's.
@@ -96,17 +96,33 @@ impl<'a> Farm<'a> {
         }
     }
 
-    fn count(&self, is: impl Fn(usize) -> bool) -> usize {
+    /// Targets of either version.
+    fn all(&self) -> impl Iterator<Item = usize> {
         let sides = self.plan.rollout.sides.iter().enumerate();
-        sides.filter(|(mock, side)| side.is_some() && is(*mock)).count()
+        sides.filter(|(_, side)| side.is_some()).map(|(mock, _)| mock)
+    }
+
+    fn serves(&self, mock: usize) -> bool {
+        self.runs[mock] && self.is_ready[mock] && self.weighs[mock]
     }
 
     pub(super) fn running(&self) -> usize {
-        self.count(|mock| self.runs[mock])
+        self.all().filter(|mock| self.runs[*mock]).count()
     }
 
     pub(super) fn serving(&self) -> usize {
-        self.count(|mock| self.runs[mock] && self.is_ready[mock] && self.weighs[mock])
+        self.all().filter(|mock| self.serves(*mock)).count()
+    }
+
+    /// Those that run.
+    pub(super) fn all_running(&self) -> Vec<usize> {
+        self.all().filter(|mock| self.runs[*mock]).collect()
+    }
+
+    /// Those of the start that do not serve any more.
+    pub(super) fn missing(&self) -> Vec<usize> {
+        let start = Self::new(self.plan);
+        self.all().filter(|mock| start.serves(*mock) && !self.serves(*mock)).collect()
     }
 }
 

@@ -231,6 +231,13 @@ pub struct StepMoments {
     pub applied: Option<Instant>,
 }
 
+impl StepMoments {
+    /// When it was in force, as far as anybody says; never where it failed.
+    pub(super) fn in_force(&self) -> Option<Instant> {
+        self.applied.or(self.acked)
+    }
+}
+
 /// CPU time each part has used since the start of the run, nanoseconds. `None` where the system does not tell.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuSample {

@@ -13,8 +13,8 @@ use super::{Cause, Ending, Pick, Record, StepMoments};
 use crate::rollout::judge::Side;
 use crate::rollout::{Action, Mark, MarkKind};
 
-/// Requests named for each broken promise.
-const NAMED: usize = 3;
+/// Requests named for each broken promise, and targets.
+pub(super) const NAMED: usize = 3;
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Breach {
     pub count: u64,
     /// The first requests it concerns.
     pub requests: Vec<u64>,
-    /// What of it was seen, where that is no request.
+    /// What it concerns beside requests: targets, Routes, Services.
     pub what: Option<String>,
 }
 
@@ -36,14 +36,19 @@ pub struct Breach {
 pub(super) struct Breaches(pub(super) Vec<Breach>);
 
 impl Breaches {
-    /// Once more, at `at`.
-    pub(super) fn count(&mut self, promise: Promise, at: Instant) -> &mut Breach {
+    /// That of a promise, which may have been broken at `at` for the first time.
+    fn of(&mut self, promise: Promise, at: Instant) -> &mut Breach {
         let known = self.0.iter().position(|breach| breach.promise == promise);
         let known = known.unwrap_or_else(|| {
             self.0.push(Breach { promise, at, count: 0, requests: Vec::new(), what: None });
             self.0.len() - 1
         });
-        let breach = &mut self.0[known];
+        &mut self.0[known]
+    }
+
+    /// Once more, at `at`.
+    pub(super) fn count(&mut self, promise: Promise, at: Instant) -> &mut Breach {
+        let breach = self.of(promise, at);
         breach.count += 1;
         breach.at = breach.at.min(at);
         breach
@@ -51,9 +56,14 @@ impl Breaches {
 
     /// The same for this request.
     pub(super) fn name(&mut self, promise: Promise, request: u64, at: Instant) {
-        let breach = self.count(promise, at);
-        if breach.requests.len() < NAMED {
-            breach.requests.push(request);
+        self.count(promise, at).name(request);
+    }
+}
+
+impl Breach {
+    fn name(&mut self, request: u64) {
+        if self.requests.len() < NAMED {
+            self.requests.push(request);
         }
     }
 }
@@ -143,6 +153,8 @@ pub(super) struct Promises {
     aborted: Option<Instant>,
     /// The way back is done and in force everywhere.
     back: Option<Instant>,
+    /// Since when something that leads to the new version has been left behind.
+    leftover: Option<Instant>,
     pub(super) breaches: Breaches,
 }
 
@@ -213,6 +225,12 @@ impl Promises {
         }
     }
 
+    /// The way back has left this behind; who is sent to the new version from now on has met it.
+    pub(super) fn left_behind(&mut self, what: String, at: Instant) {
+        self.breaches.count(Promise::NothingIsLeft, at).what = Some(what);
+        self.leftover = Some(at);
+    }
+
     fn ended_or_begun(&mut self, mocks: &[u32], stopped: Option<Instant>) {
         for &mock in mocks {
             let Some(left) = self.left.get(mock as usize) else { continue };
@@ -244,6 +262,9 @@ impl Promises {
         }
         if side == Some(Side::Canary) && self.back.is_some_and(|back| at > back) {
             self.broken(Promise::BackIsBack, request, at);
+        }
+        if let Some(left) = self.leftover.filter(|left| side == Some(Side::Canary) && at > *left) {
+            self.breaches.of(Promise::NothingIsLeft, left).name(request);
         }
     }
 
@@ -348,6 +369,17 @@ mod tests {
 
     fn host(service: u32, host: &str) -> Action {
         Action::SetHost { service: ServiceId(service), service_name: "shop".into(), host: host.into() }
+    }
+
+    #[test]
+    fn who_is_sent_where_something_left_behind_leads_is_named() {
+        let mut promises = promises(5);
+        picked(&mut promises, 1, side(1), 9);
+        promises.left_behind("route testers is there".into(), ms(10));
+        picked(&mut promises, 2, side(0), 11);
+        picked(&mut promises, 3, side(1), 12);
+        assert_eq!(broken(&promises), [(Promise::NothingIsLeft, 1, &[3][..])]);
+        assert_eq!(promises.breaches.0[0].what.as_deref(), Some("route testers is there"));
     }
 
     #[test]

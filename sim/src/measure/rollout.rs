@@ -12,7 +12,7 @@ use super::capacity::{self, Capacity};
 use super::flips::Flips;
 use super::keys::Keys;
 use super::leftovers;
-use super::limits::{self, Outranked};
+use super::limits::{self, Meanwhile, Outranked};
 use super::promises::{Breach, Promise, Promises};
 use super::recorder::RunFacts;
 use super::revisions::Revisions;
@@ -53,6 +53,7 @@ pub struct MeasuredRollout {
     promises: Promises,
     revisions: Revisions,
     keys: Keys,
+    meanwhile: Meanwhile,
     /// Users divided by their keys who were sent to the new version: by which node, under which revision at first.
     pub moved: FxHashMap<(usize, u64), (u16, Revision)>,
     /// Those of them that were sent to the old version again.
@@ -109,6 +110,9 @@ impl MeasuredRollout {
     /// The calls of a step were made.
     pub(super) fn stepped(&mut self, moments: StepMoments, action: Option<&Action>) {
         self.steps.push(moments);
+        if let Some(at) = moments.in_force() {
+            self.meanwhile.begin(at);
+        }
         self.promises.stepped(moments, action);
     }
 
@@ -140,7 +144,7 @@ impl MeasuredRollout {
         }
         let end = Instant::ZERO + plan.load.duration();
         self.capacity = capacity::capacity(plan, &self.marks, &self.steps, end);
-        let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps);
+        let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps, &self.meanwhile);
         self.breaches = std::mem::take(&mut self.promises.breaches.0);
         self.breaches.extend(breaches);
         self.outranked = outranked;
@@ -168,10 +172,10 @@ impl MeasuredRollout {
         {
             let left = leftovers::of(&facts.plan, config);
             if !left.is_empty() {
-                let breach = self.promises.breaches.count(Promise::NothingIsLeft, mark.at);
-                breach.what = Some(left.join(", "));
+                self.promises.left_behind(left.join(", "), mark.at);
             }
         }
+        self.meanwhile.begin(mark.at);
         self.marks.push(mark.clone());
     }
 
@@ -218,6 +222,7 @@ impl MeasuredRollout {
             of_service.picked(found, at);
         }
         self.promises.picked(pick, (mock, found));
+        self.meanwhile.picked(pick.request, at);
         self.revisions.picked(pick, facts, &mut self.promises.breaches);
         if let Some(at) = self.keys.picked(pick, found, facts) {
             self.promises.came_back(pick.request, at);

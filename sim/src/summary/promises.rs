@@ -21,20 +21,18 @@ pub struct BreachRow {
     pub count: u64,
     /// Requests it concerns, three at most.
     pub requests: Vec<String>,
-    /// What of it was seen, where that is no request.
+    /// What it concerns beside requests: targets, Routes, Services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
 }
 
 impl BreachRow {
-    /// `4 times from 1.2 s on (r-17, r-18)`
+    /// `4 times from 1.2 s on (1 of at least 2 serve, without v1-1:80; 42-00017, 42-00018)`
     pub fn in_words(&self) -> String {
         let times = words::counted(self.count, "time");
-        let named = match (&self.what, self.requests.as_slice()) {
-            (None, []) => String::new(),
-            (Some(what), _) => format!(" ({what})"),
-            (None, requests) => format!(" ({})", requests.join(", ")),
-        };
+        let requests = Some(self.requests.join(", ")).filter(|requests| !requests.is_empty());
+        let named: Vec<_> = self.what.clone().into_iter().chain(requests).collect();
+        let named = if named.is_empty() { String::new() } else { format!(" ({})", named.join("; ")) };
         format!("{times} from {} s on{named}", words::seconds(self.t_ms, 3))
     }
 }
@@ -115,6 +113,10 @@ mod tests {
         let told: Vec<_> = breaches(&plan, &measured).iter().map(BreachRow::in_words).collect();
         let [told] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(*told, format!("1 time from 1.200 s on ({})", request_id(&plan, 17)));
+        let row = BreachRow { count: 2, what: Some("v1:80 is gone".into()), ..BreachRow::default() };
+        assert_eq!(row.in_words(), "2 times from 0.000 s on (v1:80 is gone)");
+        let row = BreachRow { requests: vec!["42-1".into(), "42-2".into()], ..row };
+        assert_eq!(row.in_words(), "2 times from 0.000 s on (v1:80 is gone; 42-1, 42-2)");
         measured.weights[0].deviation_max = 0.5;
         (measured.weights[0].share_off, measured.weights[0].sides) = (1.5, (2, 2));
         assert!(breaches(&plan, &measured).is_empty(), "two targets on each side may be two requests off");
