@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::figures;
 use crate::summary::{Outcome, Summary, Switch, Trust};
 use crate::words;
 
@@ -18,7 +19,8 @@ const SAMPLES: usize = 3;
 
 /// The text.
 pub fn summary(summary: &Summary) -> String {
-    let sections: [fn(&Summary) -> String; 6] = [head, thresholds, dropped, phases, switches, measurement];
+    let sections: [fn(&Summary) -> String; 8] =
+        [head, thresholds, dropped, phases, switches, rollout, mirror, measurement];
     let mut out = String::new();
     for section in sections {
         let text = section(summary);
@@ -127,6 +129,31 @@ fn cost(switch: &Switch) -> String {
     )
 }
 
+/// How a rollout ended, what it promised and did not keep, and what it cost.
+fn rollout(summary: &Summary) -> String {
+    let Some(rollout) = &summary.rollout else { return String::new() };
+    let why = rollout.why.as_ref().map_or_else(String::new, |why| format!(": {}", prose(why)));
+    let mut out = format!("\nRollout {}, **{}**{why}.\n", prose(&rollout.strategy), prose(&rollout.ended));
+    for breach in &rollout.breaches {
+        let _ = writeln!(out, "- **Not kept:** {}, {}", prose(&breach.promise), prose(&breach.in_words()));
+    }
+    if summary.verdict.result == Outcome::Invalid {
+        return out;
+    }
+    let figures = figures::of_rollout(summary, rollout).into_iter();
+    let rows = figures.filter_map(|figure| Some(vec![figure.name.to_owned(), prose(&figure.value?)]));
+    out + &table(&["Rollout", "#Value"], rows.collect())
+}
+
+/// What the copies of requests came to.
+fn mirror(summary: &Summary) -> String {
+    let Some(mirror) = &summary.mirror else { return String::new() };
+    let counts = figures::of_mirror(mirror).into_iter();
+    let rows = counts.map(|(name, n, _)| vec![name.to_owned(), words::count(n)]);
+    format!("\n{}\n", prose(&figures::mirror_in_words(mirror)))
+        + &table(&["Copies", "#Number"], rows.collect())
+}
+
 fn measurement(summary: &Summary) -> String {
     let validity = &summary.validity;
     let word = match validity.result {
@@ -195,11 +222,47 @@ fn prose(text: &str) -> String {
 mod tests {
     use super::super::sample::{failed, hostile, summary as good};
     use super::*;
+    use crate::summary::mirror::MirrorSummary;
+    use crate::summary::promises::BreachRow;
+    use crate::summary::rollout::RolloutSummary;
 
     #[test]
     fn a_good_run_and_a_failed_one_read_like_this() {
         insta::assert_snapshot!("markdown_pass", summary(&good()));
         insta::assert_snapshot!("markdown_fail", summary(&failed()));
+    }
+
+    #[test]
+    fn a_rollout_and_its_copies_stand_there_as_on_the_page() {
+        let breach = BreachRow {
+            promise: "nobody is sent to a target that drains".into(),
+            t_ms: 1200.0,
+            count: 2,
+            requests: vec!["42-00017".into()],
+            what: None,
+        };
+        let rollout = RolloutSummary {
+            strategy: "canary".into(),
+            ended: "rolled-back".into(),
+            why: Some("errors: fail <b>".into()),
+            users: 2000,
+            users_hurt: 3,
+            users_moved: Some(412),
+            users_back: Some(3),
+            detect_ms: Some(1200.0),
+            breaches: vec![breach],
+            ..RolloutSummary::default()
+        };
+        let mirror =
+            MirrorSummary { copies: 7, timed_out: 2, no_copy: 2, alike: 5, ..MirrorSummary::default() };
+        let mut run = Summary { rollout: Some(rollout), mirror: Some(mirror), ..good() };
+        let text = summary(&run);
+        let from = text.find("Rollout canary").unwrap();
+        let until = text.find("\nMeasurement").unwrap();
+        insta::assert_snapshot!("markdown_rollout", &text[from..until]);
+        run.verdict.result = Outcome::Invalid;
+        let text = summary(&run);
+        assert!(text.contains("Not kept") && !text.contains("Time to detect"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod annotations;
 mod benchmark;
 mod events;
+mod figures;
 mod hgrm;
 mod hlog;
 pub mod html;

@@ -2,6 +2,7 @@
 
 use super::table::{Cell, Table};
 use crate::markup::{Markup, markup};
+use crate::report::figures;
 use crate::summary::Summary;
 use crate::summary::mirror::{AnswerRow, MirrorSummary};
 use crate::words;
@@ -9,7 +10,7 @@ use crate::words;
 /// The section; nothing for a run without copies.
 pub(super) fn section(out: &mut Markup, summary: &Summary) {
     let Some(mirror) = &summary.mirror else { return };
-    markup!(out, "\n<section id=\"mirror\"><h2>The mirror</h2><p class=\"lede\">" (in_words(mirror)) "</p>");
+    markup!(out, "\n<section id=\"mirror\"><h2>The mirror</h2><p class=\"lede\">" (figures::mirror_in_words(mirror)) " No user waited for a copy, and none is in the ledger." "</p>");
     out.append(&counts(mirror));
     if !mirror.samples.is_empty() {
         out.tag("<h3>The first differences</h3>");
@@ -18,33 +19,9 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
     out.tag("</section>");
 }
 
-fn in_words(mirror: &MirrorSummary) -> String {
-    let compared = mirror.alike + mirror.different;
-    let parts: Vec<_> = mirror.parts.iter().map(|(part, n)| format!("{part} {}", words::count(*n))).collect();
-    let parts = if parts.is_empty() { String::new() } else { format!(" (by {})", parts.join(", ")) };
-    format!(
-        "{} went to the new version; {} of {} answers differed{parts}. No user waited for a copy, and none is in the ledger.",
-        words::counted(mirror.copies, "mirrored request"),
-        words::count(mirror.different),
-        words::count(compared),
-    )
-}
-
 fn counts(mirror: &MirrorSummary) -> Markup {
     let mut table = Table::new("What became of copies", &["Copies", "#number", "meaning"]);
-    for (name, n, meaning) in [
-        ("Sent", mirror.copies, "requests of which the new version got a copy"),
-        ("In the books", mirror.served, "copies that targets saw, as copies"),
-        ("Answered", mirror.answered, "copies with a whole answer"),
-        ("Errors", mirror.target_5xx, "of those, with a 5xx status"),
-        ("Too slow", mirror.timed_out, "given up before the answer was whole"),
-        ("Alike", mirror.alike, "the answer of the copy was that of the request"),
-        ("Different", mirror.different, "it was another one"),
-        ("Without answer", mirror.no_copy, "the request had an answer and its copy had none"),
-        ("Nothing to compare", mirror.no_own, "the request itself had no answer"),
-        ("Overflow", mirror.overflow, "not sent: too many copies were under way"),
-        ("No target", mirror.no_target, "not sent: there was nobody to send to"),
-    ] {
+    for (name, n, meaning) in figures::of_mirror(mirror) {
         table.row([name.into(), words::count(n).into(), meaning.into()] as [Cell; 3]);
     }
     table.finish()

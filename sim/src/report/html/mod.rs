@@ -1,7 +1,6 @@
 //! `report.html`: one self-contained page that answers first and shows its evidence after. Complete without a script, light
 //! and dark, narrow and printed. Drawn from the summary alone; markup goes through `Markup`, which escapes.
 
-mod cost;
 mod figure;
 mod load;
 mod mirror;

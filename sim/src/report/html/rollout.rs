@@ -1,9 +1,9 @@
 //! The section of a rollout: how it ended and why, what it cost, what judges said, each step, and the share that was planned
 //! against the one that was.
 
-use super::cost;
 use super::table::{Cell, Table};
 use crate::markup::{Markup, markup};
+use crate::report::figures::{self, Figure};
 use crate::summary::Summary;
 use crate::summary::promises::OutrankedRow;
 use crate::summary::rollout::{RolloutSummary, StepRow};
@@ -27,7 +27,7 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
         let OutrankedRow { t_ms, available, needed } = row;
         markup!(out, "<p>The way back left " (words::counted(*available as u64, "target")) " serving from " (words::seconds(*t_ms, 3)) " s on, where max_unavailable asks for " (needed) ": an abort outranks it.</p>");
     }
-    out.append(&cost::figures(summary, rollout));
+    out.append(&figures(summary, rollout));
     markup!(out, "<div class=\"gap\">" [versions(rollout)] "</div>");
     if !rollout.nodes.is_empty() {
         out.tag("<h3>Each node</h3>");
@@ -48,6 +48,15 @@ pub(super) fn section(out: &mut Markup, summary: &Summary) {
     out.tag("<h3>Steps</h3>");
     out.append(&steps(rollout));
     markup!(out, "<details><summary>The new version's share, planned and actual</summary>" [shares(rollout)] "</details></section>");
+}
+
+fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
+    let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
+    for Figure { name, value, meaning } in figures::of_rollout(summary, rollout) {
+        let value = value.unwrap_or_else(|| words::NOTHING.to_owned());
+        table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
+    }
+    table.finish()
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {

@@ -1,24 +1,25 @@
-//! What a rollout cost: one table of the figures that every strategy has.
+//! What a rollout and its copies came to, as rows of a name, a value and what it means: the same on the page and in the summary.
 
-use super::table::{Cell, Table};
-use crate::markup::Markup;
 use crate::summary::mirror::MirrorSummary;
 use crate::summary::rollout::{FlipsRow, RolloutSummary};
 use crate::summary::{Ledger, Summary};
 use crate::words;
 
-/// The table of all figures that every strategy has.
-pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
-    let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
-    let time = |ms: Option<f64>| ms.map_or_else(|| words::NOTHING.to_owned(), |ms| words::time(ms * 1000.0));
-    let hurt = if rollout.users > 1 {
-        format!("{} of {}", words::count(rollout.users_hurt), words::count(rollout.users))
-    } else {
-        words::NOTHING.to_owned()
-    };
-    let worst = rollout.worst_second_us.map_or_else(|| words::NOTHING.to_owned(), words::time);
+/// One figure.
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    /// Nothing where it does not apply.
+    pub(super) value: Option<String>,
+    pub(super) meaning: &'static str,
+}
+
+/// What a rollout cost: all figures that every strategy has.
+pub(super) fn of_rollout(summary: &Summary, rollout: &RolloutSummary) -> Vec<Figure> {
+    let time = |ms: Option<f64>| ms.map(|ms| words::time(ms * 1000.0));
+    let hurt = || format!("{} of {}", words::count(rollout.users_hurt), words::count(rollout.users));
+    let worst = rollout.worst_second_us.map(words::time);
     let before = rollout.before_us.map_or_else(String::new, |us| format!(", {} before", words::time(us)));
-    for (name, value, meaning) in [
+    let all = [
         (
             "Time to detect",
             time(rollout.detect_ms),
@@ -29,9 +30,13 @@ pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
             time(rollout.rollback_ms),
             "from the decision to the last request sent to the new version",
         ),
-        ("Exposure", words::count(rollout.exposure), "answers of the new version"),
-        ("Requests failed", failed(summary), "dropped, by cause, or answered with an error"),
-        ("Users hurt", hurt, "with a request that was dropped or answered with an error"),
+        ("Exposure", Some(words::count(rollout.exposure)), "answers of the new version"),
+        ("Requests failed", Some(failed(summary)), "dropped, by cause, or answered with an error"),
+        (
+            "Users hurt",
+            (rollout.users > 1).then(hurt),
+            "with a request that was dropped or answered with an error",
+        ),
         (
             "Users moved",
             moved(rollout),
@@ -55,12 +60,12 @@ pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
         ),
         (
             "Extra targets",
-            targets(rollout.capacity.extra_max, rollout.capacity.extra_seconds),
+            Some(targets(rollout.capacity.extra_max, rollout.capacity.extra_seconds)),
             "the most beyond those at the start, and times how long",
         ),
         (
             "Missing targets",
-            targets(rollout.capacity.missing_max, rollout.capacity.missing_seconds),
+            Some(targets(rollout.capacity.missing_max, rollout.capacity.missing_seconds)),
             "the most short of those at the start, and times how long",
         ),
         (
@@ -70,12 +75,12 @@ pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
         ),
         (
             "Worst second",
-            format!("{worst}{before}"),
+            worst.map(|worst| format!("{worst}{before}")),
             "the 99th percentile of the second with the highest one, and of all before the first step",
         ),
         (
             "Duplicates",
-            words::count(summary.requests.duplicates),
+            Some(words::count(summary.requests.duplicates)),
             "requests that targets were asked more than once",
         ),
         ("Copies that differ", differing(summary), "from the old version's answers, where there are copies"),
@@ -84,10 +89,8 @@ pub(super) fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
             time(rollout.lasted_ms),
             "from its first step to the last thing that happened to it",
         ),
-    ] {
-        table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
-    }
-    table.finish()
+    ];
+    all.into_iter().map(|(name, value, meaning)| Figure { name, value, meaning }).collect()
 }
 
 /// `12 (9 gateway_502, 3 refused), 75 errors`
@@ -100,38 +103,67 @@ fn failed(summary: &Summary) -> String {
 }
 
 /// `41 of 1,200`
-fn differing(summary: &Summary) -> String {
+fn differing(summary: &Summary) -> Option<String> {
     let of = |mirror: &MirrorSummary| {
         format!("{} of {}", words::count(mirror.different), words::count(mirror.copies))
     };
-    summary.mirror.as_ref().map_or_else(|| words::NOTHING.to_owned(), of)
+    summary.mirror.as_ref().map(of)
 }
 
 /// `0.45 requests, of less than 1`
-fn share_off(rollout: &RolloutSummary) -> String {
+fn share_off(rollout: &RolloutSummary) -> Option<String> {
     let bound = |bound: f64| format!(", of less than {}", words::short(bound, 2));
     let bound = rollout.share_bound_requests.map_or_else(String::new, bound);
-    let off = |off: f64| format!("{} requests{bound}", words::decimal(off, 2));
-    rollout.share_off_requests.map_or_else(|| words::NOTHING.to_owned(), off)
+    Some(format!("{} requests{bound}", words::decimal(rollout.share_off_requests?, 2)))
 }
 
 /// `1,203 of 412 users, 590 of them back to the old version`
-fn flips(rollout: &RolloutSummary) -> String {
+fn flips(rollout: &RolloutSummary) -> Option<String> {
     let of = |FlipsRow { users, to_new, to_old }: FlipsRow| {
         let (all, back) = (words::count(to_new + to_old), words::count(to_old));
         format!("{all} of {}, {back} of them back to the old version", words::counted(users, "user"))
     };
-    rollout.flips.map_or_else(|| words::NOTHING.to_owned(), of)
+    rollout.flips.map(of)
 }
 
 /// `412, 3 of them back again`
-fn moved(rollout: &RolloutSummary) -> String {
+fn moved(rollout: &RolloutSummary) -> Option<String> {
     let back = |back: u64| format!(", {} of them back again", words::count(back));
     let back = rollout.users_back.filter(|&back| back > 0).map_or_else(String::new, back);
-    rollout.users_moved.map_or_else(|| words::NOTHING.to_owned(), |moved| words::count(moved) + &back)
+    Some(words::count(rollout.users_moved?) + &back)
 }
 
 /// `2, 12.5 target-seconds`
 fn targets(most: usize, seconds: f64) -> String {
     format!("{}, {} target-seconds", words::count(most as u64), words::decimal(seconds, 1))
+}
+
+/// `412 mirrored requests went to the new version; 3 of 410 answers differed (by body 3).`
+pub(super) fn mirror_in_words(mirror: &MirrorSummary) -> String {
+    let compared = mirror.alike + mirror.different;
+    let parts: Vec<_> = mirror.parts.iter().map(|(part, n)| format!("{part} {}", words::count(*n))).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(" (by {})", parts.join(", ")) };
+    format!(
+        "{} went to the new version; {} of {} answers differed{parts}.",
+        words::counted(mirror.copies, "mirrored request"),
+        words::count(mirror.different),
+        words::count(compared),
+    )
+}
+
+/// What became of copies.
+pub(super) fn of_mirror(mirror: &MirrorSummary) -> [(&'static str, u64, &'static str); 11] {
+    [
+        ("Sent", mirror.copies, "requests of which the new version got a copy"),
+        ("In the books", mirror.served, "copies that targets saw, as copies"),
+        ("Answered", mirror.answered, "copies with a whole answer"),
+        ("Errors", mirror.target_5xx, "of those, with a 5xx status"),
+        ("Too slow", mirror.timed_out, "given up before the answer was whole"),
+        ("Alike", mirror.alike, "the answer of the copy was that of the request"),
+        ("Different", mirror.different, "it was another one"),
+        ("Without answer", mirror.no_copy, "the request had an answer and its copy had none"),
+        ("Nothing to compare", mirror.no_own, "the request itself had no answer"),
+        ("Overflow", mirror.overflow, "not sent: too many copies were under way"),
+        ("No target", mirror.no_target, "not sent: there was nobody to send to"),
+    ]
 }
