@@ -134,13 +134,15 @@ pub(super) fn entities<'a>(root: &Section<'a>, input: &Input) -> Entities<'a> {
         None => of_sections(root),
     };
     for lint in lints::lint(&entities.config, &|_| true) {
-        warn(root, &entities, config.map(|(_, node)| &node.place), lint);
+        warn(root, &entities, lint);
     }
     entities
 }
 
 /// Notes a lint at the field it is about; of entities that come from files, at `config`.
-fn warn(root: &Section<'_>, entities: &Entities<'_>, config: Option<&Place>, lint: Lint) {
+pub(super) fn warn(root: &Section<'_>, entities: &Entities<'_>, lint: Lint) {
+    let gateway = root.unchecked("gateway", &SHAPE);
+    let config = gateway.and_then(|section| section.own("config")).map(|node| &node.place);
     let Lint { subject, named, field, message, label, help } = lint;
     match entities.sections.iter().find(|(section, ..)| *section == subject) {
         Some((_, table, place)) => {

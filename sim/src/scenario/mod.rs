@@ -12,6 +12,7 @@ mod values;
 mod analyses;
 mod arrivals;
 mod behaviour;
+mod carriers;
 mod deck;
 mod entity;
 mod faults;
@@ -209,6 +210,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);
         patience::warn(&section, &steps, &rollout, rate);
         overload::warn(&section, &steps, (&rollout, &entities.config), &mocks, rate);
+        carriers::warn(&section, &entities, &steps, (load, input.seed.or(seed).unwrap_or_default()));
     }
     readiness::warn(&section, &steps, &mocks);
     let faults = faults::read(&section, &mocks, duration);

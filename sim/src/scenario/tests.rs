@@ -9,6 +9,7 @@ use super::*;
 use crate::mock::{Errors, FaultKind, Latency, Pace, Respond};
 use crate::rollout::Step;
 
+mod carriers;
 mod gateway;
 mod guide;
 mod load;
