@@ -23,7 +23,9 @@ use crate::words;
 /// Runs one scenario, or several in turn.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let inputs = inputs(args)?;
-    let plans = inputs.iter().map(|input| plan(input, args)).collect::<Result<Vec<_>, _>>()?;
+    // What is right and cannot work is told once, before anything runs.
+    let warns = args.dry_run || !args.quiet;
+    let plans = inputs.iter().map(|input| plan(input, warns)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         let told = if args.format == Format::Deck { scenario::deck } else { scenario::dry_run };
         let mut said = plans.iter().map(|plan| say(&told(plan)));
@@ -41,7 +43,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             if stop.exit_code().is_some() {
                 break;
             }
-            let again = (turn > 0).then(|| self::plan(&later(input, plan, turn), args)).transpose()?;
+            let again = (turn > 0).then(|| self::plan(&later(input, plan, turn), false)).transpose()?;
             let finished = one(again.as_ref().unwrap_or(plan), args, &stop)?;
             let compared =
                 before.as_ref().map(|before| baseline::compared(before, &finished.summary)).transpose()?;
@@ -126,8 +128,8 @@ fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
     files.iter().map(read).collect()
 }
 
-fn plan(input: &Input, args: &RunArgs) -> Result<Plan, Failure> {
-    validate::check(input, &words::plain(&input.path), args.dry_run).ok_or_else(Failure::scenario_shown)
+fn plan(input: &Input, warns: bool) -> Result<Plan, Failure> {
+    validate::check(input, &words::plain(&input.path), warns).ok_or_else(Failure::scenario_shown)
 }
 
 fn failure(error: &RunError) -> Failure {

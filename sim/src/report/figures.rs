@@ -127,7 +127,7 @@ fn flips(rollout: &RolloutSummary) -> Option<String> {
 }
 
 /// `412, 3 of them back again`
-fn moved(rollout: &RolloutSummary) -> Option<String> {
+pub(super) fn moved(rollout: &RolloutSummary) -> Option<String> {
     let back = |back: u64| format!(", {} of them back again", words::count(back));
     let back = rollout.users_back.filter(|&back| back > 0).map_or_else(String::new, back);
     Some(words::count(rollout.users_moved?) + &back)

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use super::figures;
 use crate::summary::mirror::MirrorSummary;
 use crate::summary::rollout::RolloutSummary;
 use crate::summary::{
@@ -63,6 +64,9 @@ fn rollout(out: &mut String, rollout: Option<&RolloutSummary>) {
     parts.push(format!("{} of the new version", words::counted(rollout.exposure, "answer")));
     if rollout.users > 1 {
         parts.push(format!("{} hurt", words::counted(rollout.users_hurt, "user")));
+    }
+    if let Some(moved) = figures::moved(rollout) {
+        parts.push(format!("moved: {moved}"));
     }
     let _ = writeln!(out, "  {}\n", parts.join(", "));
 }

@@ -3,7 +3,7 @@
 
 use gateway_core::time::Instant;
 
-use super::rollout::DecisionRow;
+use super::rollout::{DecisionRow, RolloutSummary};
 use super::verdict::Evidence;
 use super::{Outcome, Switch, ThresholdResult, Trust};
 use crate::measure::{Cause, DropSample, Measured};
@@ -214,7 +214,7 @@ fn undisturbed(evidence: &Evidence<'_>) -> String {
         n => format!(", {} of them with a 5xx status", words::count(n)),
     };
     let mut said = format!("{answered}{errors}");
-    if let Some(mixed) = mixed(evidence.switches) {
+    if let Some(mixed) = mixed(evidence.switches, evidence.rollout) {
         said.push_str("; ");
         said.push_str(&mixed);
     }
@@ -241,14 +241,25 @@ fn rolled_out(evidence: &Evidence<'_>) -> Option<String> {
             Some(format!("the new version was promoted{lasted}"))
         }
         "unfinished" => Some("the load ended before the rollout did".to_owned()),
+        "complete" if reached_nobody(rollout) && evidence.measured.copies.picked.is_none() => {
+            Some("nobody was sent to the new version".to_owned())
+        }
         _ => None,
     }
 }
 
-fn mixed(switches: &[Switch]) -> Option<String> {
+/// A trial that no request took part in has shown nothing.
+fn reached_nobody(rollout: &RolloutSummary) -> bool {
+    rollout.versions.iter().all(|row| row.role != "canary" || row.picks == 0)
+}
+
+/// A rollout may have let both versions answer long before its switch.
+fn mixed(switches: &[Switch], rollout: Option<&RolloutSummary>) -> Option<String> {
     let longest = switches.iter().filter_map(|switch| switch.mixed_ms).reduce(f64::max)?;
+    let whole = rollout.and_then(|rollout| rollout.mixed_answers_ms).filter(|whole| *whole > longest);
+    let longest = whole.unwrap_or(longest);
     Some(if longest > 0.0 {
-        let most = if switches.len() > 1 { " at most" } else { "" };
+        let most = if switches.len() > 1 && whole.is_none() { " at most" } else { "" };
         format!("both versions answered side by side for {}{most}", words::time(longest * 1e3))
     } else {
         "the versions never answered side by side".to_owned()
@@ -326,6 +337,21 @@ mod tests {
         let by_chance = "the switch cost nothing at the median that can be told from chance";
         assert_eq!(costs(&switches(&[(300.0, -1.0)])), by_chance);
         assert_eq!(costs(&[]), "");
+    }
+
+    #[test]
+    fn versions_that_answered_together_before_the_switch_did_not_keep_apart() {
+        let one = |mixed_ms| Switch { mixed_ms, ..switches(&[(1.0, 0.0)]).remove(0) };
+        let rollout = |mixed_answers_ms| RolloutSummary { mixed_answers_ms, ..RolloutSummary::default() };
+        let said = |switches: &[Switch], ms| mixed(switches, Some(&rollout(ms))).unwrap();
+        assert_eq!(said(&[one(Some(0.0))], None), "the versions never answered side by side");
+        assert_eq!(
+            said(&[one(Some(0.0))], Some(3957.0)),
+            "both versions answered side by side for 3,957.0 ms"
+        );
+        let two = [one(Some(12.0)), one(Some(2.0))];
+        assert_eq!(said(&two, Some(7.0)), "both versions answered side by side for 12.0 ms at most");
+        assert_eq!(mixed(&[], Some(&rollout(Some(7.0)))), None);
     }
 
     #[test]

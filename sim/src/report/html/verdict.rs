@@ -125,7 +125,10 @@ fn time(name: &'static str, us: Option<f64>, below: String) -> Fact {
 
 /// How long both versions answered, and what that cost.
 fn of_switches(summary: &Summary) -> [Fact; 2] {
+    // A rollout may have let both answer long before.
+    let whole = summary.rollout.as_ref().and_then(|rollout| rollout.mixed_answers_ms).unwrap_or(0.0);
     let mixed = summary.switches.iter().filter_map(|switch| switch.mixed_ms).reduce(f64::max);
+    let mixed = mixed.map(|longest| longest.max(whole));
     let cost = summary
         .switches
         .iter()
