@@ -132,6 +132,16 @@ pub fn list(items: &[String]) -> String {
     }
 }
 
+/// `a or b`, and how many more where there are many: `a or b or c or d or 6 more`.
+pub fn any_of<T: AsRef<str>>(values: &[T]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<_> = values.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    match values.len().saturating_sub(SHOWN) {
+        0 => shown.join(" or "),
+        more => format!("{} or {} more", shown.join(" or "), count(more as u64)),
+    }
+}
+
 /// At most `most` characters, the cut marked: `httpbin.konghq…`.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -272,6 +282,12 @@ mod tests {
     }
 
     // Aim: shares read as fractions where one exists. Method: two that do, two that do not.
+    #[test]
+    fn many_values_are_not_all_named() {
+        assert_eq!([any_of(&["a"; 1]), any_of(&["a"; 4])], ["a", "a or a or a or a"]);
+        assert_eq!(any_of(&["a"; 1004]), "a or a or a or a or 1,000 more");
+    }
+
     #[test]
     fn shares_read_as_fractions() {
         assert_eq!([2.0 / 3.0, 0.5, 0.05, 0.123].map(share), ["⅔", "½", "5 %", "12.3 %"]);

@@ -192,7 +192,12 @@ impl Action {
             }
             Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
             Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
-                format!("set_header_route {name}: {} = {} -> {}", to.field, to.values.join(" or "), to.host)
+                format!(
+                    "set_header_route {name}: {} = {} -> {}",
+                    to.field,
+                    words::any_of(&to.values),
+                    to.host
+                )
             }
             Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
             Self::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }) => {

@@ -87,7 +87,7 @@ fn led(
         return;
     }
     let wanted: Vec<_> = new.iter().map(|value| value.as_str()).collect();
-    let message = format!("no request carries {field} = {}", wanted.join(" or "));
+    let message = format!("no request carries {field} = {}", words::any_of(&wanted));
     let (label, help) = match carried.first() {
         None => ("nobody is led to the new version by it".to_owned(), how_to_carry(&to.field, wanted[0])),
         Some((users, own)) => (
