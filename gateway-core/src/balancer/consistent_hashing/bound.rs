@@ -15,8 +15,8 @@ use crate::balancer::{Load, Member};
 pub(super) struct Bound {
     /// In percent of the share; above 100.
     factor: u16,
-    /// The weight of all members.
-    weight: u64,
+    /// A hundred times the weight of all members.
+    weight_percent: u64,
     /// The load of all of them together.
     pub(super) all: Arc<Load>,
 }
@@ -24,14 +24,15 @@ pub(super) struct Bound {
 impl Bound {
     /// The bound for `members` that a recipe with this factor sets; none for zero.
     pub(super) fn new(factor: u16, members: &[Member], all: Arc<Load>) -> Option<Self> {
-        let weight = members.iter().map(|member| u64::from(member.weight)).sum();
-        (factor > 0).then_some(Self { factor, weight, all })
+        let weight_percent = members.iter().map(|member| 100 * u64::from(member.weight)).sum();
+        (factor > 0).then_some(Self { factor, weight_percent, all })
     }
 
     /// Whether the member that sits there may have one request more: fewer are under way at it than
     /// ceil(factor x (all under way + 1) x share), multiplied out. Whoever has none always may.
     pub(super) fn admits(&self, Seat { load, weight, .. }: &Seat) -> bool {
-        let limit = u128::from(self.factor) * (u128::from(self.all.in_flight()) + 1) * u128::from(*weight);
-        u128::from(load.in_flight()) * 100 * u128::from(self.weight) < limit
+        let allowed = u64::from(self.factor) * (u64::from(self.all.in_flight()) + 1);
+        u128::from(load.in_flight()) * u128::from(self.weight_percent)
+            < u128::from(allowed) * u128::from(*weight)
     }
 }

@@ -20,6 +20,7 @@ use super::crew::Crew;
 use super::hash::hash;
 use super::{Ask, Balancer, Choice, Member, NoChoice, RoundRobin, Setup, Successor};
 use crate::entity::HashTable;
+use crate::id::TargetId;
 use crate::rules::Rules;
 
 /// The table of one epoch.
@@ -75,15 +76,17 @@ impl ConsistentHashing {
         }
     }
 
-    /// The member that a key belongs to: the first from its place on that `wanted` says yes to and that is not full; when all
-    /// that are wanted are full, the first that is wanted; else the first.
-    fn find(&self, key: u64, wanted: impl Fn(&Member) -> bool) -> Result<Choice, NoChoice> {
+    /// The member that a key belongs to: the first from its place on that was not `tried` and is not full; when all that were not
+    /// tried are full, the first of them; else the first.
+    fn find(&self, key: u64, tried: &[TargetId]) -> Result<Choice, NoChoice> {
         let table = self.table.as_ref().ok_or(NoChoice::Empty)?;
         let first = table.look_up(key);
-        if wanted(&self.crew.members()[first]) && self.admits(first) {
+        let is_untried =
+            |&member: &usize| tried.is_empty() || !tried.contains(&self.crew.members()[member].target);
+        if is_untried(&first) && self.admits(first) {
             return Ok(Choice::of(first));
         }
-        let lap = || table.lap(key).filter(|&member| wanted(&self.crew.members()[member]));
+        let lap = || table.lap(key).filter(is_untried);
         let found = lap().find(|&member| self.admits(member)).or_else(|| lap().next());
         Ok(Choice::of(found.unwrap_or(first)))
     }
@@ -93,12 +96,22 @@ impl ConsistentHashing {
         self.bound.as_ref().is_none_or(admits)
     }
 
+    /// For a request without a key, or one whose first member is full.
+    #[inline(never)]
+    fn pick_otherwise(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        match (&self.turns, ask.key) {
+            (_, Some(key)) => self.find(key, &[]),
+            (Some(turns), None) => self.without_key(turns.pick(ask)?),
+            (None, None) => self.find(hash(b""), &[]),
+        }
+    }
+
     /// Whoever `turn` chose for a request without a key; when that one is full, whoever a key made of its turn belongs to.
     fn without_key(&self, turn: Choice) -> Result<Choice, NoChoice> {
         if self.admits(turn.member) {
             return Ok(Choice::of(turn.member));
         }
-        self.find(hash(&turn.ticket.to_le_bytes()), |_| true)
+        self.find(hash(&turn.ticket.to_le_bytes()), &[])
     }
 }
 
@@ -108,17 +121,20 @@ impl Balancer for ConsistentHashing {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        match (&self.turns, ask.key) {
-            (_, Some(key)) => self.find(key, |_| true),
-            (Some(turns), None) => self.without_key(turns.pick(ask)?),
-            (None, None) => self.find(hash(b""), |_| true),
+        // What nearly always comes, and nothing else, in line.
+        if let (Some(table), Some(key)) = (&self.table, ask.key) {
+            let first = table.look_up(key);
+            if self.admits(first) {
+                return Ok(Choice::of(first));
+            }
         }
+        self.pick_otherwise(ask)
     }
 
     /// Passes over who was tried. Kong's does not: the same key leads to the same place again.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match (&self.turns, ask.key) {
-            (Some(_), Some(key)) => self.find(key, |member| !ask.tried.contains(&member.target)),
+            (Some(_), Some(key)) => self.find(key, ask.tried),
             (Some(turns), None) => turns.pick_again(ask).map(|turn| Choice::of(turn.member)),
             (None, _) => self.pick(ask),
         }
