@@ -92,35 +92,41 @@ impl<S: Sequence> Turns<S> {
 
     /// The next turn: its number, from 0, and whose it is. There must be members.
     pub(super) fn take(&self) -> Result<(u64, usize), NoChoice> {
-        if !self.repeats.load(Ordering::Acquire) {
-            return self.take_from_ring();
-        }
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        if turn & CLOSED != 0 {
-            return Err(NoChoice::Closed);
-        }
-        Ok((turn, member(self.entry_of(turn).load(Ordering::Relaxed))))
+        let is_table = self.repeats.load(Ordering::Acquire);
+        let (turn, entry) = if is_table { self.take_from_table() } else { self.take_from_ring() };
+        if turn & CLOSED == 0 { Ok((turn, member(entry))) } else { Err(NoChoice::Closed) }
     }
 
-    fn take_from_ring(&self) -> Result<(u64, usize), NoChoice> {
+    /// The next turn and its entry; no turn when it has [`CLOSED`] in it. A pair of numbers goes through no memory.
+    fn take_from_table(&self) -> (u64, u32) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        if turn & CLOSED != 0 {
+            return (turn, 0);
+        }
+        (turn, self.entry_of(turn).load(Ordering::Relaxed))
+    }
+
+    /// The same while the ring runs. Apart, so that a look into a table saves and restores nothing.
+    #[inline(never)]
+    fn take_from_ring(&self) -> (u64, u32) {
         loop {
             // Another worker's progress is the only reason to go round again, but for once per lap to compute.
             let turn = self.next.load(Ordering::Acquire);
             if turn & CLOSED != 0 {
-                return Err(NoChoice::Closed);
+                return (turn, 0);
             }
             let (lap, place) = self.length.divide(turn);
             let entry = self.entries[place as usize].load(Ordering::Acquire);
             if !is_of_lap(entry, lap) {
                 self.compute(&mut self.lock(), 2 * self.every as usize);
                 if self.repeats.load(Ordering::Acquire) {
-                    return self.take();
+                    return self.take_from_table();
                 }
             } else if self.claim(turn) {
                 if turn & (self.every - 1) == 0 {
                     self.compute_ahead();
                 }
-                return Ok((turn, member(entry)));
+                return (turn, entry);
             }
         }
     }
