@@ -17,9 +17,11 @@ pub(super) struct Wheel {
     heads: Box<[u32]>,
     /// Who comes after each member.
     next: Box<[u32]>,
-    /// A bit for each place where there is anybody.
+    /// A bit for each place where there is anybody; a power of two of words, as of places.
     taken: Box<[u64]>,
     far: BinaryHeap<Reverse<(i64, u32)>>,
+    /// The first slot of those; never when there is nobody.
+    far_first: i64,
 }
 
 impl Wheel {
@@ -32,14 +34,15 @@ impl Wheel {
             next: vec![NOBODY; members].into(),
             taken: vec![0; places / WORD].into(),
             far: BinaryHeap::new(),
+            far_first: i64::MAX,
         }
     }
 
     /// Puts a member in that was not, at a slot that is not before `now`. All slots before `now` must have been emptied.
+    #[inline]
     pub(super) fn put(&mut self, now: i64, slot: i64, member: u32) {
         if (slot - now).cast_unsigned() as usize >= self.heads.len() {
-            self.far.push(Reverse((slot, member)));
-            return;
+            return self.put_far(slot, member);
         }
         let place = self.place(slot);
         self.next[member as usize] = self.heads[place];
@@ -48,27 +51,40 @@ impl Wheel {
     }
 
     /// Takes out somebody of this slot, the last that has not been emptied.
+    #[inline]
     pub(super) fn take(&mut self, slot: i64) -> Option<u32> {
         let place = self.place(slot);
         let member = self.heads[place];
         if member == NOBODY {
-            let is_due = self.far.peek().is_some_and(|&Reverse((due, _))| due <= slot);
-            return if is_due { self.far.pop().map(|Reverse((_, member))| member) } else { None };
+            return if self.far_first <= slot { self.take_far() } else { None };
         }
-        self.heads[place] = self.next[member as usize];
-        if self.heads[place] == NOBODY {
+        let next = self.next[member as usize];
+        self.heads[place] = next;
+        if next == NOBODY {
             self.taken[place / WORD] &= !(1 << (place % WORD));
         }
         Some(member)
     }
 
+    #[inline(never)]
+    fn put_far(&mut self, slot: i64, member: u32) {
+        self.far.push(Reverse((slot, member)));
+        self.far_first = self.far_first.min(slot);
+    }
+
+    /// Takes out the first of those far off, in whose slot the wheel has arrived.
+    #[inline(never)]
+    fn take_far(&mut self) -> Option<u32> {
+        let Reverse((_, member)) = self.far.pop()?;
+        self.far_first = self.far.peek().map_or(i64::MAX, |&Reverse((slot, _))| slot);
+        Some(member)
+    }
+
     /// The first slot from `now` on at which there is anybody.
     pub(super) fn first(&self, now: i64) -> Option<i64> {
-        let far = self.far.peek().map(|&Reverse((slot, _))| slot);
-        match self.steps_to_taken(self.place(now)) {
-            Some(steps) => Some((now + (steps as u64).cast_signed()).min(far.unwrap_or(i64::MAX))),
-            None => far,
-        }
+        let near = self.steps_to_taken(self.place(now)).map(|steps| now + (steps as u64).cast_signed());
+        let first = near.map_or(self.far_first, |slot| slot.min(self.far_first));
+        (first < i64::MAX).then_some(first)
     }
 
     /// Places from this one to the first where there is anybody, all around.
@@ -78,9 +94,9 @@ impl Wheel {
         if here != 0 {
             return Some(here.trailing_zeros() as usize);
         }
-        let words = self.taken.len();
-        let later = (1..=words).find(|step| self.taken[(word + step) % words] != 0)?;
-        let ahead = self.taken[(word + later) % words].trailing_zeros();
+        let (words, around) = (self.taken.len(), self.taken.len() - 1);
+        let later = (1..=words).find(|step| self.taken[(word + step) & around] != 0)?;
+        let ahead = self.taken[(word + later) & around].trailing_zeros();
         Some(later * WORD - bit + ahead as usize)
     }
 
