@@ -122,22 +122,29 @@ impl Pool {
 
     /// The best of at least two that were not `tried`; `dice`, below 2^32, rounds the number of uses.
     pub(super) fn take(&mut self, now: Instant, dice: u64, tried: &[usize]) -> Option<usize> {
-        while self.line.length > 0 && now.since(self.reply(0).at) > AGE_MAX {
+        let oldest = now.before(AGE_MAX);
+        while self.line.length > 0 && self.reply(0).at < oldest {
             self.remove(0);
         }
+        if self.line.length < 2 {
+            return None;
+        }
+        let best = if tried.is_empty() { self.ranks.least() } else { self.least_beside(tried)? };
+        let member = self.reply(best).member;
+        self.used(best, dice);
+        self.let_go();
+        Some(member)
+    }
+
+    /// The place of the best of at least two that were not `tried`.
+    #[cold]
+    fn least_beside(&self, tried: &[usize]) -> Option<usize> {
         let (mut ranks, mut fit) = (self.ranks.clone(), self.line.length);
         for place in tried.iter().filter_map(|&member| self.place_of(member)) {
             ranks.0[place] = Ranks::NOBODY;
             fit -= 1;
         }
-        if fit < 2 {
-            return None;
-        }
-        let best = ranks.least();
-        let member = self.reply(best).member;
-        self.used(best, dice);
-        self.let_go();
-        Some(member)
+        (fit > 1).then(|| ranks.least())
     }
 
     fn reply(&mut self, place: usize) -> &mut Reply {
