@@ -44,12 +44,8 @@ pub(super) trait Score: Copy {
     /// Nobody's: more than any other.
     const WORST: Self;
 
+    /// Without a branch: which is less, and why, is chance and would be guessed wrong.
     fn is_less(self, other: Self) -> bool;
-
-    /// The same without a branch, for one drawn and another: which is less, and why, is chance and would be guessed wrong.
-    fn is_less_by_chance(self, other: Self) -> bool {
-        self.is_less(other)
-    }
 }
 
 impl Score for f64 {
@@ -65,10 +61,6 @@ impl Score for Learned {
 
     fn is_less(self, other: Self) -> bool {
         self.is_less(other)
-    }
-
-    fn is_less_by_chance(self, other: Self) -> bool {
-        self.is_less_by_chance(other)
     }
 }
 
@@ -132,38 +124,54 @@ impl Crew {
         ask: &mut Ask<'_>,
         score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
-        let two = (choices == 2 && self.len() > 1).then(|| draw.two(ask.rng));
-        // What nearly always comes, and nothing else, in line.
-        if let Some((first, second)) = two
-            && first != second
-            && ask.tried.is_empty()
-        {
-            let is_second = score(&self.seats[second]).is_less_by_chance(score(&self.seats[first]));
-            return Ok(Choice::of(select_unpredictable(is_second, second, first)));
+        if choices != 2 || self.len() < 2 {
+            return self.best_of_some((choices, draw), ask, score);
         }
-        self.best_of_any((choices, draw), two, ask, score)
+        let (first, second) = draw.two(ask.rng);
+        // What nearly always comes, and nothing else, in line.
+        if first != second && ask.tried.is_empty() {
+            let scores = (score(&self.seats[first]), score(&self.seats[second]));
+            return Ok(Choice::of(better((first, second), scores)));
+        }
+        self.best_of_two(draw, (first, second), ask, score)
     }
 
-    /// As [`Self::best_of`], for any number and whoever was drawn so far.
+    /// As [`Self::best_of`], of those two that were drawn, unless they are the same or were tried; then of two others.
     #[cold]
     #[inline(never)]
-    fn best_of_any<K: Score>(
+    fn best_of_two<K: Score>(
         &self,
-        (choices, draw): (usize, &Draw),
-        two: Option<(usize, usize)>,
+        draw: &Draw,
+        (first, second): (usize, usize),
         ask: &mut Ask<'_>,
         score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
         let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
-        if let Some((first, second)) = two
-            && first != second
-            && is_fit(first)
-            && is_fit(second)
-        {
-            let is_second = score(&self.seats[second]).is_less(score(&self.seats[first]));
-            return Ok(Choice::of(if is_second { second } else { first }));
+        let fit = if first != second && is_fit(first) && is_fit(second) {
+            (Some(first), Some(second))
+        } else {
+            draw.two_fit(ask.rng, is_fit)
+        };
+        match fit {
+            (Some(first), Some(second)) => {
+                let scores = (score(&self.seats[first]), score(&self.seats[second]));
+                Ok(Choice::of(better((first, second), scores)))
+            }
+            (Some(only), None) => Ok(Choice::of(only)),
+            (None, _) => self.scan(draw::below(self.len(), ask.rng), ask.tried, score),
         }
-        if (self.len() > choices || two.is_some())
+    }
+
+    /// As [`Self::best_of`], for any number.
+    #[inline(never)]
+    fn best_of_some<K: Score>(
+        &self,
+        (choices, draw): (usize, &Draw),
+        ask: &mut Ask<'_>,
+        score: impl Fn(&Seat) -> K,
+    ) -> Result<Choice, NoChoice> {
+        let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
+        if self.len() > choices
             && let Some(member) = draw.best(choices, ask.rng, is_fit, |member| score(&self.seats[member]))
         {
             return Ok(Choice::of(member));
@@ -210,11 +218,7 @@ impl Seat {
     /// Seconds it is thought to need at `now`, which fade; who is new starts with `start`.
     pub(super) fn seconds(&self, now: Instant, start: f64) -> Learned {
         let response_time = self.load.response_time();
-        let newcomer = || {
-            response_time.learn(now, |known| known.map_or(start, |known| known.value));
-            Learned::new(start)
-        };
-        response_time.at(now).unwrap_or_else(newcomer)
+        response_time.at(now).unwrap_or_else(|| newcomer(response_time, now, start))
     }
 
     /// Seconds that its answers took and requests that were in flight when they came, both averaged; nothing before the first.
@@ -262,4 +266,17 @@ impl Crowding {
     pub(super) fn per_weight(self) -> f64 {
         f64::from(self.requests) / f64::from(self.weight)
     }
+}
+
+/// Of two the one with the smaller score, of equals the first.
+fn better<K: Score>((first, second): (usize, usize), scores: (K, K)) -> usize {
+    select_unpredictable(scores.1.is_less(scores.0), second, first)
+}
+
+/// One of whom nothing is known is taken to need `start` from now on.
+#[cold]
+#[inline(never)]
+fn newcomer(response_time: &Estimate, now: Instant, start: f64) -> Learned {
+    response_time.learn(now, |known| known.map_or(start, |known| known.value));
+    Learned::new(start)
 }

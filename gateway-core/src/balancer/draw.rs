@@ -96,6 +96,26 @@ impl Draw {
         }
     }
 
+    /// Two different fit members, or fewer when there is no luck.
+    pub(super) fn two_fit(
+        &self,
+        rng: &mut Rng,
+        is_fit: impl Fn(usize) -> bool,
+    ) -> (Option<usize>, Option<usize>) {
+        let (mut first, mut in_vain) = (None, 0);
+        while in_vain < IN_VAIN_MAX {
+            let member = self.one(rng);
+            if first == Some(member) || !is_fit(member) {
+                in_vain += 1;
+            } else if first.is_some() {
+                return (first, Some(member));
+            } else {
+                first = Some(member);
+            }
+        }
+        (first, None)
+    }
+
     /// How many there are to draw from.
     fn len(&self) -> usize {
         match self {

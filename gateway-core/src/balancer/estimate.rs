@@ -9,7 +9,6 @@
 //! doubles what is known of it, and one that never did anything but fail does not look fast either.
 
 use std::f64::consts::LOG2_E;
-use std::hint::select_unpredictable;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Ended;
@@ -28,11 +27,15 @@ const TICK_BITS: u32 = 16;
 const TICK_SECONDS: f64 = (1 << TICK_BITS) as f64 / 1e9;
 
 /// One halving, in the units that they are counted in.
-const ONE: u64 = 1 << 44;
+const ONE: i64 = 1 << ONE_BITS;
+const ONE_BITS: u32 = 44;
 /// Between two halvings so many numbers are known; the lines between them are off by less than a millionth.
-const STEPS: usize = 256;
+const STEPS: usize = 1 << STEPS_BITS;
+const STEPS_BITS: u32 = 8;
 /// One step of them.
-const STEP: u64 = ONE / STEPS as u64;
+const STEP: i64 = ONE >> STEPS_BITS;
+/// Halvings in a tick.
+const HALVINGS: i64 = (TICK_SECONDS / DECAY_SECONDS * LOG2_E * ONE as f64) as i64;
 static POWERS: [(f64, f64); STEPS] = powers();
 
 /// A number above zero and when it was learned; nothing at first.
@@ -86,23 +89,11 @@ impl Learned {
         self.value * self.remains()
     }
 
-    /// Whether less is left of it than of another after both faded. What is left of both in the time since the younger was
-    /// learned is the same share of each and need not be known.
-    pub(super) fn is_less(self, other: Self) -> bool {
-        let share = remains(self.age.abs_diff(other.age));
-        let left = |is_older| if is_older { share } else { 1.0 };
-        self.value * left(self.age > other.age) < other.value * left(self.age < other.age)
-    }
-
-    /// The same without a branch: the two change places bit by bit.
+    /// Whether less is left of it than of another after both faded: it is asked of both when this one was learned, however
+    /// long ago that is, since from then on the same share is left of each.
     #[inline]
-    pub(super) fn is_less_by_chance(self, other: Self) -> bool {
-        let is_younger = self.age < other.age;
-        let (mine, others) = (self.value.to_bits(), other.value.to_bits());
-        let change = (mine ^ others) & u64::from(is_younger).wrapping_neg();
-        let (older, younger) = (f64::from_bits(mine ^ change), f64::from_bits(others ^ change));
-        let left = older * remains(self.age.abs_diff(other.age));
-        select_unpredictable(is_younger, younger < left, left < younger)
+    pub(super) fn is_less(self, other: Self) -> bool {
+        self.value < other.value * power_of_half((i64::from(other.age) - i64::from(self.age)) * HALVINGS)
     }
 
     /// The average in time, with one more sample: the longer ago the last one was, the more the new one counts.
@@ -164,15 +155,15 @@ fn unpack(word: u64, now: Instant) -> Option<Learned> {
 
 /// The share that has not faded of what was learned so many ticks ago: exp(-age / 10 s), to a millionth of itself.
 fn remains(age: u32) -> f64 {
-    const HALVINGS: u64 = (TICK_SECONDS / DECAY_SECONDS * LOG2_E * ONE as f64) as u64;
-    power_of_half(u64::from(age) * HALVINGS)
+    power_of_half(i64::from(age) * HALVINGS)
 }
 
-/// 2^-x, where x is in units of 1/[`ONE`]: between two of [`STEPS`] to a halving it is a straight line.
-fn power_of_half(x: u64) -> f64 {
-    let (halvings, part) = (x / ONE, x % ONE);
+/// 2^-x, where x is in units of 1/[`ONE`]: between two of [`STEPS`] to a halving it is a straight line. From 0 to 2^1023, which
+/// stand for all that is less or more.
+fn power_of_half(x: i64) -> f64 {
+    let (halvings, part) = (x >> ONE_BITS, x & (ONE - 1));
     let ((power, fall), rest) = (POWERS[(part / STEP) as usize], (part % STEP) as f64);
-    let scale = f64::from_bits(1023_u64.saturating_sub(halvings) << 52);
+    let scale = f64::from_bits(((1023 - halvings).clamp(0, 2046) as u64) << 52);
     scale * (power - rest * fall)
 }
 
@@ -234,18 +225,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn with_and_without_a_branch_the_same_is_less(
+        fn what_has_faded_more_is_less(
             values in prop::array::uniform2(0.001..1.0_f64), ages in prop::array::uniform2(0..500_000_u32), same in any::<bool>(),
         ) {
             let one = Learned { value: values[0], age: ages[0] };
             let other = if same { one } else { Learned { value: values[1], age: ages[1] } };
-            prop_assert_eq!(one.is_less(other), one.is_less_by_chance(other));
-            // Far enough apart for the line between two powers.
+            // Far enough apart for the line between two powers, or no age apart.
             let (mine, others) = (one.faded(), other.faded());
-            if (mine / others - 1.0).abs() > 1e-5 {
+            if same || (mine / others - 1.0).abs() > 1e-5 {
                 prop_assert_eq!(one.is_less(other), mine < others);
+                prop_assert_eq!(other.is_less(one), others < mine);
             }
         }
+    }
+
+    #[test]
+    fn however_far_apart_two_were_learned_less_is_left_of_the_older() {
+        let (old, new) = (Learned { value: 1e30, age: u32::MAX }, Learned { value: 1e-30, age: 0 });
+        assert!(old.is_less(new) && !new.is_less(old));
     }
 
     #[test]
