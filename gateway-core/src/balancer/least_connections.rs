@@ -4,7 +4,7 @@
 //!
 //! A weight is a divisor: who weighs twice as much holds twice as many requests.
 //!
-//! Up to [`SCAN_MAX`] members a pick looks at all of them. Above, it takes the smallest of a [`MinTree`] under a short lock, O(log8
+//! Up to [`SCAN_MAX`] members a pick looks at all of them. Above, it takes the smallest of a [`MinTree`] under a short lock, O(log
 //! n), that picks and ends keep. The truth is in the loads, though: other workers with balancers of their own count there too,
 //! and requests of the epoch before. So each touch of a key takes it anew from there, and each eighth pick also touches eight
 //! members in turn, whose keys meet in the tree; what was missed is corrected within as many picks as there are members.
@@ -54,6 +54,7 @@ impl Balancer for LeastConnections {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match &self.index {
+            None if ask.tried.is_empty() => self.crew.least_crowded().map(Choice::of).ok_or(NoChoice::Empty),
             None => self.crew.scan(0, ask.tried, Seat::crowding),
             Some(index) => index.lock().take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice::Empty),
         }
@@ -89,17 +90,24 @@ impl Index {
         if self.picks.is_multiple_of(min_tree::WIDTH) {
             self.look_at_some(crew);
         }
+        let taken = if tried.is_empty() { self.least(crew)? } else { self.least_beside(crew, tried)? };
+        self.tree.set(taken, crew.seat(taken).crowding_with(2).per_weight());
+        Some(taken)
+    }
+
+    /// As [`Self::least`], preferring those not `tried`.
+    #[cold]
+    #[inline(never)]
+    fn least_beside(&mut self, crew: &Crew, tried: &[TargetId]) -> Option<usize> {
         let tried: Vec<_> = tried.iter().filter_map(|&target| crew.index(target)).collect();
         for &member in &tried {
             self.tree.set(member, f64::INFINITY);
         }
-        let taken = self.least(crew);
+        let least = self.least(crew);
         for &member in &tried {
             self.look_at(crew, member);
         }
-        let taken = taken.or_else(|| self.least(crew))?;
-        self.tree.set(taken, crew.seat(taken).crowding_with(2).per_weight());
-        Some(taken)
+        least.or_else(|| self.least(crew))
     }
 
     /// The member with the smallest key, once that is no smaller than it should be. One that is larger may belong to somebody

@@ -1,9 +1,7 @@
-//! Who has the smallest of many keys that change one at a time: a tournament tree in which eight meet at once, since eight
-//! keys are one cache line. Each row tells the next who has won, so the winner of all is known; changing a key is O(log8 n).
+//! Who has the smallest of many keys that change one at a time: a tournament tree, in which of every two that meet the winner
+//! meets another, so the winner of all is known; changing a key is O(log2 n) comparisons with numbers that are known beforehand.
 
-use std::hint::select_unpredictable;
-
-/// Keys that meet at once.
+/// Keys that are one cache line.
 pub(super) const WIDTH: usize = 8;
 
 /// The key of nobody: infinite.
@@ -14,98 +12,85 @@ const NONE: u64 = f64::INFINITY.to_bits();
 /// digits stay apart all the same, where there are no more than half a million leaves.
 #[derive(Debug, PartialEq)]
 pub(super) struct MinTree {
-    /// From the leaves up.
-    levels: Vec<Box<[Row]>>,
-    least: u64,
+    /// See [`Self::entry`]. The less of the two at 2n and 2n + 1 stands at n, so the least at 1; the second half are the leaves.
+    entries: Box<[u64]>,
     /// The bits that say which leaf it is.
     numbers: u64,
 }
 
-/// Entries that meet: see [`MinTree::entry`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
-struct Row([u64; WIDTH]);
-
 impl MinTree {
     /// A tree of these keys.
     pub(super) fn new(keys: impl ExactSizeIterator<Item = f64>) -> Self {
-        let numbers = (keys.len().next_power_of_two() - 1) as u64;
-        let mut tree = Self { levels: Vec::new(), least: u64::MAX, numbers };
-        let mut winners: Vec<_> = keys.enumerate().map(|(leaf, key)| tree.entry(leaf, key)).collect();
-        while winners.len() > 1 || tree.levels.is_empty() {
-            let level: Box<[_]> = winners.chunks(WIDTH).map(Row::new).collect();
-            winners = level.iter().map(Row::least).collect();
-            tree.levels.push(level);
+        let leaves = keys.len().next_power_of_two();
+        let numbers = (leaves - 1) as u64;
+        let mut tree = Self { entries: vec![u64::MAX; 2 * leaves.max(WIDTH)].into(), numbers };
+        let first = tree.first_leaf();
+        for (leaf, key) in keys.enumerate() {
+            tree.entries[first + leaf] = tree.entry(leaf, key);
         }
-        tree.least = winners.first().copied().unwrap_or(u64::MAX);
+        (1..first).rev().for_each(|at| tree.meet(at));
         tree
     }
 
-    /// Changes a key, and what is above it as far up as it matters.
+    /// Changes a key, and what is above it.
     pub(super) fn set(&mut self, leaf: usize, key: f64) {
-        self.rise(0, leaf, self.entry(leaf, key));
+        let (at, entry) = (self.first_leaf() + leaf, self.entry(leaf, key));
+        if self.entries[at] != entry {
+            self.rise(at, entry);
+        }
     }
 
     /// Changes the keys of the so-manieth [`WIDTH`] leaves, and what is above them.
     pub(super) fn set_row(&mut self, at: usize, keys: impl Iterator<Item = f64>) {
-        let mut row = self.levels[0][at];
-        let leaves = (at * WIDTH..).zip(keys);
-        row.0.iter_mut().zip(leaves).for_each(|(place, (leaf, key))| *place = self.entry(leaf, key));
-        if row != self.levels[0][at] {
-            self.levels[0][at] = row;
-            self.rise(1, at, row.least());
+        let first = self.first_leaf() + at * WIDTH;
+        let mut has_changed = false;
+        for (leaf, key) in (at * WIDTH..).zip(keys.take(WIDTH)) {
+            let (entry, place) = (self.entry(leaf, key), self.first_leaf() + leaf);
+            has_changed |= self.entries[place] != entry;
+            self.entries[place] = entry;
+        }
+        if has_changed {
+            let above = [first / 2..first / 2 + WIDTH / 2, first / 4..first / 4 + WIDTH / 4];
+            above.into_iter().flatten().for_each(|at| self.meet(at));
+            let top = first / WIDTH;
+            self.rise(top, self.entries[2 * top].min(self.entries[2 * top + 1]));
         }
     }
 
-    /// An entry comes to its place on a level.
-    fn rise(&mut self, level: usize, mut at: usize, mut winner: u64) {
-        for level in &mut self.levels[level..] {
-            let (row, place) = (&mut level[at / WIDTH], at % WIDTH);
-            if row.0[place] == winner {
-                return;
-            }
-            // The best of the others is known before it is known who comes from below, so that nothing waits for more than one
-            // comparison a level.
-            let other = row.least_beside(place);
-            row.0[place] = winner;
-            winner = winner.min(other);
-            at /= WIDTH;
+    /// Finds out which is the less of those below.
+    fn meet(&mut self, at: usize) {
+        self.entries[at] = self.entries[2 * at].min(self.entries[2 * at + 1]);
+    }
+
+    /// An entry comes to its place, and as far up as it wins.
+    fn rise(&mut self, mut at: usize, mut winner: u64) {
+        self.entries[at] = winner;
+        // All the way, and without a branch: who wins is chance.
+        while at > 1 {
+            winner = winner.min(self.entries[at ^ 1]);
+            at /= 2;
+            self.entries[at] = winner;
         }
-        self.least = winner;
     }
 
     /// Where the smallest key is; nowhere when all are infinite.
     pub(super) fn min(&self) -> Option<usize> {
-        (self.least < NONE).then_some((self.least & self.numbers) as usize)
+        let least = self.entries[1];
+        (least < NONE).then_some((least & self.numbers) as usize)
     }
 
     /// Whether the smallest key is smaller than this one would be in its place.
     pub(super) fn min_is_less(&self, key: f64) -> bool {
-        self.least < self.entry((self.least & self.numbers) as usize, key)
+        let least = self.entries[1];
+        least < self.entry((least & self.numbers) as usize, key)
     }
 
     fn entry(&self, leaf: usize, key: f64) -> u64 {
         key.to_bits() & !self.numbers | leaf as u64
     }
-}
 
-impl Row {
-    fn new(entries: &[u64]) -> Self {
-        let mut row = [u64::MAX; WIDTH];
-        row[..entries.len()].copy_from_slice(entries);
-        Self(row)
-    }
-
-    fn least(&self) -> u64 {
-        self.least_beside(WIDTH)
-    }
-
-    /// The least of all places but one.
-    fn least_beside(&self, place: usize) -> u64 {
-        // In pairs, so that no comparison waits for more than two others, and without a branch: who wins is chance.
-        let entry = |at: usize| select_unpredictable(at == place, u64::MAX, self.0[at]);
-        let pair = |at: usize| entry(at).min(entry(at + 1));
-        pair(0).min(pair(2)).min(pair(4).min(pair(6)))
+    fn first_leaf(&self) -> usize {
+        self.entries.len() / 2
     }
 }
 
