@@ -14,9 +14,12 @@ const ENTRIES: usize = 100;
 /// two fifths of all steps else. A look costs some ten steps, so that more would not pay.
 const FEW: usize = 256;
 
-/// Member of each entry.
+/// Member of each entry, in two bytes where these say all members apart: what a look-up in a large table costs is memory.
 #[derive(Debug)]
-pub(super) struct Maglev(Box<[u32]>);
+pub(super) enum Maglev {
+    Narrow(Box<[u16]>),
+    Wide(Box<[u32]>),
+}
 
 /// Where a member looks next.
 struct Cursor {
@@ -40,23 +43,47 @@ struct Draft {
 impl Maglev {
     /// The table of those of `shares` that are in, which must be somebody.
     pub(super) fn new(shares: &[Share]) -> Self {
-        Self(Draft::filled(shares, FEW).entries.into())
+        let entries = Draft::filled(shares, FEW).entries;
+        if u16::try_from(shares.len()).is_ok() {
+            Self::Narrow(entries.into_iter().map(|member| member as u16).collect())
+        } else {
+            Self::Wide(entries.into())
+        }
     }
 
     /// The member that a key belongs to.
     pub(super) fn look_up(&self, key: u64) -> u32 {
-        self.0[self.place(key)]
+        match self {
+            Self::Narrow(entries) => entries[place(key, entries.len())].into(),
+            Self::Wide(entries) => entries[place(key, entries.len())],
+        }
     }
 
     /// The members of all entries from where a key belongs on, once around.
     pub(super) fn lap(&self, key: u64) -> impl Iterator<Item = u32> {
-        let (earlier, later) = self.0.split_at(self.place(key));
-        later.iter().chain(earlier).copied()
+        let size = self.size();
+        let start = place(key, size);
+        (start..size).chain(0..start).map(|at| self.member(at))
     }
 
-    fn place(&self, key: u64) -> usize {
-        ((u128::from(key) * self.0.len() as u128) >> u64::BITS) as usize
+    fn member(&self, at: usize) -> u32 {
+        match self {
+            Self::Narrow(entries) => entries[at].into(),
+            Self::Wide(entries) => entries[at],
+        }
     }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Narrow(entries) => entries.len(),
+            Self::Wide(entries) => entries.len(),
+        }
+    }
+}
+
+/// Where a key belongs among so many entries.
+fn place(key: u64, size: usize) -> usize {
+    ((u128::from(key) * size as u128) >> u64::BITS) as usize
 }
 
 impl Draft {
@@ -180,8 +207,8 @@ mod tests {
             let table = Maglev::new(&shares(weights));
             let total: u32 = weights.iter().sum();
             for (member, &weight) in (0..).zip(weights) {
-                let count = table.0.iter().filter(|&&owner| owner == member).count();
-                let exact = table.0.len() as f64 * f64::from(weight) / f64::from(total);
+                let count = table.lap(0).filter(|&owner| owner == member).count();
+                let exact = table.size() as f64 * f64::from(weight) / f64::from(total);
                 assert!((count as f64 - exact).abs() <= 1.0, "{weights:?}: {count} for {exact}");
             }
         }
