@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crossbeam_utils::CachePadded;
-use gateway_core::balancer::{Ask, Balancer, Ended, Load, Member, Recipe, Setup, hash, make};
+use gateway_core::balancer::{
+    Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup, Successor, hash, make,
+};
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Algorithm, HashTable, Route, Service, Target, Tuning, Upstream};
 use gateway_core::gateway::Gateway;
@@ -120,6 +122,28 @@ impl Worker {
     }
 }
 
+/// Chooses the first, always: what any pick costs, with all that it is asked.
+#[derive(Debug)]
+struct First(Vec<Member>);
+
+impl Balancer for First {
+    fn members(&self) -> &[Member] {
+        &self.0
+    }
+
+    fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        self.pick_again(ask)
+    }
+
+    fn pick_again(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        if self.0.is_empty() { Err(NoChoice::Empty) } else { Ok(Choice::of(0)) }
+    }
+
+    fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
+        Successor::ready(Self(setup.members))
+    }
+}
+
 fn picks(c: &mut Criterion) {
     for (name, recipe) in recipes() {
         let site = |targets| Site::new(&recipe, targets, weight);
@@ -157,8 +181,14 @@ fn picks_from_a_pool(c: &mut Criterion) {
     group.finish();
 }
 
-/// What threads can share at least: a number that goes up, and one behind a lock.
+/// What a pick costs that chooses nothing, and what threads can share at least: a number that goes up, and one behind a lock.
 fn floors(c: &mut Criterion) {
+    let (_, recipe) = &recipes()[0];
+    let first = |targets| {
+        let Site { balancer, loads } = Site::new(recipe, targets, weight);
+        Site { balancer: Box::new(First(balancer.members().to_vec())), loads }
+    };
+    measure(c, "pick/(the first)", &[2], first, Site::pick);
     measure(
         c,
         "pick/(one `fetch_add`)",
