@@ -70,8 +70,7 @@ struct Worker {
 
 impl Site {
     fn new(recipe: &Recipe, targets: usize, weight: fn(usize) -> u16) -> Self {
-        let member =
-            |i: usize| Member { target: TargetId(i as u32), weight: weight(i).into(), available: true };
+        let member = |i: usize| Member::new(TargetId(i as u32), weight(i).into());
         let loads: Vec<Arc<Load>> = (0..targets).map(|_| Arc::default()).collect();
         let balancer = make(Setup {
             members: (0..targets).map(member).collect(),

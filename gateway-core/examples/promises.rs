@@ -6,5 +6,5 @@
 mod deviation;
 
 fn main() {
-    print!("{}", deviation::table());
+    print!("{}\n{}", deviation::table(), deviation::table_of_versions());
 }

@@ -68,3 +68,8 @@ impl Revision {
 /// The stretch of picks of one balancer between two changes of its members or weights, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);
+
+/// A version of what an Upstream's Targets serve, by the hash of its name: the same in every epoch. Those that name none are of one
+/// together, the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(pub u64);

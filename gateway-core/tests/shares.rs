@@ -117,6 +117,8 @@ fn the_page_of_promises_shows_what_is_computed() {
     let page = include_str!("../src/balancer/PROMISES.md");
     let table = deviation::table();
     assert!(page.contains(&table), "put this into PROMISES.md:\n{table}");
+    let table = deviation::table_of_versions();
+    assert!(page.contains(&table), "put this into PROMISES.md:\n{table}");
 }
 
 /// Twice the log likelihood ratio of these counts against shares by weight (G-test).
@@ -174,11 +176,10 @@ impl Epochs {
         let (at, number) = (which % self.members.len(), self.members.iter().map(|m| m.target.0).max());
         match kind {
             0 => self.members[at].weight = weight,
-            1 => self.members.push(Member {
-                target: TargetId(number.map_or(0, |number| number + 1)),
-                weight,
-                available: true,
-            }),
+            1 => {
+                let target = TargetId(number.map_or(0, |number| number + 1));
+                self.members.push(Member::new(target, weight));
+            }
             2 if self.balancer.members().len() > 1 || !self.members[at].available => {
                 self.members.remove(at);
             }

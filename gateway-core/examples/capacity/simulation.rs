@@ -91,7 +91,7 @@ impl Report {
 
 impl World {
     fn new(algorithm: Algorithm, targets: usize) -> Self {
-        let member = |i| Member { target: TargetId(i as u32), weight: 100, available: true };
+        let member = |i| Member::new(TargetId(i as u32), 100);
         let loads: Vec<Arc<Load>> = (0..targets).map(|_| Arc::default()).collect();
         let setup = Setup {
             members: (0..targets).map(member).collect(),

@@ -38,7 +38,7 @@
 //!         Successor::ready(Self(setup.available().members.into()))
 //!     }
 //! }
-//! let member = |i, weight| Member { target: TargetId(i), weight, available: true };
+//! let member = |i, weight| Member::new(TargetId(i), weight);
 //! let balancer = Heaviest([member(0, 50), member(1, 100)].into());
 //! let (mut rng, now) = (stream(42, "worker", 0), Instant::ZERO);
 //! let first = balancer.pick(&mut Ask { now, rng: &mut rng, key: None, tried: &[] });
@@ -102,7 +102,7 @@ use std::time::Duration;
 
 use self::estimate::Estimate;
 use crate::entity::{Algorithm, Tuning, Upstream};
-use crate::id::TargetId;
+use crate::id::{TargetId, VersionId};
 use crate::outcome::Outcome;
 use crate::rng::Rng;
 use crate::rules::Rules;
@@ -117,6 +117,15 @@ pub struct Member {
     pub weight: u32,
     /// Whether it may be picked now.
     pub available: bool,
+    /// Of which version it is. Where there are several, `round-robin` keeps the share of each as well.
+    pub version: VersionId,
+}
+
+impl Member {
+    /// One that may be picked, and says nothing of versions.
+    pub fn new(target: TargetId, weight: u32) -> Self {
+        Self { target, weight, available: true, version: VersionId::default() }
+    }
 }
 
 /// What a balancer is made of.

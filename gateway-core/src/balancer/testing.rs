@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 /// Members 0, 1, 2, ... with these weights, all available.
 pub(super) fn members(weights: &[u32]) -> Vec<Member> {
-    let member = |(i, &weight)| Member { target: TargetId(i as u32), weight, available: true };
+    let member = |(i, &weight)| Member::new(TargetId(i as u32), weight);
     weights.iter().enumerate().map(member).collect()
 }
 

@@ -105,11 +105,29 @@ impl Target {
         let uuid = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("targets:{upstream}:{target}").as_bytes());
         Self { uuid, upstream, target, weight, tags: Vec::new(), created_at_ms: 0, updated_at_ms: 0 }
     }
+
+    /// The version it is of, by the first of its tags that says one: `version:v2`. An addition of ours.
+    pub fn version(&self) -> Option<&str> {
+        self.tags.iter().find_map(|tag| tag.strip_prefix(Self::VERSION))
+    }
+
+    /// What a tag begins with that says of which version a Target is.
+    pub const VERSION: &'static str = "version:";
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_says_the_version() {
+        let tagged = |tags: &[&str]| {
+            let target = Target::new(UpstreamId(0), Address::new("a", 80), Weight::DEFAULT);
+            Target { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..target }
+        };
+        assert_eq!(tagged(&["blue", "version:v2", "version:v3"]).version(), Some("v2"));
+        assert_eq!(tagged(&["versions:v2"]).version(), None);
+    }
 
     #[test]
     fn addresses_are_normalised_as_kong_does() {

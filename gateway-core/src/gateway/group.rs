@@ -15,7 +15,7 @@ use crate::balancer::{self, Ask, Balancer, Choice, Ended, Load, Member, NoChoice
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
-use crate::id::{Epoch, TargetId, UpstreamId};
+use crate::id::{Epoch, TargetId, UpstreamId, VersionId};
 use crate::rng::{self, Rng};
 use crate::rules::Rules;
 use crate::time::Instant;
@@ -84,7 +84,13 @@ impl<'a> Maker<'a> {
             let slot = slots.get(target).expect("a listed target has a slot");
             let available = config.upstream(entity.upstream).is_none_or(|of| slot.is_available(of));
             let listed = upstreams.entry(entity.upstream).or_default();
-            listed.members.push(Member { target, weight: entity.weight.get().into(), available });
+            let version = entity.version().map(|name| VersionId(balancer::hash(name.as_bytes())));
+            listed.members.push(Member {
+                target,
+                weight: entity.weight.get().into(),
+                available,
+                version: version.unwrap_or_default(),
+            });
             listed.slots.push(slot);
         }
         for (id, upstream) in config.upstreams() {

@@ -1,12 +1,13 @@
 //! How far from their exact shares an algorithm leaves its targets, measured by picking; and the table of it that
 //! `PROMISES.md` shows. Shared by the test and by the example that prints the table.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gateway_core::balancer::{Ask, Balancer, Choice, Load, Member, Recipe, Setup, make};
 use gateway_core::entity::{Algorithm, Upstream};
-use gateway_core::id::TargetId;
+use gateway_core::id::{TargetId, VersionId};
 use gateway_core::rng::{Rng, stream};
 use gateway_core::rules::Rules;
 use gateway_core::time::Instant;
@@ -32,7 +33,7 @@ pub(crate) fn weight_sets() -> Vec<(&'static str, Vec<u32>)> {
 
 /// Members 0, 1, 2, ... with these weights.
 pub(crate) fn members(weights: &[u32]) -> Vec<Member> {
-    let member = |(i, &weight)| Member { target: TargetId(i as u32), weight, available: true };
+    let member = |(i, &weight)| Member::new(TargetId(i as u32), weight);
     weights.iter().enumerate().map(member).collect()
 }
 
@@ -119,6 +120,69 @@ pub(crate) fn table() -> String {
         let (median, maximum) = wheels(&weights);
         let row = format!("{bound:.3} | {quota:.3} | {smooth:.3} | {edf:.3} | {median:.2} ({maximum:.2})");
         writeln!(table, "| {name} | {row} |").expect("a string takes everything");
+    }
+    table
+}
+
+/// Members with these weights, each of the version that stands beside.
+pub(crate) fn members_of_versions(weights: &[(u64, u32)]) -> Vec<Member> {
+    let member = |(i, &(version, weight)): (usize, &(u64, u32))| Member {
+        version: VersionId(version),
+        ..Member::new(TargetId(i as u32), weight)
+    };
+    weights.iter().enumerate().map(member).collect()
+}
+
+/// The largest distances from exact shares after any of `picks`, in requests: of versions, of targets inside them, and of targets among
+/// all.
+pub(crate) fn at_both_levels(weights: &[(u64, u32)], picks: impl Iterator<Item = usize>) -> [f64; 3] {
+    let total: i64 = weights.iter().map(|&(_, weight)| i64::from(weight)).sum();
+    let of =
+        |version| weights.iter().filter(move |(of, _)| *of == version).map(|&(_, weight)| i64::from(weight));
+    let (mut n, mut turns, mut own) = (0, BTreeMap::new(), vec![0; weights.len()]);
+    let mut largest = [0.0_f64; 3];
+    for pick in picks {
+        n += 1;
+        own[pick] += 1;
+        *turns.entry(weights[pick].0).or_insert(0) += 1;
+        for (&(version, weight), own) in weights.iter().zip(&own) {
+            let (weight, whole) = (i64::from(weight), of(version).sum::<i64>());
+            let turns = turns.get(&version).copied().unwrap_or(0);
+            let off = |owed: i64, parts: i64| owed.abs() as f64 / parts as f64;
+            let seen = [
+                off(n * whole - turns * total, total),
+                off(turns * weight - own * whole, whole),
+                off(n * weight - own * total, total),
+            ];
+            largest = std::array::from_fn(|at| largest[at].max(seen[at]));
+        }
+    }
+    largest
+}
+
+/// What versions are promised, in Markdown: a share of the second one's targets, with these weights on each side.
+pub(crate) fn table_of_versions() -> String {
+    let mut table =
+        "| targets of each version | share | version, one level | version | inside | among all |\n\
+                     |---|---|---|---|---|---|\n"
+            .to_owned();
+    let ones = |n| vec![1; n];
+    for (name, own) in
+        [("2", ones(2)), ("10", ones(10)), ("3, 2, 1", vec![3, 2, 1]), ("20, 5, 5, 1", vec![20, 5, 5, 1])]
+    {
+        for percent in [5, 20, 50] {
+            let side = |version: u64, part: u32| own.iter().map(move |&weight| (version, weight * part));
+            let weights: Vec<_> = side(1, 100 - percent).chain(side(2, percent)).collect();
+            let plain: Vec<_> = weights.iter().map(|&(_, weight)| weight).collect();
+            let seen = |members| {
+                let balancer = balancer(Algorithm::RoundRobin, members, 0);
+                at_both_levels(&weights, picks(&*balancer).take(period(&plain)))
+            };
+            let ([alone, ..], [version, inside, all]) =
+                (seen(members(&plain)), seen(members_of_versions(&weights)));
+            let row = format!("{alone:.3} | {version:.3} | {inside:.3} | {all:.3}");
+            writeln!(table, "| {name} | {percent} % | {row} |").expect("a string takes everything");
+        }
     }
     table
 }

@@ -66,7 +66,7 @@ fn homes(table: HashTable, set: u32, targets: &[u32]) -> Vec<TargetId> {
 fn balancer(hash_table: HashTable, set: u32, targets: &[u32]) -> Box<dyn Balancer> {
     let upstream = Upstream { algorithm: Algorithm::ConsistentHashing, ..Upstream::new("u") };
     let upstream = Upstream { balancer: Some(Tuning { hash_table, ..Tuning::default() }), ..upstream };
-    let member = |&target: &u32| Member { target: TargetId(target), weight: 100, available: true };
+    let member = |&target: &u32| Member::new(TargetId(target), 100);
     make(Setup {
         members: targets.iter().map(member).collect(),
         loads: targets.iter().map(|_| Arc::default()).collect(),

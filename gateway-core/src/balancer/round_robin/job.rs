@@ -11,11 +11,11 @@ const PARTS_BITS: u32 = 61;
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(super) struct Job {
-    /// When its member's lag, unserved, is 1/D.
+    /// When its member's lag, unserved, is large enough.
     from: Moment,
     /// From one turn to the next: W/w slots.
     step: Moment,
-    /// From `from` on until the lag is 1 - 1/D.
+    /// From `from` on until the lag is too large.
     grace: Moment,
     /// Parts of a slot in which these are counted: D w, each in `digits` binary digits more.
     whole: u64,
@@ -43,8 +43,19 @@ impl Job {
             (Moment { slots: slots.cast_signed(), parts: rest << digits }, (twice * weight) << digits);
         let (slots, rest) = (total / weight, total % weight);
         let step = Moment { slots: slots.cast_signed(), parts: (rest * twice) << digits };
-        let grace = step.minus(from, whole).minus(from, whole);
+        let grace = step.minus(from, whole).minus(from, whole).plus(Moment::PART, whole);
         Self { from, step, grace, whole, digits }
+    }
+
+    /// The same where it may run from the lag w/2W on and must before that reaches 1 - w/2W; or, where `is_late`, when it is more than
+    /// w/2W, and before it exceeds 1 - w/2W.
+    pub(super) fn by_share(weight: u64, total: u64, is_late: bool) -> Self {
+        let digits = PARTS_BITS.saturating_sub((2 * weight).ilog2()).min(ONE.ilog2());
+        let whole = (2 * weight) << digits;
+        let step = Moment { slots: (total / weight).cast_signed(), parts: (total % weight * 2) << digits };
+        let half = Moment { slots: 0, parts: whole / 2 };
+        let from = if is_late { half.plus(Moment::PART, whole) } else { half };
+        Self { from, step, grace: Moment { slots: step.slots - 1, ..step }, whole, digits }
     }
 
     /// The member is owed so much besides: the turn comes as many steps sooner.
@@ -75,18 +86,22 @@ impl Job {
         self.from = self.from.plus(self.step, self.whole);
     }
 
-    /// First slot in which the member's lag, not yet served, is at least 1/D.
+    /// First slot in which the member's lag, not yet served, is at least 1/D, or what stands for that by share.
     pub(super) fn release(&self) -> i64 {
         self.from.slots + i64::from(self.from.parts > 0)
     }
 
-    /// First slot after which, unserved, the member's lag would exceed 1 - 1/D.
+    /// First slot after which, unserved, the member's lag would exceed 1 - 1/D, or what stands for that by share.
     pub(super) fn deadline(&self) -> i64 {
-        self.from.plus(self.grace, self.whole).slots + 1
+        let due = self.from.plus(self.grace, self.whole);
+        due.slots + i64::from(due.parts > 0)
     }
 }
 
 impl Moment {
+    /// The least there is.
+    const PART: Self = Self { slots: 0, parts: 1 };
+
     /// So much later, where a slot has `whole` parts.
     fn plus(self, other: Self, whole: u64) -> Self {
         let parts = self.parts + other.parts;
@@ -133,6 +148,30 @@ mod tests {
                 assert_eq!(i128::from(job.release()), -(-early).div_euclid(whole));
                 assert_eq!(i128::from(job.deadline()), late.div_euclid(whole) + 1);
                 job.advance();
+            }
+        }
+    }
+
+    #[test]
+    fn turns_by_share_are_those_of_the_definition() {
+        for (weight, total, owed) in
+            [(1, 3, 0), (7, 1000, ONE / 3), (65_535, 131_069, -ONE / 2), (3, 20_000, 12_345)]
+        {
+            for is_late in [false, true] {
+                let (one, w, all) = (i128::from(ONE), i128::from(weight), i128::from(total));
+                let mut job = Job::by_share(weight, total, is_late);
+                job.owe(owed);
+                // The first slot with a lag of so many halves of a share, and requests.
+                let slot_at = |halves: i128, requests: i128| {
+                    let (above, below) =
+                        (halves * w * one + 2 * all * (requests * one - i128::from(owed)), 2 * w * one);
+                    if is_late { above.div_euclid(below) + 1 } else { -(-above).div_euclid(below) }
+                };
+                for turn in 0..2000 {
+                    assert_eq!(i128::from(job.release()), slot_at(1, turn), "{weight} of {total}");
+                    assert_eq!(i128::from(job.deadline()), slot_at(-1, turn + 1), "{weight} of {total}");
+                    job.advance();
+                }
             }
         }
     }

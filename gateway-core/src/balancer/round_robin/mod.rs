@@ -1,21 +1,22 @@
-//! Weighted round-robin, exact: after every pick each member is within one request of its share. The sequence comes from
-//! [`quota`]; [`turns`](super::turns) hands it out, one sequence for all workers and without a lock, and says what a pick costs;
-//! this file carries what is owed from epoch to epoch.
+//! Weighted round-robin, exact: after every pick each member is within one request of its share, and so is each version where
+//! members are of several. The sequence comes from [`quota`], by way of [`levels`], which also says what is owed from epoch to epoch;
+//! [`turns`](super::turns) hands it out, one sequence for all workers and without a lock, and says what a pick costs.
 //!
 //! A weight is a share: of n picks a member gets n times its weight over the sum of weights, give or take less than one.
 
 mod job;
+mod levels;
 mod quota;
 mod timing_wheel;
 
-use self::quota::Quota;
-use super::turns::{Pace, Rota, Sequence};
+use self::levels::{Levels, in_requests};
+use super::turns::{Pace, Rota};
 use super::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 
 /// The round-robin balancer of one epoch.
 #[derive(Debug)]
 pub struct RoundRobin {
-    rota: Rota<Quota>,
+    rota: Rota<Levels>,
     /// What each member was owed when this epoch began, in requests.
     carried: Box<[f64]>,
 }
@@ -26,18 +27,20 @@ impl RoundRobin {
     /// # Panics
     /// When a member has weight zero.
     pub fn new(members: Vec<Member>) -> Self {
-        let quota = Quota::new(&members, vec![0; members.len()]);
-        Self { carried: quota.carried(), rota: Rota::new(quota, members, Pace::FIRST) }
+        let carried = vec![0.0; members.len()].into();
+        Self { carried, rota: Rota::new(Levels::new(&members), members, Pace::FIRST) }
     }
 
     /// Prepares the next epoch. When that begins, it ends this one and carries on what is owed: a member that stays keeps its
     /// lag, one that joins has none, and the lag of those that leave is shared out by weight, so that all lags still sum to zero.
     pub(super) fn prepare(&self, members: Vec<Member>) -> impl FnOnce() -> Self {
-        let next = self.rota.prepare(Quota::prepared(&members), members, Pace::LATER);
-        || {
-            let (rota, carried) = next.begin(|quota, past| {
-                quota.begin(past.sequence.carry(past.picks, past.places, quota.shares()));
-                quota.carried()
+        let next = self.rota.prepare(Levels::prepared(&members), members, Pace::LATER);
+        move || {
+            let (rota, carried) = next.begin(|levels, past| {
+                let owed = levels.carry(self.members(), past);
+                let carried = in_requests(&owed);
+                levels.begin(owed);
+                carried
             });
             Self { rota, carried }
         }

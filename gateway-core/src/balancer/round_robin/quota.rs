@@ -10,8 +10,8 @@
 //! due in a stretch than it has slots, which the same sums exclude. (Constant shares and x = 0; with x the bound holds
 //! while the positive x sum to at most 1/2, and was exceeded in 5 of 60,000 epochs beyond that.)
 //!
-//! A version of m of the targets, taken together, may be further off: its lag is the sum of m lags and, as all lags sum to zero, the
-//! negative sum of the k - m others, so it stays within min(m, k - m) (1 - 1/D). One target beside many is as exact as any.
+//! Several of the members, taken together, may be further off than one: where they are versions, [`levels`](super::levels) keeps their
+//! shares too.
 //!
 //! All arithmetic is in integers; owed lags are in units of 2^-32 of a request.
 
@@ -20,11 +20,22 @@ use std::collections::BinaryHeap;
 
 use super::job::Job;
 use super::timing_wheel::Wheel;
-use crate::balancer::Member;
 use crate::balancer::turns::{Sequence, Shares};
 
 /// One request, in the units of owed lags.
 pub(super) const ONE: i64 = 1 << 32;
+
+/// How far below and above its lag a member's turn has to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Margin {
+    /// 1/D for each.
+    Even,
+    /// Half its share: see [`levels`](super::levels).
+    ByShare {
+        /// Whether turns begin after that and not on it.
+        is_late: bool,
+    },
+}
 
 /// The state of the sequence after some slots.
 #[derive(Debug)]
@@ -47,27 +58,23 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// The start of a sequence in which member i is owed `owed[i]`.
-    pub(super) fn new(members: &[Member], owed: Vec<i64>) -> Self {
-        let mut quota = Self::prepared(members);
-        quota.begin(owed);
-        quota
-    }
-
-    /// The same before it is known what anybody is owed.
-    pub(super) fn prepared(members: &[Member]) -> Self {
-        let shares = Shares::new(members);
-        let job = |&weight| Job::first(members.len(), weight, shares.total);
+    /// A sequence of members with these shares, before it is known what anybody is owed.
+    pub(super) fn prepared(shares: Shares, margin: Margin) -> Self {
+        let members = shares.weights.len();
+        let job = |&weight| match margin {
+            Margin::Even => Job::first(members, weight, shares.total),
+            Margin::ByShare { is_late } => Job::by_share(weight, shares.total, is_late),
+        };
         // One member alone has all turns.
-        let jobs = if members.len() > 1 { shares.weights.iter().map(job).collect() } else { Box::default() };
+        let jobs = if members > 1 { shares.weights.iter().map(job).collect() } else { Box::default() };
         Self {
             owed: Box::default(),
-            picks: vec![0; members.len()].into(),
+            picks: vec![0; members].into(),
             slots: 0,
             jobs,
-            waiting: Wheel::new(members.len()),
+            waiting: Wheel::new(members),
             due: BinaryHeap::new(),
-            due_later: Wheel::new(members.len()),
+            due_later: Wheel::new(members),
             horizon: 0,
             shares,
         }
@@ -82,27 +89,8 @@ impl Quota {
         self.owed = owed.into();
     }
 
-    /// What each member was owed at the start, in requests.
-    pub(super) fn carried(&self) -> Box<[f64]> {
-        self.owed.iter().map(|&owed| owed as f64 / ONE as f64).collect()
-    }
-
-    /// What is owed in the next epoch, whose shares are `next`, when this one ends with `picks`: those who stay keep their lag,
-    /// the rest is shared out by weight. `places` says which of these members each of those was.
-    pub(super) fn carry(&self, picks: &[u64], places: &[Option<u32>], next: &Shares) -> Vec<i64> {
-        let lags = self.lags(picks);
-        let lag = |place: &Option<u32>| place.map_or(0, |place| lags[place as usize]);
-        let mut owed: Vec<i64> = places.iter().map(lag).collect();
-        let to_share = -owed.iter().sum::<i64>();
-        for (owed, part) in owed.iter_mut().zip(next.parts_of(to_share.into())) {
-            *owed += part;
-        }
-        settle(&mut owed);
-        owed
-    }
-
     /// The lag of each member, what was owed included, when `picks` have been made. They sum to zero exactly.
-    fn lags(&self, picks: &[u64]) -> Vec<i64> {
+    pub(super) fn lags(&self, picks: &[u64]) -> Vec<i64> {
         let period = self.shares.period().max(1);
         let slots: u64 = picks.iter().sum();
         let (rounds, rest) = (slots / period, slots % period);
@@ -116,7 +104,7 @@ impl Quota {
                 owed + whole * ONE + part
             })
             .collect();
-        settle(&mut lags);
+        settle(&mut lags, 0);
         lags
     }
 }
@@ -190,9 +178,9 @@ impl Sequence for Quota {
     }
 }
 
-/// Spreads what rounding left over, less than a unit for each member, so that the lags sum to zero.
-fn settle(lags: &mut [i64]) {
-    let mut over: i64 = lags.iter().sum();
+/// Spreads what rounding left over, less than a unit for each member, so that the lags come to `sum`.
+pub(super) fn settle(lags: &mut [i64], sum: i64) {
+    let mut over = lags.iter().sum::<i64>() - sum;
     let step = over.signum();
     for lag in lags.iter_mut() {
         if over == 0 {
@@ -206,19 +194,18 @@ fn settle(lags: &mut [i64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TargetId;
 
-    fn members(weights: &[u32]) -> Vec<Member> {
-        weights
-            .iter()
-            .enumerate()
-            .map(|(i, &weight)| Member { target: TargetId(i as u32), weight, available: true })
-            .collect()
+    /// The start of a sequence in which member i is owed `owed[i]`.
+    fn quota(weights: &[u32], owed: &[i64]) -> Quota {
+        let shares = Shares::of(weights.iter().map(|&weight| weight.into()).collect());
+        let mut quota = Quota::prepared(shares, Margin::Even);
+        quota.begin(owed.to_vec());
+        quota
     }
 
     /// Runs `slots` slots and returns the largest lag of any member after any of them, in units of 1/(W ONE).
     fn largest_lag(weights: &[u32], owed: &[i64], slots: u64) -> f64 {
-        let mut quota = Quota::new(&members(weights), owed.to_vec());
+        let mut quota = quota(weights, owed);
         let total: i128 = weights.iter().map(|&w| i128::from(w)).sum();
         let mut largest = 0;
         for slot in 1..=slots {
@@ -274,35 +261,12 @@ mod tests {
             let total: u64 = weights.iter().map(|&w| u64::from(w)).sum();
             let largest = largest_lag(weights, &vec![0; weights.len()], total);
             assert!(largest <= bound(weights.len()) + 1e-12, "{weights:?}: {largest}");
-            let mut quota = Quota::new(&members(weights), vec![0; weights.len()]);
+            let mut quota = quota(weights, &vec![0; weights.len()]);
             for _ in 0..quota.shares.period() {
                 quota.next_member();
             }
             assert!(quota.shares.are_met(&vec![0; weights.len()], &quota.picks), "{weights:?}");
         });
         assert!(seen > 400, "{seen}");
-    }
-
-    #[test]
-    fn lags_sum_to_zero_and_are_carried_in_full() {
-        let old = members(&[3, 2, 1]);
-        let mut quota = Quota::new(&old, vec![0; 3]);
-        for _ in 0..100 {
-            quota.next_member();
-        }
-        let lags = quota.lags(&quota.picks);
-        assert_eq!(lags.iter().sum::<i64>(), 0);
-        // 100 of 6: 50, 33 1/3, 16 2/3.
-        let expected = [50.0, 100.0 / 3.0, 100.0 / 6.0];
-        for i in 0..3 {
-            assert!((lags[i] as f64 / ONE as f64 - (expected[i] - quota.picks[i] as f64)).abs() < 1e-8);
-        }
-        let carry = |places: &[Option<u32>], weights: &[u32]| {
-            quota.carry(&quota.picks, places, &Shares::new(&members(weights)))
-        };
-        let all = [Some(0), Some(1), Some(2), None];
-        assert_eq!(carry(&all[..3], &[1, 5, 9]), lags);
-        assert_eq!(carry(&all[1..3], &[2, 1]).iter().sum::<i64>(), 0);
-        assert_eq!(carry(&all, &[3, 2, 1, 4])[3], 0);
     }
 }

@@ -63,7 +63,14 @@ impl Shares {
     /// # Panics
     /// When one of them is zero.
     pub(super) fn new(members: &[Member]) -> Self {
-        let weights: Box<[u64]> = members.iter().map(|member| u64::from(member.weight)).collect();
+        Self::of(members.iter().map(|member| u64::from(member.weight)).collect())
+    }
+
+    /// These weights.
+    ///
+    /// # Panics
+    /// When one of them is zero.
+    pub(super) fn of(weights: Box<[u64]>) -> Self {
         assert!(weights.iter().all(|&weight| weight > 0), "a member's weight is never zero");
         let divisor = weights.iter().copied().fold(0, gcd).max(1);
         let total: u64 = weights.iter().sum();
@@ -86,14 +93,15 @@ impl Shares {
         &self.slots
     }
 
-    /// The part of `amount` that falls to each member, rounded down: `amount` times its weight over all weights. All weights times the
-    /// largest must be below 2^63, which lets millions of members have the largest there is.
+    /// The part of `amount` that falls to each member, rounded down: `amount` times its weight over all weights.
     pub(super) fn parts_of(&self, amount: i128) -> impl Iterator<Item = i64> {
         let total = i128::from(self.total.max(1));
         let (each, rest) = (amount.div_euclid(total) as i64, amount.rem_euclid(total) as u64);
-        let part = move |&weight: &u64| {
-            each * weight.cast_signed() + self.by_total.divide(rest * weight).0.cast_signed()
+        let of_rest = move |weight: u64| match rest.checked_mul(weight).filter(|product| product >> 63 == 0) {
+            Some(product) => self.by_total.divide(product).0,
+            None => (u128::from(rest) * u128::from(weight) / total as u128) as u64,
         };
+        let part = move |&weight: &u64| each * weight.cast_signed() + of_rest(weight).cast_signed();
         self.weights.iter().map(part)
     }
 

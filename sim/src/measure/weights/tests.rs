@@ -150,9 +150,8 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
         ..blue(1)[0]
     };
     let member = |id: u32, weight, available| gateway_core::balancer::Member {
-        target: TargetId(id),
-        weight,
         available,
+        ..gateway_core::balancer::Member::new(TargetId(id), weight)
     };
     let began = NewEpoch {
         node: 0,
