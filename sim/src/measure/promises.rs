@@ -97,8 +97,10 @@ pub enum Promise {
     BackDropsNothing,
     /// Every target of the Upstream that both versions share stays within its bound of its share.
     SharesAreExact,
-    /// The targets of a version together stay within what their own bounds say of its share.
+    /// The targets of a version together stay within the bound of its share.
     VersionIsExact,
+    /// Every target stays within a request of its share of what its version gets.
+    InsideIsExact,
     /// There are never more targets than those at the start and `max_surge`.
     SurgeIsBounded,
     /// Never fewer targets serve than those at the start less `max_unavailable`.
@@ -125,6 +127,7 @@ impl Promise {
             Self::BackDropsNothing => "the way back drops nothing",
             Self::SharesAreExact => "every target has its share, to the request",
             Self::VersionIsExact => "a version has its share as exactly as its targets do",
+            Self::InsideIsExact => "every target has its share of its version, to the request",
             Self::SurgeIsBounded => "max_surge bounds the targets there are",
             Self::EnoughServe => "max_unavailable bounds the targets that are missing",
         }

@@ -1,6 +1,7 @@
 //! How exactly each Upstream kept its weights: every first try, in the order of its ticket, against the exact share.
 //! Workers report concurrently, so picks wait here until all tickets before theirs have come.
 
+mod inside;
 mod row;
 
 pub use row::{LagRange, MeasuredWeights, MemberPicks};
@@ -14,6 +15,7 @@ use gateway_core::gateway::NewEpoch;
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
+use self::inside::Inside;
 use self::row::widen;
 use super::Pick;
 use super::by_upstream::ByUpstream;
@@ -50,8 +52,10 @@ struct Upstream {
     rows: Vec<MeasuredWeights>,
     /// Smallest and largest lag of any member in each bin of the series.
     range: Vec<Option<(f64, f64)>>,
-    /// The targets of a rollout's new version, in the order of their ids.
-    new_version: Rc<[TargetId]>,
+    /// The targets of a rollout's versions, the new one's first, each in the order of their ids.
+    versions: Rc<[Vec<TargetId>]>,
+    /// Whether tags divide its targets as the versions do.
+    are_told: bool,
     /// Picks of targets that were no members then, and when: the first of them.
     outsiders: Vec<(u64, Instant)>,
 }
@@ -81,6 +85,8 @@ struct Epoch {
     n: u64,
     /// The targets of a rollout's new version together.
     new_version: Together,
+    /// Each target among those of its version, where there are several.
+    inside: Option<Inside>,
     /// How each member stands.
     standings: Vec<Standing>,
     /// Where the last pick was counted: stretch, row, bin.
@@ -121,9 +127,9 @@ struct Waiting {
 }
 
 impl Weights {
-    /// Nobody was picked yet by any of so many nodes; `new_version` are the targets of a rollout's new version, in
+    /// Nobody was picked yet by any of so many nodes; `versions` are the targets of each of a rollout's versions, the new one's first, in
     /// the order of their ids.
-    pub(super) fn new(config: &Config, nodes: u16, new_version: &Rc<[TargetId]>, grid: Grid) -> Self {
+    pub(super) fn new(config: &Config, nodes: u16, versions: &Rc<[Vec<TargetId>]>, grid: Grid) -> Self {
         let mut upstreams: ByUpstream<Vec<Upstream>> = ByUpstream::default();
         for (id, _) in config.upstreams() {
             let targets = config.targets_of(id).filter(|(_, target)| target.weight.get() > 0);
@@ -138,7 +144,8 @@ impl Weights {
                 epochs: Vec::new(),
                 rows: Vec::new(),
                 range: vec![None; grid.bins()],
-                new_version: Rc::clone(new_version),
+                versions: Rc::clone(versions),
+                are_told: inside::are_told(config, id, versions),
                 outsiders: Vec::new(),
             };
             *upstreams.of(Some(id)) = (0..nodes).map(of_node).collect();
@@ -233,13 +240,14 @@ impl Members {
 
 impl Epoch {
     /// Epoch 0 owes nobody anything.
-    fn new(number: u32, members: Rc<Members>, new_version: &[TargetId]) -> Self {
+    fn new(number: u32, members: Rc<Members>, versions: &[Vec<TargetId>]) -> Self {
         let k = members.all.len();
-        let new = new_version.iter().filter_map(|target| members.index(*target));
+        let new = versions.iter().take(1).flatten().filter_map(|target| members.index(*target));
         let weights: Vec<_> = new.map(|member| u64::from(members.all[member].weight)).collect();
         let unknown = if number == 0 { 0 } else { weights.len() };
         Self {
             new_version: Together { weight: weights.iter().sum(), unknown, ..Together::default() },
+            inside: Inside::new(number, &members, versions).filter(|_| !versions.is_empty()),
             next: 0,
             waiting: BTreeMap::new(),
             n: 0,
@@ -293,7 +301,7 @@ impl Upstream {
         let place = number as usize;
         if self.epochs.get(place).is_none_or(Option::is_none) {
             let members = self.members.get(&number)?;
-            let epoch = Epoch::new(number, Rc::clone(members), &self.new_version);
+            let epoch = Epoch::new(number, Rc::clone(members), &self.versions);
             if self.epochs.len() <= place {
                 self.epochs.resize_with(place + 1, || None);
             }
@@ -386,8 +394,11 @@ impl Upstream {
         epoch.n += 1;
         epoch.next += 1;
         epoch.last = Some((stretch, row, bin));
-        if !self.new_version.is_empty() {
-            let is_one = self.new_version.binary_search(&target).is_ok();
+        if let Some(inside) = &mut epoch.inside {
+            inside.picked(pick.member, pick.carried, (pick.at, pick.request));
+        }
+        if let Some(new_version) = self.versions.first() {
+            let is_one = new_version.binary_search(&target).is_ok();
             let off = epoch.new_version.picked((is_one, is_news.then_some(carried)), n + 1, total);
             let row = &mut self.rows[row];
             if off.is_some_and(|off| off > row.share_off) {
@@ -468,6 +479,13 @@ impl Upstream {
             share_off: 0.0,
             share_farthest: None,
             sides: self.sides(number),
+            versions: self.epochs[number as usize]
+                .as_ref()
+                .and_then(|epoch| epoch.inside.as_ref())
+                .map_or(1, Inside::versions),
+            are_told: self.are_told,
+            inside_off: None,
+            inside_farthest: None,
             missing: 0,
             wrong: 0,
         });
@@ -477,7 +495,8 @@ impl Upstream {
     /// How many members of an epoch are of the new version, and how many are not.
     fn sides(&self, number: u32) -> (usize, usize) {
         let Some(members) = self.members.get(&number) else { return (0, 0) };
-        let new = self.new_version.iter().filter(|target| members.index(**target).is_some()).count();
+        let new =
+            self.versions.iter().take(1).flatten().filter(|target| members.index(**target).is_some()).count();
         (new, members.all.len() - new)
     }
 
@@ -486,6 +505,16 @@ impl Upstream {
         for number in 0..self.epochs.len() as u32 {
             self.drain(number, cursor, 0);
             self.look_at_all(number);
+            self.look_inside(number);
+        }
+    }
+
+    /// Tells the last row of an epoch how far targets were from their shares inside their versions.
+    fn look_inside(&mut self, number: u32) {
+        let Some(epoch) = self.epochs[number as usize].as_ref() else { return };
+        let Some((_, row, _)) = epoch.last else { return };
+        if let Some((off, at)) = epoch.inside.as_ref().and_then(Inside::farthest) {
+            (self.rows[row].inside_off, self.rows[row].inside_farthest) = (Some(off), at);
         }
     }
 }

@@ -71,7 +71,14 @@ pub(super) fn of_rollout(summary: &Summary, rollout: &RolloutSummary) -> Vec<Fig
         (
             "Share, at most off by",
             share_off(rollout),
-            "of the new version after any pick; its targets' own bounds say less than how much",
+            "of the new version after any pick, and the most it may be",
+        ),
+        (
+            "Inside a version, at most off by",
+            rollout
+                .inside_off_requests
+                .map(|off| format!("{} requests, of less than 1", words::decimal(off, 2))),
+            "of a target after any pick, from its share of what its version got",
         ),
         (
             "Worst second",
@@ -110,9 +117,9 @@ fn differing(summary: &Summary) -> Option<String> {
     summary.mirror.as_ref().map(of)
 }
 
-/// `0.45 requests, of less than 1`
+/// `0.45 requests, of 0.5 at most`
 fn share_off(rollout: &RolloutSummary) -> Option<String> {
-    let bound = |bound: f64| format!(", of less than {}", words::short(bound, 2));
+    let bound = |bound: f64| format!(", of {} at most", words::short(bound, 2));
     let bound = rollout.share_bound_requests.map_or_else(String::new, bound);
     Some(format!("{} requests{bound}", words::decimal(rollout.share_off_requests?, 2)))
 }

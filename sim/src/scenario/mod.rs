@@ -205,6 +205,7 @@ fn plan(root: &Table, axes: &Axes, input: &Input, mistakes: &Mistakes) -> Option
     let mut mocks = mocks::read(&section, &entities.targets);
     let duration = load.as_ref().map(Load::duration);
     let (steps, rollout) = rollout::plan(&section, &entities, &mocks, input, load.as_ref());
+    versions::tag(&mut entities, &rollout, &mocks);
     rollout::start_times(&section, &rollout, &mut mocks);
     if let Some(load) = &load {
         let rate = load.total() as f64 / load.duration().as_secs_f64().max(1e-9);

@@ -1,5 +1,6 @@
 //! The versions of a rollout: which targets each one has, and how they are listed where weights divide requests.
 
+use gateway_core::config::Change;
 use gateway_core::entity::Target;
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::weight::Weight;
@@ -13,7 +14,7 @@ use super::sticky;
 use crate::plan::MockPlan;
 use crate::rollout::judge::Side;
 use crate::rollout::strategies::Strategy;
-use crate::rollout::{Member, Version, Versions};
+use crate::rollout::{Member, Rollout, Version, Versions};
 use crate::words;
 
 /// Lists the targets of the new version and of the baseline in the Service's Upstream, with weight 0, where weights are to divide
@@ -164,6 +165,24 @@ pub(super) fn sides(versions: &Versions, mocks: &[MockPlan]) -> Vec<Option<Side>
         _ => None,
     };
     (0..).zip(mocks).map(|(mock, _)| side(mock)).collect()
+}
+
+/// Says of each target in the Upstream that versions share of which one it is, where it does not say so itself: the gateway then keeps
+/// the shares of versions, and not of targets alone.
+pub(super) fn tag(entities: &mut Entities<'_>, rollout: &Rollout, mocks: &[MockPlan]) {
+    let Some(shared) = rollout.shared else { return };
+    let targets: Vec<_> =
+        entities.config.targets_of(shared).map(|(id, target)| (id, target.clone())).collect();
+    for (id, target) in targets.into_iter().filter(|(_, target)| target.version().is_none()) {
+        let name = target.target.to_string();
+        let mock = mocks.iter().position(|mock| mock.name == name);
+        if let Some(side) = mock.and_then(|mock| rollout.sides[mock]) {
+            let tag = format!("{}{}", Target::VERSION, side.as_str());
+            let target = Target { tags: [target.tags.clone(), vec![tag]].concat(), ..target };
+            // A tag breaks no rule.
+            let _ = entities.config.change(Change::UpdateTarget(id, target));
+        }
+    }
 }
 
 /// What a version's name stands for: an Upstream of its own, or targets by what their mocks say they are.

@@ -6,6 +6,7 @@ use gateway_core::gateway::Balancing;
 use gateway_core::id::UpstreamId;
 
 use super::model::{WeightTarget, WeightTest};
+use super::shares;
 use crate::measure::MeasuredWeights;
 use crate::plan::Plan;
 use crate::stats;
@@ -16,7 +17,7 @@ pub(super) const PREFIX_LIMIT: f64 = 1.0;
 /// The chance of calling a fair balancer unfair, over all rows of a report together.
 const ALPHA: f64 = 0.001;
 /// Equal but for rounding.
-const ROUNDING: f64 = 1e-6;
+pub(super) const ROUNDING: f64 = 1e-6;
 
 /// How targets are chosen from an Upstream, Kong's rules applied.
 pub(super) fn algorithm(plan: &Plan, upstream: UpstreamId) -> Algorithm {
@@ -27,12 +28,7 @@ pub(super) fn algorithm(plan: &Plan, upstream: UpstreamId) -> Algorithm {
 
 /// The test of one stretch; `rows` stretches are tested in all.
 pub(super) fn test(plan: &Plan, row: &MeasuredWeights, targets: &[WeightTarget], rows: usize) -> WeightTest {
-    let options = plan.gateway.options;
-    // Workers that each keep a promise may together be as many times as far off.
-    let workers = match options.balancing {
-        Balancing::Shared => 1.0,
-        Balancing::PerWorker => options.workers.max(1) as f64,
-    };
+    let workers = workers(plan);
     let is_whole = row.missing == 0 && row.wrong == 0;
     let bound = |name: &str, limit: f64| WeightTest {
         name: name.to_owned(),
@@ -42,6 +38,9 @@ pub(super) fn test(plan: &Plan, row: &MeasuredWeights, targets: &[WeightTarget],
         ok: row.deviation_max < limit + ROUNDING && is_whole,
     };
     match algorithm(plan, row.upstream).promise() {
+        Promise::EveryPick if shares::keeps_versions(plan, row) => {
+            bound("prefix-bound", among(row) * workers)
+        }
         Promise::EveryPick => WeightTest {
             ok: row.deviation_max < PREFIX_LIMIT * workers && is_whole,
             ..bound("prefix-bound", PREFIX_LIMIT * workers)
@@ -56,6 +55,26 @@ pub(super) fn test(plan: &Plan, row: &MeasuredWeights, targets: &[WeightTarget],
             ok: is_whole,
         },
     }
+}
+
+/// Workers that each keep a promise may together be as many times as far off.
+pub(super) fn workers(plan: &Plan) -> f64 {
+    let options = plan.gateway.options;
+    match options.balancing {
+        Balancing::Shared => 1.0,
+        Balancing::PerWorker => options.workers.max(1) as f64,
+    }
+}
+
+/// How far one of so many versions may be from its share at most, where they have turns of their own.
+pub(super) fn of_versions(versions: usize) -> f64 {
+    1.0 - 1.0 / (2 * versions.max(2) - 2) as f64
+}
+
+/// How far a target may be from its share of all, where versions have turns of their own: of two versions no more than a request, of
+/// more a part of their own bound besides.
+fn among(row: &MeasuredWeights) -> f64 {
+    PREFIX_LIMIT + of_versions(row.versions) - of_versions(2)
 }
 
 /// As far as a target can be from its share within a turn of which it has its exact part: all its picks first, or last.

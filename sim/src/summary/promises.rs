@@ -65,15 +65,15 @@ pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
         requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
         what: breach.what.clone(),
     };
-    let (inexact, apart) = (inexact(plan, measured), apart(plan, measured));
-    measured.rollout.breaches.iter().chain(&inexact).chain(&apart).map(row).collect()
+    let inexact = [inexact(plan, measured), apart(plan, measured), inside(plan, measured)];
+    measured.rollout.breaches.iter().chain(inexact.iter().flatten()).map(row).collect()
 }
 
 /// The same where the targets of a version together were not within their bound of its share.
 fn apart(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let is_off = |row: &&MeasuredWeights| {
         let bound = shares::bound(plan, row).filter(|_| Some(row.upstream) == plan.rollout.shared);
-        bound.is_some_and(|bound| row.share_off >= bound)
+        bound.is_some_and(|bound| row.share_off > bound + accuracy::ROUNDING)
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
     let (at, _) = off.iter().filter_map(|row| row.share_farthest).min()?;
@@ -82,11 +82,26 @@ fn apart(plan: &Plan, measured: &Measured) -> Option<Breach> {
     Some(Breach { promise: Promise::VersionIsExact, at, count: off.len() as u64, requests, what: None })
 }
 
+/// The same where some target was not within a request of its share of what its version got.
+fn inside(plan: &Plan, measured: &Measured) -> Option<Breach> {
+    let limit = accuracy::PREFIX_LIMIT * accuracy::workers(plan) + accuracy::ROUNDING;
+    let is_off = |row: &&MeasuredWeights| {
+        let is_judged = Some(row.upstream) == plan.rollout.shared && shares::keeps_versions(plan, row);
+        is_judged && row.inside_off.is_some_and(|off| off >= limit)
+    };
+    let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
+    let at = off.first()?.inside_farthest.map_or(off[0].from, |(at, _)| at);
+    let requests =
+        off.iter().filter_map(|row| row.inside_farthest).map(|(_, request)| request).take(3).collect();
+    Some(Breach { promise: Promise::InsideIsExact, at, count: off.len() as u64, requests, what: None })
+}
+
 /// The Upstream that both versions share, where some target was not within its bound of its share.
 fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let is_off = |row: &&MeasuredWeights| {
         let test = accuracy::test(plan, row, &[], 1);
-        Some(row.upstream) == plan.rollout.shared && test.is_bound() && row.deviation_max >= test.limit
+        let is_judged = Some(row.upstream) == plan.rollout.shared && test.is_bound();
+        is_judged && !test.ok && row.deviation_max >= test.limit
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
     let (at, _) = off.iter().filter_map(|row| row.farthest).min()?;
@@ -119,12 +134,30 @@ mod tests {
         assert_eq!(row.in_words(), "2 times from 0.000 s on (v1:80 is gone; 42-1, 42-2)");
         measured.weights[0].deviation_max = 0.5;
         (measured.weights[0].share_off, measured.weights[0].sides) = (1.5, (2, 2));
+        (measured.weights[0].versions, measured.weights[0].are_told) = (2, false);
         assert!(breaches(&plan, &measured).is_empty(), "two targets on each side may be two requests off");
         measured.weights[0].sides = (1, 3);
         measured.weights[0].share_farthest = Some((Instant::from_millis(1300), 19));
         let told = breaches(&plan, &measured);
         assert_eq!(told[0].promise, "a version has its share as exactly as its targets do");
         assert_eq!(told[0].requests, [request_id(&plan, 19)]);
+        // Where the gateway knows the versions, half a request is the most, and a target may be as far off inside as among all.
+        measured.weights[0].are_told = true;
+        (measured.weights[0].share_off, measured.weights[0].sides) = (0.5, (2, 2));
+        measured.weights[0].inside_off = Some(0.9);
+        assert!(breaches(&plan, &measured).is_empty());
+        (measured.weights[0].share_off, measured.weights[0].inside_off) = (0.6, Some(1.1));
+        measured.weights[0].inside_farthest = Some((Instant::from_millis(1400), 23));
+        let told: Vec<_> =
+            breaches(&plan, &measured).into_iter().map(|row| (row.promise, row.requests)).collect();
+        let named = |promise: &str, request| (promise.to_owned(), vec![request_id(&plan, request)]);
+        assert_eq!(
+            told,
+            [
+                named("a version has its share as exactly as its targets do", 19),
+                named("every target has its share of its version, to the request", 23),
+            ]
+        );
         plan.rollout.shared = None;
         assert!(breaches(&plan, &measured).is_empty(), "nobody promised shares");
     }

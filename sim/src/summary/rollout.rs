@@ -85,10 +85,14 @@ pub struct RolloutSummary {
     /// included; nothing where weights do not divide requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_off_requests: Option<f64>,
-    /// It must be less than this: the bound of a target times the targets of the version that has fewer; nothing where targets have no
-    /// bound.
+    /// It may be no more than this: half a request where the gateway knows two versions by their tags, 1 - 1/(2n - 2) where it knows n;
+    /// else the bound of a target times the targets of the version that has fewer; nothing where targets have no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_bound_requests: Option<f64>,
+    /// How far a target was from its share of what its version got after any pick, in requests, what was carried in included; nothing where
+    /// the gateway does not know versions. It must be less than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside_off_requests: Option<f64>,
     /// The 99th percentile of whatever second had the highest one, microseconds; nothing where more than a hundredth of a second's
     /// requests was dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -263,6 +267,7 @@ pub(super) fn rollout(plan: &Plan, measured: &Measured) -> Option<RolloutSummary
         shares: shares::shares(plan, measured),
         share_off_requests,
         share_bound_requests,
+        inside_off_requests: shares::inside_off(plan, measured),
         worst_second_us: None,
         before_us: None,
         scales: scales::scales(plan, measured),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway_core::entity::Promise;
 use serde::{Deserialize, Serialize};
 
 use super::accuracy;
@@ -83,20 +84,39 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// How far the new version was from its exact share at most, in requests, where weights divide them; and less than how far its targets'
-/// own bounds let it be, where they have any.
+/// How far the new version was from its exact share at most, in requests, where weights divide them; and how far it may be at most,
+/// where there is a bound.
 pub(super) fn share_off(plan: &Plan, measured: &Measured) -> (Option<f64>, Option<f64>) {
     let shared = || measured.weights.iter().filter(|row| Some(row.upstream) == plan.rollout.shared);
     let off = shared().map(|row| row.share_off).reduce(f64::max);
     (off, shared().filter_map(|row| bound(plan, row)).reduce(f64::max))
 }
 
-/// A version's lag is the sum of those of its targets, and the negative sum of all others', for all together have none: so it is less
-/// than as many times the bound of a target as the smaller of both sides has targets.
+/// How far a target was from its share of what its version got at most, where its version is known to the gateway.
+pub(super) fn inside_off(plan: &Plan, measured: &Measured) -> Option<f64> {
+    let shared = measured.weights.iter().filter(|row| Some(row.upstream) == plan.rollout.shared);
+    shared.filter(|row| keeps_versions(plan, row)).filter_map(|row| row.inside_off).reduce(f64::max)
+}
+
+/// Where the gateway has turns of versions, their bound is that of so many members (Tijdeman 1980). Where it has not, a version's lag
+/// is the sum of those of its targets, and the negative sum of all others', for all together have none: so it is no more than as many
+/// times the bound of a target as the smaller of both sides has targets.
 pub(super) fn bound(plan: &Plan, row: &MeasuredWeights) -> Option<f64> {
     let test = accuracy::test(plan, row, &[], 1);
     let (new, others) = row.sides;
-    (test.is_bound() && new.min(others) > 0).then(|| new.min(others) as f64 * test.limit)
+    if !test.is_bound() || new.min(others) == 0 {
+        return None;
+    }
+    if keeps_versions(plan, row) {
+        return Some(accuracy::of_versions(row.versions) * accuracy::workers(plan));
+    }
+    Some(new.min(others) as f64 * test.limit)
+}
+
+/// Whether the gateway keeps the shares of this rollout's versions by themselves.
+pub(super) fn keeps_versions(plan: &Plan, row: &MeasuredWeights) -> bool {
+    let promise = || accuracy::algorithm(plan, row.upstream).promise();
+    row.versions > 1 && row.are_told && promise() == Promise::EveryPick
 }
 
 /// The share in each bin of the series.

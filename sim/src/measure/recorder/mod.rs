@@ -10,10 +10,11 @@ mod totals;
 pub(in crate::measure) use totals::Totals;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use gateway_core::entity::SplitKey;
-use gateway_core::id::{ServiceId, UpstreamId};
+use gateway_core::id::{ServiceId, TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
 use crate::load::{Numbering, RequestTemplate};
@@ -195,7 +196,7 @@ impl Recorder {
             parts: Parts::new(plan.load.templates().count()),
             targets: plan.mocks.iter().map(|_| TargetTally::default()).collect(),
             served: vec![0; plan.mocks.len()],
-            weights: Weights::new(config, plan.gateway.nodes, &plan.targets_of(Side::Canary).into(), grid),
+            weights: Weights::new(config, plan.gateway.nodes, &versions(plan), grid),
             bins: Bins::new(grid, plan.mocks.len(), late(plan.engine)),
             untimed: Timed::new(),
             released_in_time: 0,
@@ -460,6 +461,13 @@ impl Recorder {
 /// The one there is, if there are no more.
 fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
     all.next().filter(|_| all.next().is_none())
+}
+
+/// The targets of each version of a rollout, the new one's first; none without one.
+fn versions(plan: &Plan) -> Rc<[Vec<TargetId>]> {
+    let of = [Side::Canary, Side::Stable, Side::Baseline].map(|side| plan.targets_of(side));
+    let has_new = !of[0].is_empty();
+    of.into_iter().filter(|targets| has_new && !targets.is_empty()).collect()
 }
 
 /// How late an engine reports that an attempt began or ended: those wait so long for earlier ones, to be put in order.

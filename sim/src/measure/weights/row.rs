@@ -31,6 +31,15 @@ pub struct MeasuredWeights {
     pub share_farthest: Option<(Instant, u64)>,
     /// How many members are of the new version, and how many are not.
     pub sides: (usize, usize),
+    /// How many versions have members.
+    pub versions: usize,
+    /// Whether the gateway knows which targets are of which, for their tags say so.
+    pub are_told: bool,
+    /// Largest distance of any member from its exact share of its version's picks, after any of those, in requests, what was carried in
+    /// included; where there are several versions, and it is known what all targets of one were owed.
+    pub inside_off: Option<f64>,
+    /// When it was that far off, and at whose pick; `None` where it was at the end.
+    pub inside_farthest: Option<(Instant, u64)>,
     /// Tickets that never came, or came too late.
     pub missing: u64,
     /// Tickets that came twice, and picks of targets that are no members.

@@ -9,7 +9,7 @@ use crate::measure::rehearsal::{BLUE, GREEN, how_to};
 fn weights(picks: &[Pick]) -> Vec<MeasuredWeights> {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
-    let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
+    let mut weights = Weights::new(&plan.gateway.config, 1, &[vec![TargetId(1)]].into(), grid);
     weights.begin(BLUE, Instant::from_millis(5000), 1);
     for pick in picks {
         weights.picked(pick);
@@ -162,7 +162,7 @@ fn an_epoch_is_measured_against_those_who_could_be_picked_in_it() {
     let plan = how_to(100.0, 10, &[]);
     let grid = Grid::new(plan.load.duration());
     let measure = |told: Option<usize>| {
-        let mut weights = Weights::new(&plan.gateway.config, 1, &[TargetId(1)].into(), grid);
+        let mut weights = Weights::new(&plan.gateway.config, 1, &[vec![TargetId(1)]].into(), grid);
         for (n, pick) in blue(300).into_iter().chain((0..100).map(alone)).enumerate() {
             if told == Some(n) {
                 weights.began(&began);

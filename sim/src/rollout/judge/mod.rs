@@ -40,6 +40,17 @@ pub enum Side {
     Baseline,
 }
 
+impl Side {
+    /// As scenario files call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Canary => "canary",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
 /// A user: of which stream, and who there.
 pub type User = (usize, u64);
 

@@ -72,6 +72,21 @@ fn two_upstreams_share_one_where_weights_divide_requests() {
 }
 
 #[test]
+fn targets_that_versions_share_say_of_which_they_are() {
+    // Aim: the gateway is told of the versions, so that it keeps their shares; whoever says something keeps it, and nobody else is told.
+    let plan = read(&input(
+        &CANARY.replace("v1-2:80\", weight = 100", "v1-2:80\", weight = 100, tags = [\"version:old\"]"),
+        &[],
+    ));
+    let plan = plan.unwrap();
+    let versions: Vec<_> = plan.gateway.config.targets().map(|(_, target)| target.version()).collect();
+    assert_eq!(versions, [Some("stable"), Some("old"), Some("canary")]);
+    let blue_green =
+        read(&input(include_str!("../../../../scenarios/blue_green_rollback.toml"), &[])).unwrap();
+    assert!(blue_green.gateway.config.targets().all(|(_, target)| target.version().is_none()));
+}
+
+#[test]
 fn a_baseline_starts_with_the_canary_and_is_refused_where_it_makes_no_sense() {
     let base = "{ target = \"v2-1:80\", weight = 0 },\n    { target = \"base-1:80\", weight = 0 },";
     let mock = "[[mocks]]\nmatch = \"base-*\"\nversion = \"base\"\n\n[rollout]";
