@@ -229,7 +229,8 @@ impl Shares {
     }
 
     /// The step to another share. First what lowers it, then what raises it, so that the larger of the old and the new share
-    /// is never overshot on the way.
+    /// is never overshot on the way. Those that get less do in the reverse order: of targets alike the first have their turns first, so
+    /// the last are owed more, and would be owed more yet where the first had less already.
     pub fn set(&mut self, share: f64) -> Action {
         if self.versions.by_key.is_some() {
             self.share = share;
@@ -237,8 +238,10 @@ impl Shares {
         }
         let (stable, canary) = self.weights(share);
         let is_rise = |(target, weight): &(String, u16)| self.now.get(target).is_some_and(|now| weight > now);
-        let (stable_up, stable_down): (Vec<_>, Vec<_>) = stable.into_iter().partition(is_rise);
-        let (canary_up, canary_down): (Vec<_>, Vec<_>) = canary.into_iter().partition(is_rise);
+        let (stable_up, mut stable_down): (Vec<_>, Vec<_>) = stable.into_iter().partition(is_rise);
+        let (canary_up, mut canary_down): (Vec<_>, Vec<_>) = canary.into_iter().partition(is_rise);
+        stable_down.reverse();
+        canary_down.reverse();
         let ordered = [canary_down, stable_up, canary_up, stable_down].concat();
         let mut weights = Vec::new();
         for (target, weight) in ordered {
@@ -399,7 +402,7 @@ mod tests {
         let action = Shares::new(&versions).set(0.05);
         let Action::SetWeight { weights, .. } = &action else { panic!() };
         let told: Vec<_> = weights.iter().map(|w| (w.target.as_str(), w.weight)).collect();
-        assert_eq!(told, [("v2-0:80", 10), ("v1-0:80", 95), ("v1-1:80", 95)]);
+        assert_eq!(told, [("v2-0:80", 10), ("v1-1:80", 95), ("v1-0:80", 95)]);
     }
 
     #[test]

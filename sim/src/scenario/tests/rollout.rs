@@ -101,7 +101,7 @@ fn a_baseline_starts_with_the_canary_and_is_refused_where_it_makes_no_sense() {
     assert_eq!(plan.there_at_start(), [true, true, false, false]);
     let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
     let weights: Vec<_> = weights.iter().map(|w| (w.target.as_str(), w.weight)).collect();
-    assert_eq!(weights, [("base-1:80", 10), ("v2-1:80", 10), ("v1-1:80", 90), ("v1-2:80", 90)]);
+    assert_eq!(weights, [("base-1:80", 10), ("v2-1:80", 10), ("v1-2:80", 90), ("v1-1:80", 90)]);
     let no_baseline = "there is no baseline to hold the new version against";
     let blue_green = include_str!("../../../../scenarios/blue_green_rollback.toml");
     assert_eq!(told(&blue_green.replace("\"before\"", "\"baseline\"")), [no_baseline]);
