@@ -108,6 +108,26 @@ pub enum Promise {
 }
 
 impl Promise {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::NewIsAskedFor,
+        Self::SwitchedIsLeft,
+        Self::BackIsBack,
+        Self::NothingIsLeft,
+        Self::RevisionIsKept,
+        Self::KeysGoByShare,
+        Self::CarriersAreLed,
+        Self::CopiesAreExact,
+        Self::DrainedIsLeft,
+        Self::KeysStay,
+        Self::StoppedIsLeft,
+        Self::BackDropsNothing,
+        Self::SharesAreExact,
+        Self::VersionIsExact,
+        Self::SurgeIsBounded,
+        Self::EnoughServe,
+    ];
+
     /// In words.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! The page about rollouts: whoever copies an example has a scenario that works, and nothing that can be written is missing.
 
 use super::*;
+use crate::measure::Promise;
 use crate::rollout::strategies;
 
 const PAGE: &str = include_str!("../../rollout/ROLLOUTS.md");
@@ -37,4 +38,14 @@ fn every_strategy_and_every_verb_has_a_row() {
     let missing: Vec<_> =
         strategies.chain(steps::VERBS.iter().copied()).filter(|name| !has_row(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_promise_is_told_and_no_other() {
+    let after = PAGE.split("## What is checked").nth(1).unwrap();
+    let mut told: Vec<_> =
+        after.lines().filter_map(|line| line.strip_prefix("- ")).map(|line| line.replace('`', "")).collect();
+    let mut kept = Promise::ALL.map(|promise| promise.as_str().to_owned()).to_vec();
+    (told.sort(), kept.sort());
+    assert_eq!(told, kept);
 }
