@@ -109,7 +109,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NewIsAskedFor,
         Self::SwitchedIsLeft,
         Self::BackIsBack,
@@ -124,6 +124,7 @@ impl Promise {
         Self::BackDropsNothing,
         Self::SharesAreExact,
         Self::VersionIsExact,
+        Self::InsideIsExact,
         Self::SurgeIsBounded,
         Self::EnoughServe,
     ];
@@ -146,7 +147,7 @@ impl Promise {
             Self::StoppedIsLeft => "no target is ended while a node still sends requests to it",
             Self::BackDropsNothing => "the way back drops nothing",
             Self::SharesAreExact => "every target has its share, to the request",
-            Self::VersionIsExact => "a version has its share as exactly as its targets do",
+            Self::VersionIsExact => "a version has its share, to the request, however many targets it has",
             Self::InsideIsExact => "every target has its share of its version, to the request",
             Self::SurgeIsBounded => "max_surge bounds the targets there are",
             Self::EnoughServe => "max_unavailable bounds the targets that are missing",

@@ -139,7 +139,7 @@ mod tests {
         measured.weights[0].sides = (1, 3);
         measured.weights[0].share_farthest = Some((Instant::from_millis(1300), 19));
         let told = breaches(&plan, &measured);
-        assert_eq!(told[0].promise, "a version has its share as exactly as its targets do");
+        assert_eq!(told[0].promise, "a version has its share, to the request, however many targets it has");
         assert_eq!(told[0].requests, [request_id(&plan, 19)]);
         // Where the gateway knows the versions, half a request is the most, and a target may be as far off inside as among all.
         measured.weights[0].are_told = true;
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                named("a version has its share as exactly as its targets do", 19),
+                named("a version has its share, to the request, however many targets it has", 19),
                 named("every target has its share of its version, to the request", 23),
             ]
         );
