@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway_core::entity::SplitKey;
 
+use super::asked::Asked;
 use super::node::{Node, Value};
 use super::reader::{Section, Shape};
 use super::values::{number, text};
@@ -58,8 +59,8 @@ const POINTS_MAX: i64 = 2_000;
 pub(super) struct Judged<'a> {
     /// Those that a step asks for by name do not watch all along.
     pub(super) asked: &'a [String],
-    /// Those that judge while some Service has the new version alone.
-    pub(super) alone: &'a [String],
+    /// Whether they are asked before or after a Service is switched.
+    pub(super) asked_when: &'a Asked,
     pub(super) strategy: Option<&'a Strategy>,
     /// What users are divided by, where they are and not requests.
     pub(super) key: Option<&'a SplitKey>,
@@ -99,9 +100,22 @@ pub(super) fn question(
     Some(Question { analysis: analysis?, at_most })
 }
 
-/// All analyses of a rollout.
+/// All analyses of a rollout, as they are written. After them, once more those that are asked on both sides of a switch and say nothing
+/// of what the new version is held against: after it that is what the old one did before.
 pub(super) fn read(root: &Section<'_>, judged: &Judged<'_>) -> Vec<Analysis> {
-    root.sections("analysis", &SHAPE).iter().filter_map(|section| analysis(section, judged)).collect()
+    let sections = root.sections("analysis", &SHAPE);
+    let says_nothing = |section: &Section<'_>| section.own("reference").is_none();
+    let read = |section: &Section<'_>| Some((analysis(section, judged)?, says_nothing(section)));
+    let read: Vec<_> = sections.iter().filter_map(read).collect();
+    let is_twice = |name: &str| judged.asked_when.times(name) == (true, true);
+    let later = read.iter().filter(|(analysis, says_nothing)| *says_nothing && is_twice(&analysis.name));
+    let later = later.map(|(analysis, _)| Analysis {
+        reference: Reference::Before,
+        unit: Unit::Requests,
+        ..analysis.clone()
+    });
+    let later: Vec<_> = later.collect();
+    read.into_iter().map(|(analysis, _)| analysis).chain(later).collect()
 }
 
 fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
@@ -162,9 +176,9 @@ fn on(section: &Section<'_>, judged: &Judged<'_>) -> Option<On> {
 }
 
 fn reference(section: &Section<'_>, judged: &Judged<'_>, (name, judge): (&str, &str)) -> Option<Reference> {
-    let is_alone = judged.alone.iter().any(|alone| alone == name);
+    let (is_beside, is_alone) = judged.asked_when.times(name);
     let Some(node) = section.own("reference") else {
-        return Some(if is_alone { Reference::Before } else { Reference::Concurrent });
+        return Some(if is_beside { Reference::Concurrent } else { Reference::Before });
     };
     let reference = match section.one_of("reference", &["concurrent", "before", "baseline"], &[])? {
         "before" => Reference::Before,

@@ -9,6 +9,7 @@ use super::origins;
 use crate::load::{ClosedLoop, Shape, Stream};
 use crate::mock::{Behaviour, Discipline, Latency, Places, Respond, Warmup};
 use crate::plan::{GatewayPlan, Plan};
+use crate::rollout::judge::{Kind, Reference};
 use crate::rollout::{self, Action, Step};
 use crate::words;
 
@@ -300,7 +301,13 @@ fn respond(respond: Respond) -> String {
 fn rollout(out: &mut String, plan: &Plan) {
     for analysis in &plan.rollout.analyses {
         let when = if analysis.in_background { "all along" } else { "when a step asks" };
-        let _ = writeln!(out, "  {:>8}  {} judges {when}", "judge", words::plain(&analysis.name));
+        let against = match (&analysis.kind, analysis.reference) {
+            (Kind::Threshold(_), _) => "",
+            (_, Reference::Concurrent) => ", against the old version beside it",
+            (_, Reference::Before) => ", against what the old version did before",
+            (_, Reference::Baseline) => ", against the baseline",
+        };
+        let _ = writeln!(out, "  {:>8}  {} judges {when}{against}", "judge", words::plain(&analysis.name));
     }
     for action in plan.rollout.way_back.iter().flatten() {
         self::action(out, "or back", action);

@@ -11,6 +11,7 @@ mod values;
 
 mod analyses;
 mod arrivals;
+mod asked;
 mod behaviour;
 mod carriers;
 mod deck;

@@ -7,6 +7,7 @@ use gateway_core::id::ServiceId;
 use gateway_core::schema::Entity as _;
 
 use super::analyses::{self, Judged};
+use super::asked::Asked;
 use super::gateway::Entities;
 use super::reader::{Section, Shape};
 use super::verbs::Known;
@@ -15,7 +16,7 @@ use super::{Input, rings, services, settings, steps, sticky};
 use crate::load::Load;
 use crate::plan::MockPlan;
 use crate::rollout::strategies::{self, Scaling, Settings, Strategy};
-use crate::rollout::{Action, Limits, Rollout, Shares, Step, Versions};
+use crate::rollout::{Limits, Rollout, Shares, Step, Versions};
 use crate::words;
 
 pub(super) const SHAPE: Shape = Shape {
@@ -105,17 +106,18 @@ pub(super) fn plan(
     let mut known = Known { entities, mocks, analyses: &judges, shares };
     let written = steps::read(root, &mut known, file, load.map(Load::duration));
     let unfolded = read.as_ref().filter(|_| !root.has("steps")).map(unfolded);
-    let steps = unfolded.unwrap_or(written);
-    let alone = read.as_ref().map(|read| judging_alone(&steps, &read.versions, &judges)).unwrap_or_default();
+    let mut steps = unfolded.unwrap_or(written);
+    let asked_when = read.as_ref().map(|read| Asked::of(&steps, &read.versions, &judges)).unwrap_or_default();
     let judged = Judged {
         asked: &asked,
-        alone: &alone,
+        asked_when: &asked_when,
         strategy: read.as_ref().map(|read| &read.strategy),
         key: read.as_ref().and_then(|read| Some(&read.versions.by_key.as_ref()?.key)),
         has_baseline: read.as_ref().is_some_and(|read| read.versions.baseline.is_some()),
         users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
     };
     let analyses = analyses::read(root, &judged);
+    asked_when.lead(&mut steps, (&analyses, judges.len()));
     if let (Some(by_key), Some(load)) = (read.as_ref().and_then(|read| read.versions.by_key.as_ref()), load)
         && let Some(section) = root.unchecked("rollout", &SHAPE)
     {
@@ -153,19 +155,6 @@ pub(super) fn plan(
 /// The steps that the strategy stands for.
 fn unfolded(Read { strategy, versions, settings, at, line, .. }: &Read) -> Vec<Step> {
     strategies::unfold(strategy, versions, settings, *at, *line)
-}
-
-/// The analyses that judge while some Service points at the new version: what they are asked of has no old version beside it.
-fn judging_alone(steps: &[Step], versions: &Versions, names: &[String]) -> Vec<String> {
-    let is_switch = |step: &Step| matches!(&step.action, Action::SetHost { host, .. } if versions.canary.upstream.as_ref() == Some(host));
-    let is_question =
-        |step: &Step, number| matches!(step.action, Action::Analysis { analysis, .. } if analysis == number);
-    let is_alone = |number: usize| {
-        let asked = steps.iter().position(|step| is_question(step, number));
-        let end = asked.or_else(|| steps.iter().position(|step| step.action == Action::Promote));
-        steps[..end.unwrap_or(steps.len())].iter().any(is_switch)
-    };
-    names.iter().enumerate().filter(|(number, _)| is_alone(*number)).map(|(_, name)| name.clone()).collect()
 }
 
 /// How long targets of either version take to start, where the rollout says so: whatever their mocks say.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{between, piped, report};
+use crate::support;
 
 #[test]
 fn a_bad_canary_is_rolled_back_on_real_sockets_and_nothing_is_lost() {
@@ -130,4 +131,23 @@ fn equal_versions_that_both_fail_a_few_are_promoted_and_worse_ones_are_found_wha
             assert_eq!(report["rollout"]["ended"], ended, "{strategy}: {}", report["rollout"]["decisions"]);
         }
     }
+}
+
+#[test]
+fn whoever_copies_an_example_with_a_judge_is_saved_from_its_bad_release() {
+    // Aim: the guide's examples do what it says. Method: its new version fails one request in twenty; all with a judge, for a minute.
+    let page = std::fs::read_to_string(support::root().join("sim/src/rollout/ROLLOUTS.md")).unwrap();
+    let mut examples = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let head = examples.next().unwrap().replace("\"120s\"", "\"60s\"");
+    let mut seen = 0;
+    for example in examples.filter(|example| example.contains("[[analysis]]")) {
+        let report = piped(&format!("{head}\n{example}"), "model", "my-rollout");
+        assert_eq!(
+            report["rollout"]["ended"], "rolled-back",
+            "{example}\n{}",
+            report["rollout"]["decisions"]
+        );
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
 }

@@ -1,7 +1,7 @@
 //! Rollouts as people write them: the steps they stand for, and what each mistake is told.
 
 use super::*;
-use crate::rollout::judge::{Kind, MannWhitneyRule, Side, Unit};
+use crate::rollout::judge::{Kind, MannWhitneyRule, Reference, Side, Unit};
 use crate::rollout::{Action, When};
 
 const CANARY: &str = include_str!("../../../../scenarios/canary_bad.toml");
@@ -311,4 +311,29 @@ fn each_mistake_of_a_rollout_is_told_for_what_it_is() {
         told(&switched.replace("every            =", "auto_promote = false\nevery =")),
         ["nobody promotes the new version"]
     );
+}
+
+#[test]
+fn who_is_asked_on_both_sides_of_a_switch_judges_by_what_there_is_on_each() {
+    // Aim: before the switch the old version answers beside the new one, after it there is what it did until then. Method: one judge is
+    // asked twice, or after the switch only; and the file says by what.
+    let file = include_str!("../../../../scenarios/blue_green_rollback.toml");
+    let head = &file[..file.find("[rollout]").unwrap()];
+    let asked = |questions: &str, reference: &str| {
+        let text = format!(
+            "{head}[rollout]\nstrategy = \"blue-green\"\nservice = \"shop\"\nstable = \"blue\"\ncanary = \"green\"\n\
+             header = \"x-user\"\nvalues = [\"001\"]\n{questions}\n[[analysis]]\nname = \"errors\"\n{reference}\n"
+        );
+        let plan = read(&input(&text, &[])).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let by = |step: &Step| {
+            let Action::Analysis { analysis, .. } = step.action else { return None };
+            Some(plan.rollout.analyses[analysis].reference)
+        };
+        (plan.steps.iter().filter_map(by).collect::<Vec<_>>(), plan.rollout.analyses.len())
+    };
+    let post = "post_analysis = { name = \"errors\", for = \"5s\" }";
+    let both = format!("pre_analysis = {{ name = \"errors\", for = \"5s\" }}\n{post}");
+    assert_eq!(asked(&both, ""), (vec![Reference::Concurrent, Reference::Before], 2));
+    assert_eq!(asked(post, ""), (vec![Reference::Before], 1));
+    assert_eq!(asked(&both, "reference = \"before\""), (vec![Reference::Before; 2], 1));
 }
