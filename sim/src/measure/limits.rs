@@ -4,8 +4,8 @@
 
 use gateway_core::time::Instant;
 
+use super::breach::NAMED;
 use super::farm::{Farm, Happened, in_order};
-use super::promises::NAMED;
 use super::{Breach, Promise, StepMoments};
 use crate::plan::Plan;
 use crate::rollout::{Limits, Mark};

@@ -11,6 +11,7 @@ mod log_bins;
 mod answered;
 mod asked;
 mod books;
+mod breach;
 mod by_upstream;
 mod capacity;
 mod carried;
@@ -42,6 +43,7 @@ mod recorder;
 pub(crate) mod rehearsal;
 
 pub use answered::Answered;
+pub use breach::{Breach, Promise};
 pub use capacity::Capacity;
 pub use cells::{Cell, Part, PartKey, Timed};
 pub use copies::{Copies, DifferenceSample};
@@ -57,7 +59,6 @@ pub use measured::{
 pub use observation::{Conditions, Copied, CpuSample, Observation, Pick, StepMoments, Strain};
 pub use phases::{PhaseKind, PhaseStart};
 pub use progress::{Milestone, Progress};
-pub use promises::{Breach, Promise};
 pub use record::{Cause, Ending, Record};
 pub use recorder::{COST_WINDOW, Recorder};
 pub use rollout::{MeasuredRollout, SideTally, SideTimes};

@@ -16,8 +16,8 @@ use gateway_core::time::Instant;
 
 use self::led::Told;
 use self::rules::{Divided, Rules};
+use super::breach::{Breaches, Promise};
 use super::carried::Carried;
-use super::promises::{Breaches, Promise};
 use super::recorder::RunFacts;
 use super::{Copied, Pick};
 use crate::plan::{Engine, Plan};

@@ -8,12 +8,13 @@ use gateway_core::id::{Revision, ServiceId};
 use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::breach::{Breach, Promise};
 use super::capacity::{self, Capacity};
 use super::flips::Flips;
 use super::keys::Keys;
 use super::leftovers;
 use super::limits::{self, Meanwhile, Outranked};
-use super::promises::{Breach, Promise, Promises};
+use super::promises::Promises;
 use super::recorder::RunFacts;
 use super::revisions::Revisions;
 use super::{Copied, Ending, Pick, Record, StepMoments};

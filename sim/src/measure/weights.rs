@@ -1,6 +1,7 @@
 //! How exactly each Upstream kept its weights: every first try, in the order of its ticket, against the exact share.
 //! Workers report concurrently, so picks wait here until all tickets before theirs have come.
 
+mod epoch;
 mod inside;
 mod row;
 
@@ -15,6 +16,7 @@ use gateway_core::gateway::NewEpoch;
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
+use self::epoch::{Epoch, Member, Members, Standing, Waiting, owed, part};
 use self::inside::Inside;
 use self::row::widen;
 use super::Pick;
@@ -58,72 +60,6 @@ struct Upstream {
     are_told: bool,
     /// Picks of targets that were no members then, and when: the first of them.
     outsiders: Vec<(u64, Instant)>,
-}
-
-/// Who may be picked, in the order of their ids.
-#[derive(Debug)]
-struct Members {
-    all: Box<[Member]>,
-    total: u64,
-    /// Nobody has said who they are.
-    are_guessed: bool,
-}
-
-#[derive(Debug)]
-struct Member {
-    target: TargetId,
-    weight: u32,
-}
-
-#[derive(Debug)]
-struct Epoch {
-    members: Rc<Members>,
-    /// The ticket that comes next.
-    next: u64,
-    waiting: BTreeMap<u64, Waiting>,
-    /// Picks seen.
-    n: u64,
-    /// The targets of a rollout's new version together.
-    new_version: Together,
-    /// Each target among those of its version, where there are several.
-    inside: Option<Inside>,
-    /// How each member stands.
-    standings: Vec<Standing>,
-    /// Where the last pick was counted: stretch, row, bin.
-    last: Option<(usize, usize, usize)>,
-}
-
-/// Several members of an epoch as if they were one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Together {
-    weight: u64,
-    picks: u64,
-    /// What those were owed at the start whose carry is known, and how many others there are.
-    carried: f64,
-    unknown: usize,
-    /// The smallest and the largest lag so far, without what was carried.
-    low: f64,
-    high: f64,
-}
-
-/// One member of an epoch.
-// Within one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Standing {
-    /// What it was owed at the start; not known before its first pick, except in the first epoch.
-    carried: Option<f64>,
-    /// Picks seen, and how many of them its rows tell of.
-    picks: u64,
-    told: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    member: usize,
-    at: Instant,
-    request: u64,
-    carried: f64,
 }
 
 impl Weights {
@@ -210,67 +146,6 @@ impl Weights {
         }
         rows.sort_by_key(|row| (row.from, row.upstream, row.node));
         (rows, ranges)
-    }
-}
-
-impl Members {
-    /// Targets come in the order of their ids.
-    fn new(all: impl Iterator<Item = (TargetId, u32)>) -> Self {
-        let all: Box<[Member]> = all.map(|(target, weight)| Member { target, weight }).collect();
-        let total = all.iter().map(|member| u64::from(member.weight)).sum();
-        Self { all, total, are_guessed: false }
-    }
-
-    /// Index of a target. Mostly ids follow each other without a gap.
-    fn index(&self, target: TargetId) -> Option<usize> {
-        let first = self.all.first()?.target;
-        let guess = target.0.wrapping_sub(first.0) as usize;
-        if self.all.get(guess).is_some_and(|member| member.target == target) {
-            return Some(guess);
-        }
-        self.all.binary_search_by_key(&target, |member| member.target).ok()
-    }
-
-    /// The same members once more, for want of better knowledge.
-    fn again(&self) -> Self {
-        let members = self.all.iter().map(|member| (member.target, member.weight));
-        Self { are_guessed: true, ..Self::new(members) }
-    }
-}
-
-impl Epoch {
-    /// Epoch 0 owes nobody anything.
-    fn new(number: u32, members: Rc<Members>, versions: &[Vec<TargetId>]) -> Self {
-        let k = members.all.len();
-        let new = versions.iter().take(1).flatten().filter_map(|target| members.index(*target));
-        let weights: Vec<_> = new.map(|member| u64::from(members.all[member].weight)).collect();
-        let unknown = if number == 0 { 0 } else { weights.len() };
-        Self {
-            new_version: Together { weight: weights.iter().sum(), unknown, ..Together::default() },
-            inside: Inside::new(number, &members, versions).filter(|_| !versions.is_empty()),
-            next: 0,
-            waiting: BTreeMap::new(),
-            n: 0,
-            standings: vec![Standing { carried: (number == 0).then_some(0.0), picks: 0, told: 0 }; k],
-            last: None,
-            members,
-        }
-    }
-}
-
-impl Together {
-    /// Pick number `n` was made, of one of them or of somebody else; `news` is what its target was owed at the start where that was not
-    /// known before. How far they are off at most, once all carries are known.
-    fn picked(&mut self, (is_one, news): (bool, Option<f64>), n: u64, total: u64) -> Option<f64> {
-        if is_one {
-            self.picks += 1;
-            self.carried += news.unwrap_or(0.0);
-            self.unknown -= usize::from(news.is_some());
-        }
-        let lag = part(owed(n, self.weight, self.picks, total), total);
-        (self.low, self.high) = (self.low.min(lag), self.high.max(lag));
-        let off = (self.low + self.carried).abs().max((self.high + self.carried).abs());
-        (self.unknown == 0).then_some(off)
     }
 }
 
@@ -524,26 +399,6 @@ impl Upstream {
 fn note(row: &mut MeasuredWeights, range: &mut Option<(f64, f64)>, lag: f64) {
     row.deviation_max = row.deviation_max.max(lag.abs());
     widen(range, lag);
-}
-
-/// What a member of this weight is owed after `n` picks of which it got `own`, in parts of a request of which there are
-/// `total`: in whole numbers up to the last step, so that no rounding adds up.
-fn owed(n: u64, weight: u64, own: u64, total: u64) -> i128 {
-    i128::from(n) * i128::from(weight) - i128::from(own) * i128::from(total)
-}
-
-/// The same in requests.
-fn part(owed: i128, total: u64) -> f64 {
-    // Most are small, and the processor knows those.
-    let owed = if let Ok(owed) = i64::try_from(owed) { owed as f64 } else { large(owed) };
-    owed / total as f64
-}
-
-// Out of line: a compiler that sees both ways makes one of them, the dear one.
-#[cold]
-#[inline(never)]
-fn large(owed: i128) -> f64 {
-    owed as f64
 }
 
 #[cfg(test)]

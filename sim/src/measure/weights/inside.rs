@@ -7,7 +7,7 @@ use gateway_core::config::Config;
 use gateway_core::id::{TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
-use super::{Members, owed, part};
+use super::epoch::{Members, owed, part};
 
 /// The versions of an epoch, each with its targets.
 #[derive(Debug)]

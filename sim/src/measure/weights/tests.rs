@@ -3,6 +3,7 @@
 use gateway_core::id::{Epoch, Revision, ServiceId};
 use proptest::prelude::*;
 
+use super::epoch::Together;
 use super::*;
 use crate::measure::rehearsal::{BLUE, GREEN, how_to};
 
