@@ -45,7 +45,7 @@ pub(super) fn of_rollout(summary: &Summary, rollout: &RolloutSummary) -> Vec<Fig
         (
             "Version flips",
             flips(rollout),
-            "answers by another version than the user had before: a session, a script or a token may be the other one's",
+            "answers by another version than the user had before, and those of the old one again: a session, a script or a token may be the other one's",
         ),
         ("Mixed window", time(rollout.mixed_ms), "while requests were sent to both versions"),
         (
@@ -124,11 +124,11 @@ fn share_off(rollout: &RolloutSummary) -> Option<String> {
     Some(format!("{} requests{bound}", words::decimal(rollout.share_off_requests?, 2)))
 }
 
-/// `1,203 of 412 users, 590 of them back to the old version`
+/// `1,203 by 412 users, 590 back`
 fn flips(rollout: &RolloutSummary) -> Option<String> {
     let of = |FlipsRow { users, to_new, to_old }: FlipsRow| {
         let (all, back) = (words::count(to_new + to_old), words::count(to_old));
-        format!("{all} of {}, {back} of them back to the old version", words::counted(users, "user"))
+        format!("{all} by {}, {back} back", words::counted(users, "user"))
     };
     rollout.flips.map(of)
 }

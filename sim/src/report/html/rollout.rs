@@ -54,7 +54,9 @@ fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
     let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
     for Figure { name, value, meaning } in figures::of_rollout(summary, rollout) {
         let value = value.unwrap_or_else(|| words::NOTHING.to_owned());
-        table.row([name.into(), value.into(), meaning.into()] as [Cell; 3]);
+        let mut wrapped = Markup::new();
+        markup!(wrapped, "<span class=\"long\">" (meaning) "</span>");
+        table.row([name.into(), value.into(), Cell::Markup(wrapped)]);
     }
     table.finish()
 }
