@@ -15,7 +15,7 @@
 //! A whole one, which picks the heaviest that was not tried:
 //!
 //! ```
-//! use gateway_core::balancer::{Ask, Balancer, Choice, Member, NoChoice, Setup};
+//! use gateway_core::balancer::{Ask, Balancer, Choice, Member, NoChoice, Setup, Successor};
 //! use gateway_core::id::TargetId;
 //! use gateway_core::rng::stream;
 //! use gateway_core::time::Instant;

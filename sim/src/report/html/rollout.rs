@@ -54,11 +54,16 @@ fn figures(summary: &Summary, rollout: &RolloutSummary) -> Markup {
     let mut table = Table::new("What the rollout cost", &["Figure", "#value", "meaning"]);
     for Figure { name, value, meaning } in figures::of_rollout(summary, rollout) {
         let value = value.unwrap_or_else(|| words::NOTHING.to_owned());
-        let mut wrapped = Markup::new();
-        markup!(wrapped, "<span class=\"long\">" (meaning) "</span>");
-        table.row([name.into(), value.into(), Cell::Markup(wrapped)]);
+        table.row([name.into(), value.into(), long(meaning)]);
     }
     table.finish()
+}
+
+/// Text that goes over several lines where one is not enough.
+fn long(text: &str) -> Cell {
+    let mut wrapped = Markup::new();
+    markup!(wrapped, "<span class=\"long\">" (text) "</span>");
+    Cell::Markup(wrapped)
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
@@ -134,8 +139,8 @@ fn decisions(rollout: &RolloutSummary) -> Markup {
             words::count(row.canary[0]).into(),
             words::count(row.stable[1]).into(),
             words::count(row.stable[0]).into(),
-            row.evidence.as_str().into(),
-        ] as [Cell; 8]);
+            long(&row.evidence),
+        ]);
     }
     table.finish()
 }
