@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gateway_core::entity::SplitKey;
 
-use super::asked::Asked;
 use super::node::{Node, Value};
+use super::questions::Questions;
 use super::reader::{Section, Shape};
 use super::values::{number, text};
 use crate::plan::parse_duration;
@@ -57,10 +57,8 @@ const POINTS_MAX: i64 = 2_000;
 
 /// What analyses need to know of the rollout they judge.
 pub(super) struct Judged<'a> {
-    /// Those that a step asks for by name do not watch all along.
-    pub(super) asked: &'a [String],
-    /// Whether they are asked before or after a Service is switched.
-    pub(super) asked_when: &'a Asked,
+    /// What steps ask of them. Those that no step asks watch all along.
+    pub(super) questions: &'a Questions,
     pub(super) strategy: Option<&'a Strategy>,
     /// What users are divided by, where they are and not requests.
     pub(super) key: Option<&'a SplitKey>,
@@ -107,7 +105,7 @@ pub(super) fn read(root: &Section<'_>, judged: &Judged<'_>) -> Vec<Analysis> {
     let says_nothing = |section: &Section<'_>| section.own("reference").is_none();
     let read = |section: &Section<'_>| Some((analysis(section, judged)?, says_nothing(section)));
     let read: Vec<_> = sections.iter().filter_map(read).collect();
-    let is_twice = |name: &str| judged.asked_when.times(name) == (true, true);
+    let is_twice = |name: &str| judged.questions.are_beside(name) && judged.questions.are_alone(name);
     let later = read.iter().filter(|(analysis, says_nothing)| *says_nothing && is_twice(&analysis.name));
     let later = later.map(|(analysis, _)| Analysis {
         reference: Reference::Before,
@@ -147,7 +145,7 @@ fn analysis(section: &Section<'_>, judged: &Judged<'_>) -> Option<Analysis> {
     let dry_run =
         section.node("dry_run").and_then(|node| super::values::boolean(node, "dry_run", section.mistakes));
     Some(Analysis {
-        in_background: !judged.asked.contains(&name),
+        in_background: !judged.questions.ask(&name),
         name,
         kind,
         on,
@@ -176,7 +174,7 @@ fn on(section: &Section<'_>, judged: &Judged<'_>) -> Option<On> {
 }
 
 fn reference(section: &Section<'_>, judged: &Judged<'_>, (name, judge): (&str, &str)) -> Option<Reference> {
-    let (is_beside, is_alone) = judged.asked_when.times(name);
+    let (is_beside, is_alone) = (judged.questions.are_beside(name), judged.questions.are_alone(name));
     let Some(node) = section.own("reference") else {
         return Some(if is_beside { Reference::Concurrent } else { Reference::Before });
     };

@@ -5,13 +5,13 @@
 mod diagnostic;
 mod mistakes;
 mod node;
+mod questions;
 mod reader;
 mod surroundings;
 mod values;
 
 mod analyses;
 mod arrivals;
-mod asked;
 mod behaviour;
 mod carriers;
 mod deck;

@@ -7,8 +7,8 @@ use gateway_core::id::ServiceId;
 use gateway_core::schema::Entity as _;
 
 use super::analyses::{self, Judged};
-use super::asked::Asked;
 use super::gateway::Entities;
+use super::questions::Questions;
 use super::reader::{Section, Shape};
 use super::verbs::Known;
 use super::versions::{is_upstream, sides, versions};
@@ -91,33 +91,23 @@ pub(super) fn plan(
     let file = input.text.as_str();
     let judges = analyses::names(root);
     let read = read(root, (entities, &judges), mocks, input);
-    let questions = |read: &Read| {
-        let Settings { pre_analysis, post_analysis, .. } = read.settings;
-        pre_analysis
-            .into_iter()
-            .chain(post_analysis)
-            .map(|question| judges[question.analysis].clone())
-            .collect()
-    };
-    let asked =
-        if root.has("steps") { steps::asked(root) } else { read.as_ref().map(questions).unwrap_or_default() };
     let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
     let mut known = Known { entities, mocks, analyses: &judges, shares };
     let written = steps::read(root, &mut known, file, load.map(Load::duration));
     let unfolded = read.as_ref().filter(|_| !root.has("steps")).map(unfolded);
     let mut steps = unfolded.unwrap_or(written);
-    let asked_when = read.as_ref().map(|read| Asked::of(&steps, &read.versions, &judges)).unwrap_or_default();
+    let questions =
+        read.as_ref().map(|read| Questions::of(&steps, &read.versions, &judges)).unwrap_or_default();
     let judged = Judged {
-        asked: &asked,
-        asked_when: &asked_when,
+        questions: &questions,
         strategy: read.as_ref().map(|read| &read.strategy),
         key: read.as_ref().and_then(|read| Some(&read.versions.by_key.as_ref()?.key)),
         has_baseline: read.as_ref().is_some_and(|read| read.versions.baseline.is_some()),
         users: load.map_or(u64::MAX, |load| load.streams.iter().map(|stream| stream.users.count()).sum()),
     };
     let analyses = analyses::read(root, &judged);
-    asked_when.lead(&mut steps, (&analyses, judges.len()));
+    questions.lead(&mut steps, (&analyses, judges.len()));
     if let (Some(by_key), Some(load)) = (read.as_ref().and_then(|read| read.versions.by_key.as_ref()), load)
         && let Some(section) = root.unchecked("rollout", &SHAPE)
     {

@@ -72,18 +72,6 @@ pub(super) fn switches(root: &Section<'_>) -> usize {
     steps.iter().filter(has_switch).count()
 }
 
-/// The names of the analyses that steps ask for.
-pub(super) fn asked(root: &Section<'_>) -> Vec<String> {
-    let steps = root.own("steps").map(|node| &node.value);
-    let Some(Value::List(steps)) = steps else { return Vec::new() };
-    let name = |step: &Node| {
-        let Value::Table(step) = &step.value else { return None };
-        let Value::Table(question) = &step.get("analysis")?.value else { return None };
-        question.get("name")?.as_text().map(str::to_owned)
-    };
-    steps.iter().filter_map(name).collect()
-}
-
 fn is_in_time(section: &Section<'_>, at: Duration, previous: Duration, duration: Option<Duration>) -> bool {
     let place = section.place_of("at");
     let seconds = |time: Duration| words::short(time.as_secs_f64(), 3);
