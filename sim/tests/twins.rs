@@ -1,8 +1,8 @@
 //! Twins: every shipped scenario that runs live, shortened, in both engines from one seed. What is decided must be the same: who
-//! is picked, how many each target answers in each phase, why requests are dropped, how a rollout ends. What is measured must be
-//! near: percentiles within a tenth or half a millisecond, in fast builds, one run at a time, and where the live engine itself says
-//! that its measurement holds; a debug build and a busy machine have nothing to compare.
-//! `cargo test --release -p sim --test twins -- --nocapture --test-threads=1` prints a table of what the model is off by.
+//! is picked, how many each target answers in each phase, why requests are dropped, how a rollout ends. Of what is measured only
+//! one side can be held to: a machine answers as late as it likes, but never before a target's time for it is over, so no live
+//! percentile is well below the modelled one. How near they are on a quiet machine
+//! `cargo test --release -p sim --test twins -- --nocapture --test-threads=1` prints as a table.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,11 +21,11 @@ use sim::engine::{live, model};
 use sim::measure::{Conditions, Ending, Observation, Record, Recorder};
 use sim::plan::{Engine, Plan};
 use sim::scenario::{self, Input};
-use sim::summary::{Facts, Phase, Summary, Trust, summarise};
+use sim::summary::{Facts, Phase, Summary, summarise};
 
-/// Percentiles differ by no more than this part of the live one, or by so many microseconds: sockets cost.
-const PART: f64 = 0.10;
-const MICROSECONDS: f64 = 500.0;
+/// How much of a modelled percentile the live one is at least. It may be less than all of it where a phase has other requests,
+/// since a step came a few of them later.
+const LEAST: f64 = 0.9;
 
 /// Picks of one epoch of an Upstream: the target of each, by its ticket.
 type Epoch = BTreeMap<u64, u32>;
@@ -170,20 +170,10 @@ fn print_errors(name: &str, twins: &[Twin; 2], off: u64) {
     }
 }
 
-fn assert_percentiles_agree(twins: &[Twin; 2]) {
-    let validity = &twins[0].summary.validity;
-    if cfg!(debug_assertions) || validity.result != Trust::Valid {
-        println!("percentiles are not compared: {:?}", validity.reasons);
-        return;
-    }
+fn assert_nobody_is_early(twins: &[Twin; 2]) {
     for (live, model) in measured(twins) {
         for (seen, modelled) in percentiles(live).into_iter().zip(percentiles(model)).take(2) {
-            let margin = (PART * seen).max(MICROSECONDS);
-            assert!(
-                (seen - modelled).abs() < margin,
-                "{}: {seen} us live, {modelled} us modelled",
-                live.name
-            );
+            assert!(seen >= LEAST * modelled, "{}: {seen} us live, {modelled} us modelled", live.name);
         }
     }
 }
@@ -204,7 +194,7 @@ fn play(name: &str, sets: &[&str]) {
     }
     let off = most_counts_off(&twins);
     print_errors(name, &twins, off);
-    assert_percentiles_agree(&twins);
+    assert_nobody_is_early(&twins);
 }
 
 #[test]
