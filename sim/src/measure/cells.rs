@@ -15,8 +15,33 @@ use super::{Ending, Record};
 pub struct Cell {
     /// How they ended.
     pub tally: Tally,
+    /// How often they were sent to targets.
+    pub attempts: Attempts,
     /// Those whose latency counts.
     pub timed: Option<Box<Timed>>,
+}
+
+/// How often requests were sent to targets, again after a failure or beside a first try that was slow included; copies are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Attempts that began before their request's end.
+    pub n: u64,
+    /// Requests with one at least.
+    pub requests: u64,
+}
+
+impl Attempts {
+    /// Counts all that `other` has counted.
+    pub fn add(&mut self, other: Self) {
+        self.n += other.n;
+        self.requests += other.requests;
+    }
+
+    /// A request was sent to targets so often.
+    pub(super) fn count(&mut self, n: u32) {
+        self.n += u64::from(n);
+        self.requests += u64::from(n > 0);
+    }
 }
 
 /// Durations of a cell, each within 0.1 %. A request that was dropped has those that it came to.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
-use super::cells::{Cell, Part, PartKey};
+use super::cells::{Attempts, Cell, Part, PartKey};
 use super::copies::Copies;
 use super::histogram::{Intended, Times};
 use super::ledger::Tally;
@@ -102,6 +102,13 @@ impl MeasuredPhase {
     pub fn tally(&self) -> Tally {
         let mut sum = Tally::default();
         self.cells.values().for_each(|cell| sum.add(&cell.tally));
+        sum
+    }
+
+    /// How often all its requests were sent to targets.
+    pub fn attempts(&self) -> Attempts {
+        let mut sum = Attempts::default();
+        self.cells.values().for_each(|cell| sum.add(cell.attempts));
         sum
     }
 }

@@ -45,7 +45,7 @@ pub(crate) mod rehearsal;
 pub use answered::Answered;
 pub use breach::{Breach, Promise};
 pub use capacity::Capacity;
-pub use cells::{Cell, Part, PartKey, Timed};
+pub use cells::{Attempts, Cell, Part, PartKey, Timed};
 pub use copies::{Copies, DifferenceSample};
 pub use density::{COLUMN, Heap, Row};
 pub use flips::Flips;

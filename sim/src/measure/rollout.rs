@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::breach::{Breach, Promise};
 use super::capacity::{self, Capacity};
+use super::cells::Attempts;
 use super::flips::Flips;
 use super::keys::Keys;
 use super::leftovers;
@@ -87,6 +88,8 @@ pub struct SideTally {
     pub errors: u64,
     /// Requests whose last try was picked for it, and that got no answer.
     pub dropped: u64,
+    /// How often the requests were sent to targets, of any version, whose first try was picked for it.
+    pub attempts: Attempts,
 }
 
 impl MeasuredRollout {
@@ -236,6 +239,13 @@ impl MeasuredRollout {
     /// Something happened to a copy.
     pub(super) fn copied(&mut self, facts: &RunFacts, copied: &Copied) {
         self.revisions.copied(copied, facts, &mut self.promises.breaches);
+    }
+
+    /// A request whose first try was picked for `mock` came to its end after so many attempts.
+    pub(super) fn attempted(&mut self, mock: Option<u32>, attempts: u32) {
+        if let Some((_, tally)) = self.side(mock) {
+            tally.attempts.count(attempts);
+        }
     }
 
     /// A request of `user` in that stream came to its end; `mock` answered it, or was picked for it last.

@@ -1,8 +1,9 @@
-//! What a rollout and its copies came to, as rows of a name, a value and what it means: the same on the page and in the summary.
+//! What a rollout and its copies came to, as rows of a name, a value and what it means, and how often requests were sent: the same on
+//! the page and in the summary.
 
 use crate::summary::mirror::MirrorSummary;
 use crate::summary::rollout::{FlipsRow, RolloutSummary};
-use crate::summary::{Ledger, Summary};
+use crate::summary::{Attempts, Ledger, Summary};
 use crate::words;
 
 /// One figure.
@@ -11,6 +12,17 @@ pub(super) struct Figure {
     /// Nothing where it does not apply.
     pub(super) value: Option<String>,
     pub(super) meaning: &'static str,
+}
+
+/// Whether requests may have been sent to targets more than once.
+pub(super) fn may_repeat(summary: &Summary) -> bool {
+    summary.phases.iter().any(|phase| phase.attempts.is_some())
+}
+
+/// Attempts per request: `1.969`.
+pub(super) fn per_request(attempts: Option<Attempts>) -> String {
+    let per_request = attempts.and_then(|attempts| attempts.per_request);
+    per_request.map_or_else(|| words::NOTHING.to_owned(), |per_request| words::decimal(per_request, 3))
 }
 
 /// What a rollout cost: all figures that every strategy has.

@@ -82,16 +82,21 @@ fn phases(summary: &Summary) -> String {
     if summary.verdict.result == Outcome::Invalid {
         return String::new();
     }
+    let repeats = figures::may_repeat(summary);
     let rows = summary.phases.iter().filter(|phase| phase.name != "warmup").map(|phase| {
         let latency = &phase.latency_us;
         let mut row = vec![code(&phase.name)];
         row.extend([phase.requests.intended, phase.requests.dropped].map(words::count));
+        row.extend(repeats.then(|| figures::per_request(phase.attempts)));
         row.extend(
             [latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map(words::ms_or_nothing),
         );
         row
     });
-    let heads = ["Phase", "#Requests", "#Dropped", "#p50 ms", "#p90", "#p99", "#p99.9", "#max"];
+    let mut heads = vec!["Phase", "#Requests", "#Dropped", "#p50 ms", "#p90", "#p99", "#p99.9", "#max"];
+    if repeats {
+        heads.insert(3, "#Attempts each");
+    }
     table(&heads, rows.collect())
 }
 

@@ -33,6 +33,7 @@ pub fn screen(summary: &Summary, report: &str, width: usize) -> String {
     let mut out = String::new();
     headline(&mut out, summary);
     more_than_once(&mut out, &summary.request_kinds);
+    attempts(&mut out, &summary.phases);
     if summary.verdict.result == Outcome::Invalid {
         invalid(&mut out, summary);
     } else {
@@ -149,6 +150,17 @@ fn more_than_once(out: &mut String, kinds: &[RequestRow]) {
     let line = said.map(|(method, said)| format!("{method} {said}")).collect::<Vec<_>>().join("; ");
     if !line.is_empty() {
         let _ = writeln!(out, "  {DIM}again{DIM:#}       {}\n", words::plain(&line));
+    }
+}
+
+/// `attempts    for each request 1.969 in after`, where there was more than one.
+fn attempts(out: &mut String, phases: &[Phase]) {
+    let is_more = |phase: &&Phase| phase.attempts.is_some_and(|attempts| attempts.n > attempts.requests);
+    let more = phases.iter().filter(is_more);
+    let more = more.map(|phase| format!("{} in {}", figures::per_request(phase.attempts), phase.name));
+    let more = more.collect::<Vec<_>>().join(", ");
+    if !more.is_empty() {
+        let _ = writeln!(out, "  {DIM}attempts{DIM:#}    for each request {more}\n");
     }
 }
 

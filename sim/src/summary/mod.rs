@@ -12,6 +12,7 @@ mod ledger;
 mod selection;
 
 mod accuracy;
+mod attempts;
 mod events;
 mod faults;
 mod histograms;

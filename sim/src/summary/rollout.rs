@@ -14,7 +14,7 @@ pub use super::serving::{NodeRow, ServiceRow};
 use super::shares;
 pub use super::shares::ShareRow;
 use super::tables::ms;
-use super::{Latency, latency};
+use super::{Attempts, Latency, attempts, latency};
 use crate::measure::{Capacity, Flips, Measured, MeasuredRollout, SideTally};
 use crate::plan::{End, Plan};
 use crate::rollout::judge::Side;
@@ -169,6 +169,10 @@ pub struct VersionRow {
     pub errors: u64,
     /// Requests last sent to it that got no answer.
     pub dropped: u64,
+    /// How often the requests were sent to targets, of any version, whose first try was sent to it; absent where nothing is ever sent
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Attempts>,
     /// The first request sent to it.
     pub first_pick_ms: Option<f64>,
     /// The last one.
@@ -331,6 +335,7 @@ fn version(plan: &Plan, (role, side): (&str, Side), tally: &SideTally) -> Versio
         answered: tally.answered,
         errors: tally.errors,
         dropped: tally.dropped,
+        attempts: attempts::may_repeat(plan).then(|| tally.attempts.into()),
         first_pick_ms: tally.first_pick.map(ms),
         last_pick_ms: tally.last_pick.map(ms),
         latency_us: Latency::default(),

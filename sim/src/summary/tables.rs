@@ -7,7 +7,7 @@ use gateway_core::time::Instant;
 
 use super::{
     Latency, LatencyCost, NodeSwitch, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow,
-    WeightTarget, accuracy, latency, ledger, lens,
+    WeightTarget, accuracy, attempts, latency, ledger, lens,
 };
 use crate::load::RequestIds;
 use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, NodePicks, PhaseKind};
@@ -65,6 +65,7 @@ pub(super) fn serving(plan: &Plan, measured: &Measured, kind: PhaseKind) -> Opti
 }
 
 pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {
+    let may_repeat = attempts::may_repeat(plan);
     measured
         .phases
         .iter()
@@ -76,6 +77,7 @@ pub(super) fn phases(plan: &Plan, measured: &Measured) -> Vec<Phase> {
                 to_ms: ms(phase.to),
                 upstream: serving(plan, measured, phase.kind),
                 requests: ledger::phase(phase),
+                attempts: may_repeat.then(|| phase.attempts().into()),
                 latency_us: latency::answered(&timed.answered.response),
                 latency_all_us: latency::intended(&timed.answered.response, timed.dropped),
                 lag_us: latency::answered(&timed.lag),

@@ -64,11 +64,13 @@ impl Recorder {
         // Latencies leave the warm-up out, but the warm-up itself may show its own.
         let is_timed =
             record.intended >= self.facts.warmup || self.phases.starts()[phase].kind == PhaseKind::Warmup;
-        let &Placed { upstream, mock, wrong_version, .. } = placed;
+        let &Placed { upstream, mock, attempts, wrong_version, .. } = placed;
         if self.cells.len() <= phase {
             self.cells.resize_with(phase + 1, ByUpstream::default);
         }
-        self.cells[phase].of(upstream).count((record, spans), wrong_version, is_timed);
+        let cell = self.cells[phase].of(upstream);
+        cell.count((record, spans), wrong_version, is_timed);
+        cell.attempts.count(attempts);
         if !is_timed {
             self.untimed.count(record.ending, spans);
         }

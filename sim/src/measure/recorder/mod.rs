@@ -143,6 +143,8 @@ pub(in crate::measure) enum Ledger {
 struct Open {
     service: ServiceId,
     upstream: Option<UpstreamId>,
+    /// Whom its first try was picked for, and its last one.
+    first: Option<u32>,
     mock: Option<u32>,
     /// When its first try was picked.
     picked: Instant,
@@ -168,6 +170,8 @@ struct Placed {
     upstream: Option<UpstreamId>,
     /// The mock that answered, or that was picked last.
     mock: Option<u32>,
+    /// How often it was sent to a target.
+    attempts: u32,
     wrong_version: bool,
 }
 
@@ -356,7 +360,8 @@ impl Recorder {
             } else {
                 let &Pick { service, upstream, at: picked, .. } = pick;
                 *self.open_at.of(service, upstream) += 1;
-                let open = Open { service, upstream, mock, picked, is_stale, picks: 1, served: 0 };
+                let first = mock;
+                let open = Open { service, upstream, first, mock, picked, is_stale, picks: 1, served: 0 };
                 self.open.insert(pick.request, open);
             }
         }
@@ -417,6 +422,7 @@ impl Recorder {
         }
         if let Some(open) = open {
             *self.open_at.of(open.service, open.upstream) -= 1;
+            self.rollout.attempted(open.first, open.picks);
         }
         let wrong_version = answered && open.is_some_and(|open| self.is_wrong(&open, record.target));
         let by_mock = || Some(self.facts.plan.mocks.get(record.target? as usize)?.upstream);
@@ -439,7 +445,8 @@ impl Recorder {
         let mock = if answered { record.target } else { picked };
         let spans = record.spans();
         self.count((record, &spans), stream, mock, wrong_version);
-        self.place(&Placed { record: *record, kind, upstream, mock, wrong_version }, &spans);
+        let attempts = open.map_or(0, |open| open.picks);
+        self.place(&Placed { record: *record, kind, upstream, mock, attempts, wrong_version }, &spans);
     }
 
     /// Whether an answer came from a version that was not in force when the request was picked: it was picked from the

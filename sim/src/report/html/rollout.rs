@@ -67,7 +67,8 @@ fn long(text: &str) -> Cell {
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
-    let heads = [
+    let repeats = rollout.versions.iter().any(|row| row.attempts.is_some());
+    let mut heads = vec![
         "Version",
         "role",
         "#requests",
@@ -79,20 +80,27 @@ fn versions(rollout: &RolloutSummary) -> Markup {
         "#first, s",
         "#last, s",
     ];
+    if repeats {
+        heads.insert(6, "#attempts each");
+    }
     let mut table = Table::new("The versions", &heads);
     for row in &rollout.versions {
-        table.row([
+        let head = [
             Cell::Code(row.version.clone()),
             row.role.as_str().into(),
             words::count(row.picks).into(),
             words::count(row.answered).into(),
             words::count(row.errors).into(),
             words::count(row.dropped).into(),
-            words::ms_or_nothing(row.latency_us.p50).into(),
-            words::ms_or_nothing(row.latency_us.p99).into(),
-            seconds(row.first_pick_ms).into(),
-            seconds(row.last_pick_ms).into(),
-        ]);
+        ];
+        let attempts = repeats.then(|| figures::per_request(row.attempts).into());
+        let times = [
+            words::ms_or_nothing(row.latency_us.p50),
+            words::ms_or_nothing(row.latency_us.p99),
+            seconds(row.first_pick_ms),
+            seconds(row.last_pick_ms),
+        ];
+        table.row(head.into_iter().chain(attempts).chain(times.map(Cell::from)));
     }
     table.finish()
 }

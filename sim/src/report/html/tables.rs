@@ -1,5 +1,6 @@
 //! The tables: targets, phases, weights, switches, drops, slowest requests, and the data behind the timeline.
 
+use super::super::figures;
 use super::load;
 use super::table::{Cell, Table};
 use crate::chart;
@@ -219,7 +220,8 @@ fn shown(summary: &Summary) -> Vec<usize> {
 }
 
 fn phases(summary: &Summary) -> Markup {
-    let heads = [
+    let repeats = figures::may_repeat(summary);
+    let mut heads = vec![
         "Phase",
         "#From, s",
         "#To, s",
@@ -233,6 +235,9 @@ fn phases(summary: &Summary) -> Markup {
         "#max, ms",
         "#p99 of all",
     ];
+    if repeats {
+        heads.insert(6, "#Attempts each");
+    }
     let mut table = Table::new("Phases", &heads);
     for phase in &summary.phases {
         let latency = &phase.latency_us;
@@ -245,10 +250,11 @@ fn phases(summary: &Summary) -> Markup {
             words::count(phase.requests.answered).into(),
             words::count(phase.requests.dropped).into(),
         ];
+        let attempts = repeats.then(|| figures::per_request(phase.attempts).into());
         let figures = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
         let of_all = of_all(&phase.latency_all_us).into();
         let figures = figures.map(|us| words::ms_or_nothing(us).into());
-        table.row(head.into_iter().chain(figures).chain([of_all]));
+        table.row(head.into_iter().chain(attempts).chain(figures).chain([of_all]));
     }
     table.finish()
 }

@@ -96,6 +96,9 @@ pub struct Phase {
     pub upstream: Option<String>,
     /// Its part of the ledger.
     pub requests: Ledger,
+    /// How often they were sent to targets; absent where nothing is ever sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Attempts>,
     /// Response time of its answered requests.
     pub latency_us: Latency,
     /// The same over all its intended requests, a drop being infinitely late.
@@ -112,6 +115,19 @@ pub struct Phase {
     pub ttfb_us: Latency,
     /// Done minus on the wire, of its answered requests.
     pub service_time_us: Latency,
+}
+
+/// How often requests were sent to targets: by the gateway again after a failure, and by the client, which retries or hedges.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Attempts {
+    /// Attempts that began before their request's end, copies left out.
+    pub n: u64,
+    /// Requests with one at least.
+    pub requests: u64,
+    /// The one over the other, from 1; `None` where no request came so far. Where each attempt fails with probability f and is
+    /// followed by R others at most, (1 - f^(R+1)) / (1 - f).
+    pub per_request: Option<f64>,
 }
 
 /// One stream of the load over the whole run.
