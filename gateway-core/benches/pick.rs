@@ -88,7 +88,7 @@ impl Site {
         *number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
         *now = *now + Duration::from_micros(1);
         let ask = &mut Ask { now: *now, rng, key: Some(*number), tried: &[] };
-        self.balancer.pick(ask).map_or(usize::MAX, |choice| choice.member)
+        self.balancer.pick(ask).map_or(usize::MAX, |choice| choice.member())
     }
 
     /// A request from its pick to its end.
@@ -135,7 +135,7 @@ impl Balancer for First {
     }
 
     fn pick_again(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        if self.0.is_empty() { Err(NoChoice::Empty) } else { Ok(Choice::of(0)) }
+        if self.0.is_empty() { Err(NoChoice) } else { Ok(Choice::of(0)) }
     }
 
     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {

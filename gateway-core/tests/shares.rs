@@ -215,9 +215,12 @@ impl Epochs {
             for member in members {
                 *self.lags.get_mut(&member.target).unwrap() += f64::from(member.weight) / total;
             }
-            let picked = members[choice.member].target;
+            let picked = members[choice.member()].target;
             *self.lags.get_mut(&picked).unwrap() -= 1.0;
-            assert!((choice.carried - carried[&picked]).abs() < 1e-6, "what was owed is said");
+            assert!(
+                (self.balancer.carried(choice.member()) - carried[&picked]).abs() < 1e-6,
+                "what was owed is said"
+            );
             largest = self.lags.values().map(|lag| lag.abs()).fold(largest, f64::max);
         }
         largest

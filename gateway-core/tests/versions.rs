@@ -219,7 +219,7 @@ impl Epochs {
             for (lag, member) in self.lags.iter_mut().zip(&self.members) {
                 *lag += f64::from(member.weight) / total;
             }
-            self.lags[choice.member] -= 1.0;
+            self.lags[choice.member()] -= 1.0;
             let mut together: BTreeMap<VersionId, f64> = BTreeMap::new();
             for (lag, member) in self.lags.iter().zip(&self.members) {
                 *together.entry(member.version).or_default() += lag;

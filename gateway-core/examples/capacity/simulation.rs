@@ -112,7 +112,7 @@ impl World {
 
     fn pick(&mut self, now: Instant) -> usize {
         let ask = &mut Ask { now, rng: &mut self.rng, key: None, tried: &[] };
-        let member = self.balancer.pick(ask).map_or(0, |choice| choice.member);
+        let member = self.balancer.pick(ask).map_or(0, |choice| choice.member());
         self.loads[member].enter();
         member
     }

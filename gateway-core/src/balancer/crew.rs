@@ -112,7 +112,7 @@ impl Crew {
         self.least(start, tried, &score)
             .or_else(|| self.least(start, &[], &score))
             .map(Choice::of)
-            .ok_or(NoChoice::Empty)
+            .ok_or(NoChoice)
     }
 
     /// The least crowded of all, of equals the first. Four at a time, the best of which meets the best so far: a comparison waits

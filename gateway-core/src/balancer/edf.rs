@@ -77,11 +77,15 @@ impl Balancer for Edf {
     }
 
     fn pick(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.0.in_turn().map(|(ticket, member)| Choice { ticket, ..Choice::of(member) })
+        self.0.in_turn().map(|(ticket, member)| Choice::counted(member, ticket))
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         self.0.besides(ask.tried).map(Choice::of)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     /// The next turn of those who stay falls due when it would have, and only those after it follow the new weight, as
@@ -247,7 +251,7 @@ mod tests {
         // member 0's third turn was put in.
         assert_eq!(picks(&Edf::new(members(&[3, 1])), 8), [0, 0, 1, 0, 0, 0, 1, 0]);
         assert_eq!(picks(&Edf::new(members(&[1, 1, 1])), 6), [0, 1, 2, 0, 1, 2]);
-        assert_eq!(Edf::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
+        assert_eq!(Edf::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
     }
 
     #[test]

@@ -54,9 +54,9 @@ impl Balancer for LeastConnections {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match &self.index {
-            None if ask.tried.is_empty() => self.crew.least_crowded().map(Choice::of).ok_or(NoChoice::Empty),
+            None if ask.tried.is_empty() => self.crew.least_crowded().map(Choice::of).ok_or(NoChoice),
             None => self.crew.scan(0, ask.tried, Seat::crowding),
-            Some(index) => index.lock().take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice::Empty),
+            Some(index) => index.lock().take(&self.crew, ask.tried).map(Choice::of).ok_or(NoChoice),
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
                 let mut under_way: Vec<usize> = Vec::new();
                 for &(begins, which) in &moves {
                     if site.members().is_empty() {
-                        prop_assert_eq!(site.balancer.pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
+                        prop_assert_eq!(site.balancer.pick(&mut ask(&mut dice(0))), Err(NoChoice));
                     } else if begins || under_way.is_empty() {
                         let expected = naive(&site);
                         under_way.push(site.begin());

@@ -84,13 +84,13 @@ impl Balancer for LeastRequest {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         if self.crew.len() == 0 {
-            return Err(NoChoice::Empty);
+            return Err(NoChoice);
         }
         let member = match &self.deadlines {
             None => self.best_drawn(ask),
             Some(deadlines) => self.due(deadlines),
         };
-        member.map(Choice::of).ok_or(NoChoice::Empty)
+        member.map(Choice::of).ok_or(NoChoice)
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {

@@ -32,7 +32,7 @@
 //!     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
 //!         let fitness = |(_, member): &(usize, &Member)| (!ask.tried.contains(&member.target), member.weight);
 //!         let heaviest = self.0.iter().enumerate().max_by_key(fitness);
-//!         heaviest.map(|(i, _)| Choice::of(i)).ok_or(NoChoice::Empty)
+//!         heaviest.map(|(i, _)| Choice::of(i)).ok_or(NoChoice)
 //!     }
 //!     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
 //!         Successor::ready(Self(setup.available().members.into()))
@@ -97,6 +97,7 @@ pub use two_choices::TwoChoices;
 pub use wheel::Wheel;
 
 use std::fmt::Debug;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,33 +172,37 @@ pub struct Ask<'a> {
     pub tried: &'a [TargetId],
 }
 
-/// One choice.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One choice: two numbers, and no more where there may be a [`NoChoice`] instead, so that what a pick gives back comes in
+/// registers and nobody waits for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Index into the members.
-    pub member: usize,
+    /// Twice the index of the member, and one: never zero, which stands for no choice.
+    odd: NonZeroU32,
     /// Number of this first try within the epoch, from 0, without gaps; `u64::MAX` for a retry, which has none, and from a
     /// balancer that does not count.
     pub ticket: u64,
-    /// What the member was owed when the epoch began, in requests.
-    pub carried: f64,
 }
 
 impl Choice {
     /// A choice of a balancer that does not count.
-    pub const fn of(member: usize) -> Self {
-        Self { member, ticket: u64::MAX, carried: 0.0 }
+    pub fn of(member: usize) -> Self {
+        Self::counted(member, u64::MAX)
+    }
+
+    /// A choice with this ticket, of one of the first 2^31 members.
+    pub fn counted(member: usize, ticket: u64) -> Self {
+        Self { odd: NonZeroU32::MIN | (member as u32) << 1, ticket }
+    }
+
+    /// Index into the members.
+    pub fn member(&self) -> usize {
+        (self.odd.get() >> 1) as usize
     }
 }
 
-/// Why there is no choice.
+/// There is nobody to pick, or [the epoch has ended](Balancer::has_ended).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoChoice {
-    /// There is nobody to pick.
-    Empty,
-    /// This epoch has ended; the next snapshot is about to be published, or is already.
-    Closed,
-}
+pub struct NoChoice;
 
 /// How an attempt at a member has ended.
 #[derive(Clone, Copy, Debug)]
@@ -225,8 +230,19 @@ pub trait Balancer: Debug + Send + Sync {
     /// anything.
     ///
     /// # Errors
-    /// [`NoChoice::Empty`] when there is nobody to pick.
+    /// [`NoChoice`] when there is nobody to pick.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice>;
+
+    /// Whether this epoch has ended, for those that then choose nobody any more: the next snapshot is about to be published, or
+    /// is already.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    /// What a member was owed when this epoch began, in requests.
+    fn carried(&self, _member: usize) -> f64 {
+        0.0
+    }
 
     /// Prepares the epoch after this one, of the same algorithm. Picks from this one go on.
     fn succeed(&self, setup: Setup<'_>) -> Successor<'_>;
@@ -253,7 +269,7 @@ impl<'a> Successor<'a> {
     }
 
     /// One that will have these members and that `begin` makes. Where it carries over what members of the epoch before are owed,
-    /// that ends it: every later pick from it is [`NoChoice::Closed`], so `begin` does what cannot be done before and no more.
+    /// that ends it: no later pick from it chooses anybody, so `begin` does what cannot be done before and no more.
     pub fn new<B: Balancer + 'static>(members: Box<[Member]>, begin: impl FnOnce() -> B + 'a) -> Self {
         Self { members, begin: Box::new(|| Box::new(begin())) }
     }
@@ -345,3 +361,16 @@ const fn gcd(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_or_none_is_two_numbers() {
+        // Only where one of the two is empty does the compiler hand them over as two numbers.
+        assert_eq!((size_of::<Result<Choice, NoChoice>>(), size_of::<NoChoice>()), (16, 0));
+        let last = (1 << 31) - 1;
+        assert_eq!([Choice::of(0).member(), Choice::of(last).member()], [0, last]);
+    }
+}

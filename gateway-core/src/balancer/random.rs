@@ -31,7 +31,7 @@ impl Balancer for Random {
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         if self.members.is_empty() {
-            return Err(NoChoice::Empty);
+            return Err(NoChoice);
         }
         Ok(Choice::of(self.draw.one(ask.rng)))
     }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn nobody_to_draw_is_an_answer() {
-        assert_eq!(Random::new(vec![]).pick(&mut ask(&mut dice(1))), Err(NoChoice::Empty));
+        assert_eq!(Random::new(vec![]).pick(&mut ask(&mut dice(1))), Err(NoChoice));
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
         let mut counts = [0; 3];
         for _ in 0..3000 {
             let mut again = Ask { tried: &[TargetId(0)], ..ask(&mut rng) };
-            counts[random.pick_again(&mut again).unwrap().member] += 1;
+            counts[random.pick_again(&mut again).unwrap().member()] += 1;
         }
         // 2000 and four standard deviations of 26.
         assert!(counts[0] == 0 && (1896..=2104).contains(&counts[1]), "{counts:?}");

@@ -42,12 +42,16 @@ impl Balancer for SmoothWrr {
     }
 
     fn pick(&self, _: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.0.in_turn().map(|(ticket, member)| Choice { ticket, ..Choice::of(member) })
+        self.0.in_turn().map(|(ticket, member)| Choice::counted(member, ticket))
     }
 
     /// nginx's retries go to whoever has the most credit of those not tried, and pay like first tries; ours do not.
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         self.0.besides(ask.tried).map(Choice::of)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     /// Those who stay keep their credit, in the old unit, as nginx's; those who join have none. The credit of those who
@@ -119,7 +123,7 @@ mod tests {
         // From the commit that brought it to nginx (52327e0627f4, 2012): 5, 1, 1 give a a b a c a a.
         let balancer = SmoothWrr::new(members(&[5, 1, 1]));
         assert_eq!(picks(&balancer, 14), [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(SmoothWrr::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
+        assert_eq!(SmoothWrr::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn ask(rng: &mut Rng) -> Ask<'_> {
 /// Who is picked by so many first tries at time zero.
 pub(super) fn picks(balancer: &dyn Balancer, n: usize) -> Vec<usize> {
     let mut rng = dice(0);
-    (0..n).map(|_| balancer.pick(&mut ask(&mut rng)).unwrap().member).collect()
+    (0..n).map(|_| balancer.pick(&mut ask(&mut rng)).unwrap().member()).collect()
 }
 
 /// A balancer with the loads of its targets. Weights are those of the targets 0, 1, 2, ...; whose weight is zero is gone.
@@ -95,7 +95,7 @@ impl Site {
     /// A request begins.
     pub(super) fn begin(&mut self) -> usize {
         let mut ask = Ask { now: self.now, ..ask(&mut self.rng) };
-        let member = self.balancer.pick(&mut ask).unwrap().member;
+        let member = self.balancer.pick(&mut ask).unwrap().member();
         self.load(member).enter();
         member
     }
@@ -104,7 +104,7 @@ impl Site {
     pub(super) fn again(&mut self, tried: &[u32]) -> usize {
         let tried: Vec<_> = tried.iter().map(|&id| TargetId(id)).collect();
         let mut ask = Ask { now: self.now, tried: &tried, ..ask(&mut self.rng) };
-        self.balancer.pick_again(&mut ask).unwrap().member
+        self.balancer.pick_again(&mut ask).unwrap().member()
     }
 
     /// A request has its answer, which took so many milliseconds.
@@ -164,7 +164,7 @@ impl Site {
         let worker = |seed| {
             let (mut rng, mut held) = (dice(seed), std::collections::VecDeque::new());
             for _ in 0..20_000 {
-                let member = balancer.pick(&mut ask(&mut rng)).unwrap().member;
+                let member = balancer.pick(&mut ask(&mut rng)).unwrap().member();
                 load(member).enter();
                 held.push_back(member);
                 if held.len() > 4 {

@@ -46,7 +46,7 @@ impl Wheel {
                 (false, _) => {}
             }
         }
-        fallback.map(Choice::of).ok_or(NoChoice::Empty)
+        fallback.map(Choice::of).ok_or(NoChoice)
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     fn counts(wheel: &dyn Balancer, picks: usize) -> Vec<usize> {
         let (mut counts, mut rng) = (vec![0; wheel.members().len()], dice(0));
         for _ in 0..picks {
-            counts[wheel.pick(&mut ask(&mut rng)).unwrap().member] += 1;
+            counts[wheel.pick(&mut ask(&mut rng)).unwrap().member()] += 1;
         }
         counts
     }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn who_is_unavailable_is_passed_over_where_it_stands() {
         let all = wheel(members(&[1, 1, 1]), 1);
-        let start = all.pick(&mut ask(&mut dice(0))).unwrap().member;
+        let start = all.pick(&mut ask(&mut dice(0))).unwrap().member();
         let mut two = members(&[1, 1, 1]);
         two[start].available = false;
         let (recipe, mut rng) = (recipe(Algorithm::Wheel), dice(9));
@@ -136,8 +136,8 @@ mod tests {
             member.available = false;
         }
         let none = two.succeed(setup(none, &recipe, &mut rng)).begin();
-        assert_eq!(none.pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
-        assert_eq!(wheel(vec![], 1).pick(&mut ask(&mut dice(0))), Err(NoChoice::Empty));
+        assert_eq!(none.pick(&mut ask(&mut dice(0))), Err(NoChoice));
+        assert_eq!(wheel(vec![], 1).pick(&mut ask(&mut dice(0))), Err(NoChoice));
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let (wheel, mut rng) = (wheel(members(&[5, 1]), 3), dice(0));
         for _ in 0..20 {
             let mut again = Ask { tried: &[TargetId(0)], ..ask(&mut rng) };
-            assert_eq!(wheel.pick_again(&mut again).unwrap().member, 1);
+            assert_eq!(wheel.pick_again(&mut again).unwrap().member(), 1);
         }
         let mut again = Ask { tried: &[TargetId(0), TargetId(1)], ..ask(&mut rng) };
         assert!(wheel.pick_again(&mut again).is_ok());

@@ -213,13 +213,26 @@ impl Group {
         let mut choice = self.balancer.pick(ask)?;
         if choice.ticket == u64::MAX || balancing == Balancing::PerWorker {
             choice.ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-            choice.carried = 0.0;
         }
         Ok(choice)
     }
 
+    /// Whether the epoch has ended, so that nobody is picked in it any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.balancer.has_ended()
+    }
+
+    /// What a member was owed when the epoch began, in requests: nothing that all workers would agree on where each has turns of
+    /// its own.
+    pub(super) fn carried(&self, balancing: Balancing, member: usize) -> f64 {
+        match balancing {
+            Balancing::Shared => self.balancer.carried(member),
+            Balancing::PerWorker => 0.0,
+        }
+    }
+
     /// Picks for another try and counts it, when the budget allows one.
-    pub(super) fn pick_again(&self, ask: &mut Ask<'_>) -> Option<Choice> {
+    pub(super) fn pick_again(&self, ask: &mut Ask<'_>) -> Option<usize> {
         let under_way = self.retries.fetch_add(1, Ordering::Relaxed);
         let choice = if self.recipe.rules == Rules::Kong {
             // Kong's algorithms exclude what failed, except the one that its wheel stands for.
@@ -233,7 +246,7 @@ impl Group {
         if choice.is_none() {
             self.retried();
         }
-        choice.map(|choice| Choice { ticket: u64::MAX, ..choice })
+        choice.map(|choice| choice.member())
     }
 
     /// Counts an attempt at `member` in; whether for the whole Upstream as well, which `leave` must be told.

@@ -213,9 +213,9 @@ impl Snapshot {
             upstream,
             target,
             epoch,
-            member: choice.member as u32,
+            member: choice.member() as u32,
             ticket: choice.ticket,
-            carried: choice.carried,
+            carried: 0.0,
             is_copy: false,
             key: None,
             is_counted: false,
@@ -230,22 +230,25 @@ impl Snapshot {
         match to {
             Destination::Direct(target, retries) => {
                 self.slot(target).expect("a direct host has a slot").load().enter();
-                let only = Choice { ticket: 0, ..Choice::of(0) };
+                let only = Choice::counted(0, 0);
                 Ok(attempt(None, target, Epoch(0), only, retries))
             }
             Destination::Upstream(upstream, retries) => {
                 let group = self.upstreams.get(&upstream).ok_or(PickError::Rejected(Rejection::NoTarget))?;
                 let key = group.key(Known { head, matched, view: self }, ask.rng);
                 ask.key = key.hash;
-                let choice = group.pick(self.balancing, ask).map_err(|none| match none {
-                    NoChoice::Empty => PickError::Rejected(Rejection::NoTarget),
-                    NoChoice::Closed => PickError::Closed,
-                })?;
+                let none = |NoChoice| {
+                    let rejected = PickError::Rejected(Rejection::NoTarget);
+                    if group.has_ended() { PickError::Closed } else { rejected }
+                };
+                let choice = group.pick(self.balancing, ask).map_err(none)?;
+                let member = choice.member();
                 Ok(Attempt {
-                    rare: Rare::with(group.set_cookie(key.hash, choice.member, key.set_cookie)),
+                    rare: Rare::with(group.set_cookie(key.hash, member, key.set_cookie)),
                     key: key.hash,
-                    is_counted: group.enter(choice.member),
-                    ..attempt(Some(upstream), group.target(choice.member), group.epoch, choice, retries)
+                    is_counted: group.enter(member),
+                    carried: group.carried(self.balancing, member),
+                    ..attempt(Some(upstream), group.target(member), group.epoch, choice, retries)
                 })
             }
         }
@@ -263,7 +266,7 @@ impl Snapshot {
             Some(upstream) => {
                 let group = self.upstreams.get(&upstream)?;
                 let ask = &mut Ask { now, rng, key: failed.key, tried: &rare.tried };
-                let Choice { member, .. } = group.pick_again(ask)?;
+                let member = group.pick_again(ask)?;
                 rare.set_cookie = group.set_cookie(failed.key, member, rare.set_cookie.take());
                 (group.target(member), member, group.epoch, group.enter(member))
             }

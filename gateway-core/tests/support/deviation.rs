@@ -59,7 +59,7 @@ pub(crate) fn with_setup(
 /// The indices of the next members that it picks, without end.
 pub(crate) fn picks(balancer: &dyn Balancer) -> impl Iterator<Item = usize> {
     let mut rng = stream(1, "picks", 0);
-    std::iter::repeat_with(move || pick(balancer, &mut rng).member)
+    std::iter::repeat_with(move || pick(balancer, &mut rng).member())
 }
 
 /// One pick for a first try.

@@ -58,7 +58,7 @@ fn homes(table: HashTable, set: u32, targets: &[u32]) -> Vec<TargetId> {
     let mut home = |key: u32| {
         let key = Some(hash(format!("user-{key}").as_bytes()));
         let choice = balancer.pick(&mut Ask { now: Instant::ZERO, rng: &mut rng, key, tried: &[] });
-        choice.map_or(TargetId(u32::MAX), |choice| balancer.members()[choice.member].target)
+        choice.map_or(TargetId(u32::MAX), |choice| balancer.members()[choice.member()].target)
     };
     (0..KEYS).map(&mut home).collect()
 }

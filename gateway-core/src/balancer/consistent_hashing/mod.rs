@@ -79,7 +79,7 @@ impl ConsistentHashing {
     /// The member that a key belongs to: the first from its place on that was not `tried` and is not full; when all that were not
     /// tried are full, the first of them; else the first.
     fn find(&self, key: u64, tried: &[TargetId]) -> Result<Choice, NoChoice> {
-        let table = self.table.as_ref().ok_or(NoChoice::Empty)?;
+        let table = self.table.as_ref().ok_or(NoChoice)?;
         let first = table.look_up(key);
         let is_untried =
             |&member: &usize| tried.is_empty() || !tried.contains(&self.crew.members()[member].target);
@@ -108,8 +108,8 @@ impl ConsistentHashing {
 
     /// Whoever `turn` chose for a request without a key; when that one is full, whoever a key made of its turn belongs to.
     fn without_key(&self, turn: Choice) -> Result<Choice, NoChoice> {
-        if self.admits(turn.member) {
-            return Ok(Choice::of(turn.member));
+        if self.admits(turn.member()) {
+            return Ok(Choice::of(turn.member()));
         }
         self.find(hash(&turn.ticket.to_le_bytes()), &[])
     }
@@ -135,9 +135,13 @@ impl Balancer for ConsistentHashing {
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match (&self.turns, ask.key) {
             (Some(_), Some(key)) => self.find(key, ask.tried),
-            (Some(turns), None) => turns.pick_again(ask).map(|turn| Choice::of(turn.member)),
+            (Some(turns), None) => turns.pick_again(ask).map(|turn| Choice::of(turn.member())),
             (None, _) => self.pick(ask),
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.turns.as_ref().is_some_and(Balancer::has_ended)
     }
 
     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {

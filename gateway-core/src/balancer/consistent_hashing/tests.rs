@@ -35,7 +35,7 @@ fn target(balancer: &dyn Balancer, key: Option<u64>, tried: &[TargetId]) -> Targ
     let mut rng = dice(0);
     let ask = &mut Ask { key, tried, ..ask(&mut rng) };
     let choice = if tried.is_empty() { balancer.pick(ask) } else { balancer.pick_again(ask) }.unwrap();
-    balancer.members()[choice.member].target
+    balancer.members()[choice.member()].target
 }
 
 fn count(targets: &[TargetId], target: u32) -> f64 {
@@ -103,7 +103,7 @@ fn without_a_key_it_is_turns_and_under_kongs_rules_one_target() {
         assert!((0..300).all(|_| target(&kong, None, &[]) == target(&kong, Some(hash(b"")), &[])));
     }
     let nobody = balancer(vec![], &recipes(0)[0]);
-    assert_eq!(nobody.pick(&mut Ask { key: Some(1), ..ask(&mut dice(0)) }), Err(NoChoice::Empty));
+    assert_eq!(nobody.pick(&mut Ask { key: Some(1), ..ask(&mut dice(0)) }), Err(NoChoice));
 }
 
 #[test]
@@ -160,7 +160,7 @@ proptest! {
         for (begins, number) in events {
             if begins {
                 let key = (number > 0).then(|| hash(&number.to_le_bytes()));
-                let member = balancer.pick(&mut Ask { key, ..ask(&mut rng) }).unwrap().member;
+                let member = balancer.pick(&mut Ask { key, ..ask(&mut rng) }).unwrap().member();
                 let limit = u32::from(factor) * (all.in_flight() + 1) * weights[member];
                 let load = &balancer.crew.seat(member).load;
                 load.enter();

@@ -48,11 +48,7 @@ impl RoundRobin {
 
     /// The next member in turn.
     fn in_turn(&self) -> Result<Choice, NoChoice> {
-        self.rota.in_turn().map(|(ticket, member)| self.choice(member, ticket))
-    }
-
-    fn choice(&self, member: usize, ticket: u64) -> Choice {
-        Choice { member, ticket, carried: self.carried[member] }
+        self.rota.in_turn().map(|(ticket, member)| Choice::counted(member, ticket))
     }
 }
 
@@ -66,7 +62,15 @@ impl Balancer for RoundRobin {
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.rota.besides(ask.tried).map(|member| self.choice(member, u64::MAX))
+        self.rota.besides(ask.tried).map(Choice::of)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.rota.has_ended()
+    }
+
+    fn carried(&self, member: usize) -> f64 {
+        self.carried[member]
     }
 
     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
@@ -88,7 +92,7 @@ mod tests {
         for expected in 0..picks as u64 {
             let choice = balancer.in_turn().unwrap();
             assert_eq!(choice.ticket, expected);
-            counts[choice.member] += 1;
+            counts[choice.member()] += 1;
         }
         counts
     }
@@ -102,8 +106,8 @@ mod tests {
 
     #[test]
     fn nobody_to_pick_is_an_answer() {
-        assert_eq!(RoundRobin::new(vec![]).in_turn(), Err(NoChoice::Empty));
-        assert_eq!(RoundRobin::new(vec![]).rota.besides(&[]), Err(NoChoice::Empty));
+        assert_eq!(RoundRobin::new(vec![]).in_turn(), Err(NoChoice));
+        assert_eq!(RoundRobin::new(vec![]).rota.besides(&[]), Err(NoChoice));
     }
 
     #[test]
@@ -127,10 +131,11 @@ mod tests {
     fn an_ended_epoch_gives_nothing_more() {
         let balancer = RoundRobin::new(members(&[1, 1]));
         balancer.in_turn().unwrap();
+        assert!(!balancer.has_ended());
         let next = balancer.prepare(members(&[1, 1]))();
-        assert_eq!(balancer.in_turn(), Err(NoChoice::Closed));
+        assert_eq!((balancer.in_turn(), balancer.has_ended()), (Err(NoChoice), true));
         // Member 0 had its turn, so the next epoch owes member 1.
-        assert_eq!(next.in_turn().unwrap().member, 1);
+        assert_eq!(next.in_turn().unwrap().member(), 1);
         assert!((next.carried[1] - 0.5).abs() < 1e-9);
     }
 
@@ -169,7 +174,7 @@ mod tests {
                 let worker = scope.spawn(|| {
                     let mut counts = [0_i64; 2];
                     while let Ok(choice) = old.in_turn() {
-                        counts[choice.member] += 1;
+                        counts[choice.member()] += 1;
                     }
                     counts
                 });

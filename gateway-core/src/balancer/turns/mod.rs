@@ -159,15 +159,20 @@ impl<S: Sequence> Rota<S> {
     /// The next turn: its number, from 0, and the member.
     pub(super) fn in_turn(&self) -> Result<(u64, usize), NoChoice> {
         if self.members.is_empty() {
-            return Err(NoChoice::Empty);
+            return Err(NoChoice);
         }
         self.turns.take()
+    }
+
+    /// Whether the epoch has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.turns.are_closed()
     }
 
     /// A member for another try: the next in a turn of its own, preferring those not tried. O(k) at worst.
     pub(super) fn besides(&self, tried: &[TargetId]) -> Result<usize, NoChoice> {
         if self.members.is_empty() {
-            return Err(NoChoice::Empty);
+            return Err(NoChoice);
         }
         let start = self.retries.fetch_add(1, Ordering::Relaxed);
         let anyone = (0..self.members.len()).map(|i| (start + i) % self.members.len());
@@ -253,7 +258,7 @@ mod tests {
             let again = |tried: &[u32]| {
                 let tried: Vec<_> = tried.iter().copied().map(TargetId).collect();
                 let ask = &mut Ask { now: Instant::ZERO, rng: &mut dice(0), key: None, tried: &tried };
-                balancer.pick_again(ask).unwrap().member
+                balancer.pick_again(ask).unwrap().member()
             };
             assert_eq!([again(&[0, 2]), again(&[0, 1]), again(&[1, 2])], [1, 2, 0]);
             assert!(again(&[0, 1, 2]) < 3);

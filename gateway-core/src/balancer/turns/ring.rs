@@ -94,7 +94,12 @@ impl<S: Sequence> Turns<S> {
     pub(super) fn take(&self) -> Result<(u64, usize), NoChoice> {
         let is_table = self.repeats.load(Ordering::Acquire);
         let (turn, entry) = if is_table { self.take_from_table() } else { self.take_from_ring() };
-        if turn & CLOSED == 0 { Ok((turn, member(entry))) } else { Err(NoChoice::Closed) }
+        if turn & CLOSED == 0 { Ok((turn, member(entry))) } else { Err(NoChoice) }
+    }
+
+    /// Whether no turn is given any more.
+    pub(super) fn are_closed(&self) -> bool {
+        self.next.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// The next turn and its entry; no turn when it has [`CLOSED`] in it. A pair of numbers goes through no memory.
