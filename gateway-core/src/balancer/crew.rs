@@ -144,42 +144,35 @@ impl Crew {
         ask: &mut Ask<'_>,
         score: impl Fn(&Seat) -> K,
     ) -> Result<Choice, NoChoice> {
-        if choices != 2 || self.len() < 2 {
+        // What nearly always comes, and nothing else, in line.
+        if choices != 2 || self.len() < 2 || !ask.tried.is_empty() {
             return self.best_of_some((choices, draw), ask, score);
         }
         let (first, second) = draw.two(ask.rng);
-        // What nearly always comes, and nothing else, in line.
-        if first != second && ask.tried.is_empty() {
-            let scores = (score(&self.seats[first]), score(&self.seats[second]));
-            return Ok(Choice::of(better((first, second), scores)));
+        if first == second {
+            return Ok(self.best_beside((first, draw), ask, score));
         }
-        self.best_of_two(draw, (first, second), ask, score)
+        Ok(Choice::of(self.better((first, second), score)))
     }
 
-    /// As [`Self::best_of`], of those two that were drawn, unless they are the same or were tried; then of two others.
+    /// As [`Self::best_of`], of two where the same was drawn twice.
     #[cold]
     #[inline(never)]
-    fn best_of_two<K: Score>(
+    fn best_beside<K: Score>(
         &self,
-        draw: &Draw,
-        (first, second): (usize, usize),
+        (first, draw): (usize, &Draw),
         ask: &mut Ask<'_>,
         score: impl Fn(&Seat) -> K,
-    ) -> Result<Choice, NoChoice> {
-        let is_fit = |member: usize| !ask.tried.contains(&self.members[member].target);
-        let fit = if first != second && is_fit(first) && is_fit(second) {
-            (Some(first), Some(second))
-        } else {
-            draw.two_fit(ask.rng, is_fit)
-        };
-        match fit {
-            (Some(first), Some(second)) => {
-                let scores = (score(&self.seats[first]), score(&self.seats[second]));
-                Ok(Choice::of(better((first, second), scores)))
-            }
-            (Some(only), None) => Ok(Choice::of(only)),
-            (None, _) => self.scan(draw::below(self.len(), ask.rng), ask.tried, score),
-        }
+    ) -> Choice {
+        let second = draw.beside(first, ask.rng);
+        Choice::of(self.better((first, second), score))
+    }
+
+    /// Of two the one with the smaller score, of equals the first.
+    #[inline]
+    fn better<K: Score>(&self, (first, second): (usize, usize), score: impl Fn(&Seat) -> K) -> usize {
+        let scores = (score(&self.seats[first]), score(&self.seats[second]));
+        select_unpredictable(scores.1.is_less(scores.0), second, first)
     }
 
     /// As [`Self::best_of`], for any number.
@@ -286,11 +279,6 @@ impl Crowding {
     pub(super) fn per_weight(self) -> f64 {
         f64::from(self.requests) / f64::from(self.weight)
     }
-}
-
-/// Of two the one with the smaller score, of equals the first.
-fn better<K: Score>((first, second): (usize, usize), scores: (K, K)) -> usize {
-    select_unpredictable(scores.1.is_less(scores.0), second, first)
 }
 
 /// One of whom nothing is known is taken to need `start` from now on.

@@ -77,6 +77,7 @@ impl Balancer for JoinIdleQueue {
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         match self.take_idle(ask.tried) {
             Some(member) => Ok(Choice::of(member)),
+            None if ask.tried.is_empty() && self.crew.len() > 0 => Ok(Choice::of(self.draw.one(ask.rng))),
             None => self.crew.best_of((1, &self.draw), ask, |_| 0.0),
         }
     }

@@ -62,8 +62,11 @@ impl Prequal {
 
     /// The best of the pool, when there is something to choose from and the dice do not say to explore.
     fn take(&self, ask: &mut Ask<'_>) -> Option<usize> {
+        if !self.has_choice.load(Ordering::Relaxed) {
+            return None;
+        }
         let dice = ask.rng.next_u64();
-        if dice.is_multiple_of(EXPLORE) || !self.has_choice.load(Ordering::Relaxed) {
+        if dice.is_multiple_of(EXPLORE) {
             return None;
         }
         let tried: Vec<_> = ask.tried.iter().filter_map(|&target| self.crew.index(target)).collect();
