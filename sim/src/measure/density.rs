@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gateway_core::id::UpstreamId;
+use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 
 use super::{Ending, Record};
@@ -22,6 +22,8 @@ pub struct Heap {
     pub from: Instant,
     /// Their response time, which is at least so long; nothing for those that were dropped.
     pub row: Option<Row>,
+    /// The Service they were for, if that is known.
+    pub service: Option<ServiceId>,
     /// Where they were picked from.
     pub upstream: Option<UpstreamId>,
     /// How many.
@@ -56,18 +58,21 @@ impl Row {
 }
 
 impl Density {
-    /// Counts a request that has ended.
-    pub(super) fn count(&mut self, record: &Record, upstream: Option<UpstreamId>) {
+    /// Counts a request that has ended: whose it was, and where it was picked from.
+    pub(super) fn count(&mut self, record: &Record, whose: (Option<ServiceId>, Option<UpstreamId>)) {
         let number = number(record.intended);
         if !self.columns.contains_key(&number) {
             self.forget_before(number.saturating_sub(RECENT));
         }
         let row = matches!(record.ending, Ending::Answered(_)).then(|| Row::of(record.response_time()));
         let column = self.columns.entry(number).or_default();
-        match column.iter_mut().find(|heap| heap.row == row && heap.upstream == upstream) {
-            Some(heap) => heap.n += 1,
-            None => column.push(Heap { from: Instant::ZERO + COLUMN * number as u32, row, upstream, n: 1 }),
+        let of_it = column.iter_mut().find(|heap| heap.row == row && (heap.service, heap.upstream) == whose);
+        if let Some(heap) = of_it {
+            heap.n += 1;
+            return;
         }
+        let (from, (service, upstream)) = (Instant::ZERO + COLUMN * number as u32, whose);
+        column.push(Heap { from, row, service, upstream, n: 1 });
     }
 
     /// Keeps what is within `reach` of a moment.
@@ -75,10 +80,11 @@ impl Density {
         self.wanted.push(range(moment, reach));
     }
 
-    /// What was counted within `reach` of a moment, in order of time.
-    pub(super) fn around(&self, moment: Instant, reach: Duration) -> Vec<Heap> {
+    /// What was counted within `reach` of a moment of requests for a Service, or for nobody knows which, in order of time.
+    pub(super) fn around(&self, moment: Instant, reach: Duration, service: ServiceId) -> Vec<Heap> {
         let (first, last) = range(moment, reach);
-        self.columns.range(first..=last).flat_map(|(_, heaps)| heaps).copied().collect()
+        let heaps = self.columns.range(first..=last).flat_map(|(_, heaps)| heaps);
+        heaps.filter(|heap| heap.service.is_none_or(|of| of == service)).copied().collect()
     }
 
     fn forget_before(&mut self, number: u64) {
@@ -144,10 +150,11 @@ mod tests {
             if ms == 10_000 {
                 density.want(switch, reach);
             }
-            density.count(&ended(Instant::from_millis(ms), Duration::from_millis(2)), None);
+            let service = Some(ServiceId((ms % 2) as u32));
+            density.count(&ended(Instant::from_millis(ms), Duration::from_millis(2)), (service, None));
         }
-        let around = density.around(switch, reach);
-        assert_eq!(around.iter().map(|heap| heap.n).sum::<u64>(), 61 * 50);
+        let around = density.around(switch, reach, ServiceId(1));
+        assert_eq!(around.iter().map(|heap| heap.n).sum::<u64>(), 61 * 25);
         assert_eq!(
             (around[0].from, around[60].from),
             (Instant::from_millis(8_500), Instant::from_millis(11_500))

@@ -189,7 +189,7 @@ impl Recorder {
             switches: Vec::new(),
             rollout: MeasuredRollout::new(plan),
             copies: Copies::default(),
-            lenses: Lenses::default(),
+            lenses: Lenses::new(plan),
             books: match plan.engine {
                 Engine::Live => Ledger::Whole(Books::new(facts.count)),
                 Engine::Model => Ledger::Sums(Sums::new(plan.load.streams.len())),
@@ -439,7 +439,9 @@ impl Recorder {
             }
         }
         if self.facts.switches {
-            self.lenses.ended(Near { record: *record, picked: open.map(|open| open.picked), upstream });
+            let service = open.map(|open| open.service).or(self.facts.only_service);
+            let picked = open.map(|open| open.picked);
+            self.lenses.ended(Near { record: *record, service, picked, upstream });
         }
         let picked = open.and_then(|open| open.mock);
         let mock = if answered { record.target } else { picked };

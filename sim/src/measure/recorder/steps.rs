@@ -88,7 +88,7 @@ impl Recorder {
         if let Some(to) = to_upstream {
             self.weights.begin(to, moments.requested, number);
         }
-        self.lenses.begin(number, switch.moments.requested);
+        self.lenses.begin(number, service, switch.moments.requested);
         self.switches.push(switch);
         // Later than it was applied only when too much was held back to wait for it.
         let after_placed = self.placed_until.map_or(Instant::ZERO, |at| at + Duration::from_nanos(1));

@@ -64,7 +64,8 @@ pub struct NodeSwitch {
     pub stale_picks: u64,
 }
 
-/// The requests nearest to a switch, in order of intended time; all vectors are as long. Times count from when it was requested.
+/// The requests nearest to a switch that were for its Service, or for nobody knows which, in order of intended time; all vectors
+/// are as long. Times count from when it was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lens {
