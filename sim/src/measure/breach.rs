@@ -17,7 +17,9 @@ pub struct Breach {
     pub count: u64,
     /// The first requests it concerns.
     pub requests: Vec<u64>,
-    /// What it concerns beside requests: targets, Routes, Services.
+    /// The first targets it concerns, by their mocks.
+    pub mocks: Vec<u32>,
+    /// What else it concerns: Routes, Services, Upstreams, causes; or how many.
     pub what: Option<String>,
 }
 
@@ -30,7 +32,7 @@ impl Breaches {
     pub(super) fn of(&mut self, promise: Promise, at: Instant) -> &mut Breach {
         let known = self.0.iter().position(|breach| breach.promise == promise);
         let known = known.unwrap_or_else(|| {
-            self.0.push(Breach { promise, at, count: 0, requests: Vec::new(), what: None });
+            self.0.push(Breach::of(promise, at));
             self.0.len() - 1
         });
         &mut self.0[known]
@@ -44,17 +46,33 @@ impl Breaches {
         breach
     }
 
-    /// The same for this request.
-    pub(super) fn name(&mut self, promise: Promise, request: u64, at: Instant) {
-        self.count(promise, at).name(request);
+    /// The same for this request, which was sent to `mock`.
+    pub(super) fn name(&mut self, promise: Promise, (request, mock): (u64, Option<u32>), at: Instant) {
+        let breach = self.count(promise, at);
+        breach.name(request);
+        breach.meets(mock);
     }
 }
 
 impl Breach {
+    /// One that may have come about at `at` for the first time, and concerns nobody yet.
+    pub fn of(promise: Promise, at: Instant) -> Self {
+        Self { promise, at, count: 0, requests: Vec::new(), mocks: Vec::new(), what: None }
+    }
+
     /// Names a request it concerns, while few are named.
     pub(super) fn name(&mut self, request: u64) {
         if self.requests.len() < NAMED {
             self.requests.push(request);
+        }
+    }
+
+    /// Names a target it concerns, each once, while few are named.
+    pub(super) fn meets(&mut self, mock: impl IntoIterator<Item = u32>) {
+        for mock in mock {
+            if self.mocks.len() < NAMED && !self.mocks.contains(&mock) {
+                self.mocks.push(mock);
+            }
         }
     }
 }

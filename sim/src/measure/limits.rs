@@ -70,7 +70,7 @@ impl<'a> Limit<'a> {
         }
         self.since.get_or_insert(at);
         let promise = self.promise;
-        let of_first = || Breach { promise, at, count: 0, requests: Vec::new(), what: Some(whom()) };
+        let of_first = || Breach { what: Some(whom()), ..Breach::of(promise, at) };
         self.breach.get_or_insert_with(of_first).count += 1;
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gateway_core::config::Config;
 use gateway_core::id::ServiceId;
 use gateway_core::time::Instant;
-use rustc_hash::FxHashSet;
 
 use super::asked::Asked;
 use super::breach::{Breaches, Promise};
@@ -38,6 +37,10 @@ pub(super) struct Promises {
     back: Option<Instant>,
     /// Since when something that leads to the new version has been left behind.
     leftover: Option<Instant>,
+    /// The last copy that was sent: when, of which request, and to whom.
+    last_copy: Option<(Instant, u64, Option<u32>)>,
+    /// Whether some were held against a way back that was known to be over.
+    has_late_copies: bool,
     pub(super) breaches: Breaches,
 }
 
@@ -81,12 +84,12 @@ impl Promises {
     }
 
     /// Something happened to the rollout; `action` is that of the step it is about. `config` is that of the start, and `may_pick` says
-    /// whether some node's configuration still leads to one of these mocks.
+    /// whether some node's configuration still leads to a mock.
     pub(super) fn marked(
         &mut self,
         (mark, action): (&Mark, Option<&Action>),
         config: &Config,
-        may_pick: impl Fn(&FxHashSet<u32>) -> bool,
+        may_pick: impl Fn(u32) -> bool,
     ) {
         match (&mark.kind, action) {
             (MarkKind::Aborted(_), _) => (self.aborted, self.switched) = (Some(mark.at), Vec::new()),
@@ -96,10 +99,11 @@ impl Promises {
             (MarkKind::RolledBack, _) => self.back = Some(mark.at + self.lags.0),
             (MarkKind::Over, Some(Action::Drain { mocks, .. })) => set(&mut self.left, mocks, true),
             (MarkKind::Over, Some(Action::Stop(mocks))) => {
-                let is_left = |mock: &&u32| self.left.get(**mock as usize) == Some(&true);
-                let left: FxHashSet<u32> = mocks.iter().filter(is_left).copied().collect();
-                if !left.is_empty() && may_pick(&left) {
-                    self.breaches.count(Promise::StoppedIsLeft, mark.at);
+                let is_left = |mock: &u32| self.left.get(*mock as usize) == Some(&true);
+                let mut left =
+                    mocks.iter().copied().filter(is_left).filter(|mock| may_pick(*mock)).peekable();
+                if left.peek().is_some() {
+                    self.breaches.count(Promise::StoppedIsLeft, mark.at).meets(left);
                 }
                 self.ended_or_begun(mocks, Some(mark.at));
             }
@@ -130,38 +134,54 @@ impl Promises {
             moment.is_some_and(|moment| at > moment)
         };
         let (is_drained, is_stopped) = (since(&self.drained), since(&self.stopped));
+        let sent = (request, mock);
         if is_drained {
-            self.broken(Promise::DrainedIsLeft, request, at);
+            self.breaches.name(Promise::DrainedIsLeft, sent, at);
         }
         if is_stopped {
-            self.broken(Promise::StoppedIsLeft, request, at);
+            self.breaches.name(Promise::StoppedIsLeft, sent, at);
         }
         if side == Some(Side::Canary) && !self.asked.is_of(service) {
-            self.broken(Promise::NewIsAskedFor, request, at);
+            self.breaches.name(Promise::NewIsAskedFor, sent, at);
         }
         let is_switched = |(switched, since): &(ServiceId, Instant)| *switched == service && at > *since;
         if side == Some(Side::Stable) && self.switched.iter().any(is_switched) {
-            self.broken(Promise::SwitchedIsLeft, request, at);
+            self.breaches.name(Promise::SwitchedIsLeft, sent, at);
         }
-        if side == Some(Side::Canary) && self.back.is_some_and(|back| at > back) {
-            self.broken(Promise::BackIsBack, request, at);
-        }
-        if let Some(left) = self.leftover.filter(|left| side == Some(Side::Canary) && at > *left) {
-            self.breaches.of(Promise::NothingIsLeft, left).name(request);
+        if side == Some(Side::Canary) {
+            self.is_late(sent, at);
         }
     }
 
-    /// A copy was sent to the new version, none later.
-    pub(super) fn copied(&mut self, at: Instant) {
-        if self.back.is_some_and(|back| at > back) {
-            self.breaches.count(Promise::BackIsBack, at);
+    /// The new version was sent something: whether the way back was over by then, or left something behind.
+    fn is_late(&mut self, sent: (u64, Option<u32>), at: Instant) -> bool {
+        let is_late = self.back.is_some_and(|back| at > back);
+        if is_late {
+            self.breaches.name(Promise::BackIsBack, sent, at);
+        }
+        if let Some(left) = self.leftover.filter(|left| at > *left) {
+            self.breaches.of(Promise::NothingIsLeft, left).name(sent.0);
+        }
+        is_late
+    }
+
+    /// A copy of a request was sent to `mock`, of the new version.
+    pub(super) fn copied(&mut self, &Pick { request, at, .. }: &Pick, mock: Option<u32>) {
+        self.has_late_copies |= self.is_late((request, mock), at);
+        self.last_copy = self.last_copy.max(Some((at, request, mock)));
+    }
+
+    /// Everything has been seen. Copies may have been told of before the end of the way back was.
+    pub(super) fn finish(&mut self) {
+        if let Some((at, request, mock)) = self.last_copy.filter(|_| !self.has_late_copies) {
+            self.is_late((request, mock), at);
         }
     }
 
-    /// A first try of somebody who had moved to the new version was picked for the old one.
-    pub(super) fn came_back(&mut self, request: u64, at: Instant) {
+    /// A first try of somebody who had moved to the new version was picked for `mock`, of the old one.
+    pub(super) fn came_back(&mut self, request: u64, mock: Option<u32>, at: Instant) {
         if self.aborted.is_none_or(|aborted| at < aborted) {
-            self.broken(Promise::KeysStay, request, at);
+            self.breaches.name(Promise::KeysStay, (request, mock), at);
         }
     }
 
@@ -169,15 +189,14 @@ impl Promises {
     pub(super) fn ended(&mut self, record: &Record) {
         let is_on_the_way = self.aborted.is_some_and(|aborted| record.done >= aborted)
             && self.back.is_none_or(|back| record.done <= back);
-        let went_nowhere =
-            matches!(record.ending, Ending::Dropped(Cause::NoRoute | Cause::Gateway503NoTarget));
-        if is_on_the_way && went_nowhere && !self.goes_dark {
-            self.broken(Promise::BackDropsNothing, record.index, record.done);
+        let Ending::Dropped(cause @ (Cause::NoRoute | Cause::Gateway503NoTarget)) = record.ending else {
+            return;
+        };
+        if is_on_the_way && !self.goes_dark {
+            let breach = self.breaches.count(Promise::BackDropsNothing, record.done);
+            breach.name(record.index);
+            breach.what.get_or_insert_with(|| cause.as_str().to_owned());
         }
-    }
-
-    fn broken(&mut self, promise: Promise, request: u64, at: Instant) {
-        self.breaches.name(promise, request, at);
     }
 }
 
@@ -245,9 +264,29 @@ mod tests {
         }
         assert_eq!(broken(&promises), [(Promise::BackIsBack, 4, &[7, 8, 9][..])]);
         assert_eq!(promises.breaches.0[0].at, ms(17));
-        promises.copied(ms(15));
-        promises.copied(ms(16));
-        assert_eq!(promises.breaches.0[0].count, 5, "nor is a copy, and nobody asked for it");
+        assert_eq!(promises.breaches.0[0].mocks, [1], "and to whom");
+    }
+
+    #[test]
+    fn a_copy_that_is_sent_after_the_way_back_is_named_though_nobody_asked_for_it() {
+        // Aim: the request and its target, also where the last copy is told of before the way back is. Method: two copies before, the
+        // first of which is late; then the same with one that comes after.
+        let copied = |promises: &mut Promises, request, at| {
+            promises.copied(&Pick { at: ms(at), ..pick(request) }, Some(1));
+        };
+        for late in [None, Some((9, 30))] {
+            let mut promises = promises(5);
+            copied(&mut promises, 7, 20);
+            copied(&mut promises, 8, 15);
+            marked(&mut promises, 10, MarkKind::RolledBack, None);
+            if let Some((request, at)) = late {
+                copied(&mut promises, request, at);
+            }
+            promises.finish();
+            let named = late.map_or(7, |(request, _)| request);
+            assert_eq!(broken(&promises), [(Promise::BackIsBack, 1, &[named][..])]);
+            assert_eq!(promises.breaches.0[0].mocks, [1]);
+        }
     }
 
     fn host(service: u32, host: &str) -> Action {
@@ -338,8 +377,11 @@ mod tests {
         // Nobody was sent there, but might have been.
         marked(&mut promises, 60, MarkKind::Over, Some(&out));
         let over = Mark { at: ms(61), step: Some(0), kind: MarkKind::Over };
-        promises.marked((&over, Some(&stop)), &Config::default(), |mocks| mocks.contains(&0));
-        assert_eq!(promises.breaches.0[0].count, 2);
+        assert_eq!(promises.breaches.0[0].mocks, [0]);
+        let both = Action::Stop(vec![0, 2]);
+        promises.left[2] = true;
+        promises.marked((&over, Some(&both)), &Config::default(), |mock| mock == 2);
+        assert_eq!((promises.breaches.0[0].count, &promises.breaches.0[0].mocks[..]), (2, &[0, 2][..]));
     }
 
     #[test]
@@ -364,6 +406,8 @@ mod tests {
             promises.ended(&record(4, 21, Cause::NoRoute));
             let expected = [(Promise::BackDropsNothing, 1, &[3][..])];
             assert_eq!(broken(&promises), expected[..usize::from(!goes_dark)]);
+            let cause = promises.breaches.0.first().and_then(|breach| breach.what.as_deref());
+            assert_eq!(cause, (!goes_dark).then_some("gateway_503_no_target"));
         }
     }
 }

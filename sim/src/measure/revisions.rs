@@ -22,6 +22,7 @@ use super::recorder::RunFacts;
 use super::{Copied, Pick};
 use crate::plan::{Engine, Plan};
 use crate::rollout::Field;
+use crate::words;
 
 /// Picks that may wait to hear of their revision; those beyond are held against the one before it.
 const WAITING_MAX: usize = 65_536;
@@ -53,6 +54,8 @@ pub(super) struct Revisions {
 #[derive(Clone, Debug)]
 struct Mirrored {
     percent: Percent,
+    /// Where copies go.
+    host: String,
     /// Requests that could be copied.
     eligible: u64,
     copies: u64,
@@ -117,7 +120,8 @@ impl Revisions {
         let rules = Rules::new(config, (key, &self.told), before);
         for mirror in &rules.mirrors {
             if self.mirrored.len() <= mirror.period {
-                let of_node = Mirrored { percent: mirror.percent, eligible: 0, copies: 0, first: None };
+                let (percent, host) = (mirror.percent, mirror.host().to_owned());
+                let of_node = Mirrored { percent, host, eligible: 0, copies: 0, first: None };
                 self.mirrored.resize_with(mirror.period + 1, || vec![of_node.clone(); self.nodes.len()]);
             }
         }
@@ -162,7 +166,9 @@ impl Revisions {
         for mirrored in self.mirrored.iter().flatten() {
             let Some((first, at)) = mirrored.first else { continue };
             if !mirrored.is_exact(self.unsent, self.slack) {
-                breaches.name(Promise::CopiesAreExact, first, at);
+                let breach = breaches.count(Promise::CopiesAreExact, at);
+                breach.name(first);
+                breach.what.get_or_insert_with(|| mirrored.in_words());
             }
         }
     }
@@ -210,8 +216,9 @@ impl Revisions {
         if is_copy {
             return;
         }
+        let sent = (pick.request, facts.mocks.get(pick.target));
         if !rules.lead_to(pick.upstream) {
-            breaches.name(Promise::RevisionIsKept, pick.request, pick.at);
+            breaches.name(Promise::RevisionIsKept, sent, pick.at);
         }
         if pick.request >= facts.count {
             return;
@@ -222,15 +229,23 @@ impl Revisions {
             && takes(split, carried.first(pick.request, facts))
                 .is_some_and(|goes| goes != (pick.upstream == *to))
         {
-            breaches.name(Promise::KeysGoByShare, pick.request, pick.at);
+            breaches.name(Promise::KeysGoByShare, sent, pick.at);
         }
         if !led::is_right((&rules.led, &mut self.told), pick.upstream, pick.request, facts) {
-            breaches.name(Promise::CarriersAreLed, pick.request, pick.at);
+            breaches.name(Promise::CarriersAreLed, sent, pick.at);
         }
     }
 }
 
 impl Mirrored {
+    /// `412 copies to v2 of 1,000 requests, of which 40 % were asked`
+    fn in_words(&self) -> String {
+        let Self { percent, host, eligible, copies, .. } = self;
+        let asked = words::percent(f64::from(percent.hundredths()) / f64::from(Percent::WHOLE), 2);
+        let (copies, eligible) = (words::count(*copies), words::count(*eligible));
+        format!("{copies} copies to {host} of {eligible} requests, of which {asked} were asked")
+    }
+
     /// Whether there are as many as the share of those that could be, rounded down or up, but for `unsent` that were due; and but for
     /// `slack` on either side.
     fn is_exact(&self, unsent: u64, slack: u64) -> bool {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gateway_core::config::Config;
-use gateway_core::id::{Revision, ServiceId};
+use gateway_core::id::{Revision, ServiceId, TargetId};
 use gateway_core::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -131,21 +131,14 @@ impl MeasuredRollout {
         self.revisions.configured((node, revision, config), facts, &mut self.promises.breaches);
     }
 
-    /// Everything has been seen: the last copy was sent at `last_copy`, and `outsiders` were picked who could not be.
-    pub(super) fn finish(
-        &mut self,
-        facts: &RunFacts,
-        last_copy: Option<Instant>,
-        outsiders: &[(u64, Instant)],
-    ) {
+    /// Everything has been seen: for requests `outsiders` were picked who could not be.
+    pub(super) fn finish(&mut self, facts: &RunFacts, outsiders: &[(u64, TargetId, Instant)]) {
         let (plan, breaches) = (&facts.plan, &mut self.promises.breaches);
         self.revisions.finish(facts, breaches);
-        for (request, at) in outsiders {
-            breaches.name(Promise::RevisionIsKept, *request, *at);
+        for &(request, target, at) in outsiders {
+            breaches.name(Promise::RevisionIsKept, (request, facts.mocks.get(target)), at);
         }
-        if let Some(last_copy) = last_copy {
-            self.promises.copied(last_copy);
-        }
+        self.promises.finish();
         let end = Instant::ZERO + plan.load.duration();
         self.capacity = capacity::capacity(plan, &self.marks, &self.steps, end);
         let (breaches, outranked) = limits::check(plan, &self.marks, &self.steps, &self.meanwhile);
@@ -166,8 +159,8 @@ impl MeasuredRollout {
 
     /// Something happened; `action` is that of the step it is about.
     pub(super) fn marked(&mut self, facts: &RunFacts, mark: &Mark, action: Option<&Action>) {
-        let may_pick = |mocks: &FxHashSet<u32>| {
-            let targets = facts.mocks.iter().filter(|(_, behind)| mocks.contains(behind));
+        let may_pick = |mock: u32| {
+            let targets = facts.mocks.iter().filter(|(_, behind)| *behind == mock);
             self.revisions.may_pick(&targets.map(|(target, _)| target).collect::<Vec<_>>())
         };
         self.promises.marked((mark, action), &facts.plan.gateway.config, may_pick);
@@ -229,7 +222,7 @@ impl MeasuredRollout {
         self.meanwhile.picked(pick.request, at);
         self.revisions.picked(pick, facts, &mut self.promises.breaches);
         if let Some(at) = self.keys.picked(pick, found, facts) {
-            self.promises.came_back(pick.request, at);
+            self.promises.came_back(pick.request, mock, at);
         }
         if let Some(user) = facts.divided_user(pick.request) {
             self.picked_for(user, pick, mock);
@@ -238,6 +231,12 @@ impl MeasuredRollout {
 
     /// Something happened to a copy.
     pub(super) fn copied(&mut self, facts: &RunFacts, copied: &Copied) {
+        if let Copied::Sent(pick) = copied {
+            let mock = facts.mocks.get(pick.target);
+            if self.side(mock).is_some_and(|(side, _)| side == Side::Canary) {
+                self.promises.copied(pick, mock);
+            }
+        }
         self.revisions.copied(copied, facts, &mut self.promises.breaches);
     }
 
@@ -257,7 +256,7 @@ impl MeasuredRollout {
     ) {
         self.promises.ended(record);
         if let Some(at) = self.keys.ended(record.index) {
-            self.promises.came_back(record.index, at);
+            self.promises.came_back(record.index, mock, at);
         }
         let is_bad = match record.ending {
             Ending::Answered(status) => status >= 500,

@@ -59,7 +59,7 @@ struct Upstream {
     /// Whether tags divide its targets as the versions do.
     are_told: bool,
     /// Picks of targets that were no members then, and when: the first of them.
-    outsiders: Vec<(u64, Instant)>,
+    outsiders: Vec<(u64, TargetId, Instant)>,
 }
 
 impl Weights {
@@ -112,8 +112,8 @@ impl Weights {
         }
     }
 
-    /// The first picks of targets that were no members then, and when.
-    pub(super) fn outsiders(&self) -> Vec<(u64, Instant)> {
+    /// The first picks of targets that were no members then, for which requests and when.
+    pub(super) fn outsiders(&self) -> Vec<(u64, TargetId, Instant)> {
         self.upstreams.values().flatten().flat_map(|upstream| upstream.outsiders.iter().copied()).collect()
     }
 
@@ -201,7 +201,7 @@ impl Upstream {
             let row = self.row(number, pick.at);
             self.rows[row].wrong += 1;
             if is_outsider && self.outsiders.len() < OUTSIDERS_MAX {
-                self.outsiders.push((pick.request, pick.at));
+                self.outsiders.push((pick.request, pick.target, pick.at));
             }
             return;
         };
@@ -295,7 +295,7 @@ impl Upstream {
         note(row, range, after);
         let off = first.abs().max(before.abs()).max(after.abs());
         if off >= row.deviation_max {
-            row.farthest = Some((pick.at, pick.request));
+            row.farthest = Some((pick.at, pick.request, target));
         }
     }
 

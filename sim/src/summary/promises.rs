@@ -1,9 +1,10 @@
 //! Promises of a rollout that were not kept, in the names of the report. What the recorder saw broken, and shares that were not
 //! exact, which the proof of the weights knows.
 
+use gateway_core::time::Instant;
 use serde::{Deserialize, Serialize};
 
-use super::tables::{ms, request_id};
+use super::tables::{ms, request_id, upstream_name};
 use super::{accuracy, shares};
 use crate::measure::{Breach, Measured, MeasuredWeights, Outranked, Promise};
 use crate::plan::Plan;
@@ -21,7 +22,7 @@ pub struct BreachRow {
     pub count: u64,
     /// Requests it concerns, three at most.
     pub requests: Vec<String>,
-    /// What it concerns beside requests: targets, Routes, Services.
+    /// What it concerns beside requests: targets, Routes, Services, Upstreams, causes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
 }
@@ -63,26 +64,46 @@ pub(super) fn breaches(plan: &Plan, measured: &Measured) -> Vec<BreachRow> {
         t_ms: ms(breach.at),
         count: breach.count,
         requests: breach.requests.iter().map(|&request| request_id(plan, request)).collect(),
-        what: breach.what.clone(),
+        what: breach.what.clone().or_else(|| targets(plan, &breach.mocks)),
     };
     let inexact = [inexact(plan, measured), apart(plan, measured), inside(plan, measured)];
     measured.rollout.breaches.iter().chain(inexact.iter().flatten()).map(row).collect()
 }
 
-/// The same where the targets of a version together were not within their bound of its share.
+/// `v1-1:80 and v1-2:80`; nothing where there are none.
+fn targets(plan: &Plan, mocks: &[u32]) -> Option<String> {
+    let names = mocks.iter().filter_map(|mock| plan.mocks.get(*mock as usize));
+    let names: Vec<_> = names.map(|mock| mock.name.clone()).collect();
+    (!names.is_empty()).then(|| words::list(&names))
+}
+
+/// A promise about the shares of an Upstream that was not kept in some stretches, each with when and at whose pick.
+fn of_shares(
+    plan: &Plan,
+    promise: Promise,
+    off: &[&MeasuredWeights],
+    farthest: fn(&MeasuredWeights) -> Option<(Instant, u64)>,
+) -> Option<Breach> {
+    let first = off.first()?;
+    let seen: Vec<_> = off.iter().filter_map(|row| farthest(row)).collect();
+    let at = seen.iter().min().map_or(first.from, |(at, _)| *at);
+    let requests = seen.iter().map(|(_, request)| *request).take(3).collect();
+    let node = if plan.gateway.nodes > 1 { format!(", node {}", first.node + 1) } else { String::new() };
+    let what = Some(format!("upstream {}{node}", upstream_name(plan, first.upstream)));
+    Some(Breach { count: off.len() as u64, requests, what, ..Breach::of(promise, at) })
+}
+
+/// Where the targets of a version together were not within their bound of its share.
 fn apart(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let is_off = |row: &&MeasuredWeights| {
         let bound = shares::bound(plan, row).filter(|_| Some(row.upstream) == plan.rollout.shared);
         bound.is_some_and(|bound| row.share_off > bound + accuracy::ROUNDING)
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
-    let (at, _) = off.iter().filter_map(|row| row.share_farthest).min()?;
-    let requests =
-        off.iter().filter_map(|row| row.share_farthest).map(|(_, request)| request).take(3).collect();
-    Some(Breach { promise: Promise::VersionIsExact, at, count: off.len() as u64, requests, what: None })
+    of_shares(plan, Promise::VersionIsExact, &off, |row| row.share_farthest)
 }
 
-/// The same where some target was not within a request of its share of what its version got.
+/// Where some target was not within a request of its share of what its version got.
 fn inside(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let limit = accuracy::PREFIX_LIMIT * accuracy::workers(plan) + accuracy::ROUNDING;
     let is_off = |row: &&MeasuredWeights| {
@@ -90,13 +111,10 @@ fn inside(plan: &Plan, measured: &Measured) -> Option<Breach> {
         is_judged && row.inside_off.is_some_and(|off| off >= limit)
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
-    let at = off.first()?.inside_farthest.map_or(off[0].from, |(at, _)| at);
-    let requests =
-        off.iter().filter_map(|row| row.inside_farthest).map(|(_, request)| request).take(3).collect();
-    Some(Breach { promise: Promise::InsideIsExact, at, count: off.len() as u64, requests, what: None })
+    of_shares(plan, Promise::InsideIsExact, &off, |row| row.inside_farthest)
 }
 
-/// The Upstream that both versions share, where some target was not within its bound of its share.
+/// Where some target of the Upstream that both versions share was not within its bound of its share.
 fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
     let is_off = |row: &&MeasuredWeights| {
         let test = accuracy::test(plan, row, &[], 1);
@@ -104,14 +122,22 @@ fn inexact(plan: &Plan, measured: &Measured) -> Option<Breach> {
         is_judged && !test.ok && row.deviation_max >= test.limit
     };
     let off: Vec<_> = measured.weights.iter().filter(is_off).collect();
-    let (at, _) = off.iter().filter_map(|row| row.farthest).min()?;
-    let requests = off.iter().filter_map(|row| row.farthest).map(|(_, request)| request).take(3).collect();
-    Some(Breach { promise: Promise::SharesAreExact, at, count: off.len() as u64, requests, what: None })
+    let mut breach = of_shares(plan, Promise::SharesAreExact, &off, |row| {
+        row.farthest.map(|(at, request, _)| (at, request))
+    })?;
+    let target =
+        off.iter().find_map(|row| row.farthest).and_then(|(.., target)| plan.gateway.config.target(target));
+    breach.what = target
+        .map(|target| target.target.to_string())
+        .into_iter()
+        .chain(breach.what)
+        .reduce(|target, upstream| format!("{target} of {upstream}"));
+    Some(breach)
 }
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::time::Instant;
+    use gateway_core::id::TargetId;
 
     use super::*;
     use crate::measure::rehearsal::{BLUE, how_to, measure, play};
@@ -124,10 +150,13 @@ mod tests {
         let mut measured = measure(&plan, &play(&plan));
         assert!(breaches(&plan, &measured).is_empty());
         measured.weights[0].deviation_max = 1.5;
-        measured.weights[0].farthest = Some((Instant::from_millis(1200), 17));
+        measured.weights[0].farthest = Some((Instant::from_millis(1200), 17, TargetId(1)));
         let told: Vec<_> = breaches(&plan, &measured).iter().map(BreachRow::in_words).collect();
         let [told] = told.as_slice() else { panic!("{told:?}") };
-        assert_eq!(*told, format!("1 time from 1.200 s on ({})", request_id(&plan, 17)));
+        assert_eq!(
+            *told,
+            format!("1 time from 1.200 s on (httpbin.org:80 of upstream blue; {})", request_id(&plan, 17))
+        );
         let row = BreachRow { count: 2, what: Some("v1:80 is gone".into()), ..BreachRow::default() };
         assert_eq!(row.in_words(), "2 times from 0.000 s on (v1:80 is gone)");
         let row = BreachRow { requests: vec!["42-1".into(), "42-2".into()], ..row };
@@ -141,6 +170,7 @@ mod tests {
         let told = breaches(&plan, &measured);
         assert_eq!(told[0].promise, "a version has its share, to the request, however many targets it has");
         assert_eq!(told[0].requests, [request_id(&plan, 19)]);
+        assert_eq!(told[0].what.as_deref(), Some("upstream blue"));
         // Where the gateway knows the versions, half a request is the most, and a target may be as far off inside as among all.
         measured.weights[0].are_told = true;
         (measured.weights[0].share_off, measured.weights[0].sides) = (0.5, (2, 2));

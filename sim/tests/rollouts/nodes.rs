@@ -69,6 +69,7 @@ fn a_version_that_is_ended_while_a_node_still_sends_to_it_is_a_failed_run() {
     let breach = &report["rollout"]["breaches"][0];
     assert_eq!(breach["promise"], "no target is ended while a node still sends requests to it");
     assert_eq!(breach["requests"].as_array().unwrap().len(), 3, "{breach}");
+    assert_eq!(breach["what"], "blue-1:80 and blue-2:80");
     let sentence = report["verdict"]["sentence"].as_str().unwrap();
     assert!(sentence.contains("Not kept: no target is ended"), "{sentence}");
     let (_, report) = run("8s");

@@ -84,6 +84,7 @@ fn a_router_that_ignores_the_header_or_leads_others_fails_the_run_in_both_engine
             let Some(breach) = breaches.first() else { continue };
             assert!(breach.promise.starts_with("who carries the header"), "{engine:?} {breach:?}");
             assert_eq!((breaches.len(), breach.requests.len()), (1, 3), "{engine:?}");
+            assert!(breach.what.as_ref().is_some_and(|who| who.contains("-1:80")), "{engine:?} {breach:?}");
             // Testers are the first two of twenty users; who is named is one of them where they are ignored, and none else.
             let numbering = Numbering::new(&checked.load, checked.seed);
             for request in &breach.requests {

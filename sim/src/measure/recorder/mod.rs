@@ -255,8 +255,7 @@ impl Recorder {
         }
         self.close_switch();
         self.settle_all();
-        let last_copy = self.copies.picked.map(|(_, last)| last);
-        self.rollout.finish(&self.facts, last_copy, &self.weights.outsiders());
+        self.rollout.finish(&self.facts, &self.weights.outsiders());
         Measured::new(self, conditions)
     }
 

@@ -95,6 +95,11 @@ impl Rules {
 }
 
 impl Copying {
+    /// Where copies go.
+    pub(super) fn host(&self) -> &str {
+        &self.mirror.host
+    }
+
     /// Whether a pick of a copy, or of a request, from this Upstream is a matter of this mirror.
     pub(super) fn concerns(&self, upstream: Option<UpstreamId>, is_copy: bool) -> bool {
         if is_copy { upstream == self.to } else { self.from.contains(&upstream) }

@@ -72,6 +72,7 @@ fn who_is_sent_where_the_revision_does_not_lead_is_named_whenever_that_is_told()
     revisions.picked(&pick(5, BLUE, 1), &facts, &mut breaches);
     revisions.picked(&pick(6, BLUE, 2), &facts, &mut breaches);
     assert_eq!(broken(&breaches), [(Promise::RevisionIsKept, 2, &[2, 5][..])]);
+    assert_eq!(breaches.0[0].mocks, [2, 0], "and the targets they were sent to");
     revisions.finish(&facts, &mut breaches);
     assert_eq!(broken(&breaches), [(Promise::RevisionIsKept, 3, &[2, 5, 6][..])], "nobody told of 2");
     let nobody = facts.plan.targets_of(crate::rollout::judge::Side::Canary);
@@ -236,6 +237,9 @@ fn copied(percent: f64, requests: u64, copies: u64, unsent: u64) -> Vec<Promise>
         revisions.copied(&Copied::Overflow, &facts, &mut breaches);
     }
     revisions.finish(&facts, &mut breaches);
+    let asked = words::percent(percent / 100.0, 2);
+    let in_words = format!("{copies} copies to green of {requests} requests, of which {asked} were asked");
+    assert!(breaches.0.iter().all(|breach| breach.what.as_ref() == Some(&in_words)), "{breaches:?}");
     breaches.0.iter().map(|breach| breach.promise).collect()
 }
 
@@ -259,6 +263,7 @@ proptest! {
         let due = |n: u64| n * u64::from(percent) / 10_000;
         let mirrored = Mirrored {
             percent: Percent::new(f64::from(percent) / 100.0),
+            host: "green".into(),
             eligible: n,
             copies: due(from + n) - due(from),
             first: None,

@@ -22,8 +22,8 @@ pub struct MeasuredWeights {
     pub members: Vec<MemberPicks>,
     /// Largest distance of any member from its exact share after any pick, in requests, what was carried in included.
     pub deviation_max: f64,
-    /// When it was that far off, and at whose pick.
-    pub farthest: Option<(Instant, u64)>,
+    /// When it was that far off, and at whose pick of whom.
+    pub farthest: Option<(Instant, u64, TargetId)>,
     /// Largest distance of a rollout's new version, all of its targets together, from its exact share after any pick, in requests, what
     /// was carried in included.
     pub share_off: f64,
