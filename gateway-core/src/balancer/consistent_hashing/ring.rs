@@ -24,7 +24,9 @@ const CROWD: u64 = 13;
 /// Bits of a position.
 const POSITION: u32 = 27;
 /// First bits of a position that points are sorted by at first; no more than a cell's.
-const COARSE: u32 = 8;
+const COARSE: u32 = 9;
+/// Bits beyond a cell's that they are sorted by then: a cell's points are all but in order after that.
+const FINE: u32 = 4;
 /// What a cell has room for: its points, and one more for whoever comes after them.
 const ROOM: usize = 21;
 /// Bits of a point.
@@ -53,13 +55,12 @@ struct Cell {
     low: [u8; ROOM],
 }
 
-/// The points of some neighbouring cells in no order, as positions with the member's number in their last bits.
+/// The points of some neighbouring cells, as positions with the member's number in their last bits, by cell.
 #[derive(Debug)]
-struct Draft {
-    cells: Vec<[u64; ROOM - 1]>,
-    lengths: Vec<usize>,
-    /// Those that there is no room for.
-    spilled: Vec<u64>,
+struct Part {
+    longs: Vec<u64>,
+    /// Where those begin that agree in some bits more than a cell's.
+    starts: Vec<u32>,
 }
 
 /// Where the bits of a position and of a member are.
@@ -73,7 +74,7 @@ struct Layout {
 
 impl Ring {
     /// The ring of those of `shares` that are in, each as far as its share of the weight of all goes. Takes time in
-    /// proportion to the points: they are put into their cells, which then hold a few each.
+    /// proportion to the points: twice each is put where its first bits say, so that those of a cell are then all but in order.
     pub(super) fn new(shares: &[Share], slots: u32) -> Self {
         let counts = counts(shares);
         let layout = Layout::of(&counts, slots);
@@ -81,12 +82,12 @@ impl Ring {
         let first = sorted.iter().find_map(|some| some.iter().min()).expect("there is somebody");
         let nobody = Cell { high: [0; ROOM], low: [0; ROOM] };
         let mut ring = Self { cells: vec![nobody; 1 << layout.cell].into(), crowded: Vec::new(), layout };
-        let mut draft = Draft::new(1 << (layout.cell - COARSE));
+        let mut part = Part { longs: Vec::new(), starts: vec![0; 1 << (layout.cell - COARSE + FINE)] };
         // From the last to the first, so that each is told who comes after it: after the last the first of all.
         let mut next = *first as u32 & layout.members();
-        for (part, longs) in sorted.iter().enumerate().rev() {
-            draft.fill(longs, layout);
-            next = ring.take(part, &draft, next);
+        for (number, longs) in sorted.iter().enumerate().rev() {
+            part.fill(longs);
+            next = ring.take(number, &mut part, next);
         }
         ring.crowded.reverse();
         ring
@@ -94,21 +95,26 @@ impl Ring {
 
     /// Takes the cells of one of the parts that points are coarsely sorted by, before which `next` comes; who comes first from
     /// there on.
-    fn take(&mut self, part: usize, draft: &Draft, mut next: u32) -> u32 {
+    #[inline(never)]
+    fn take(&mut self, number: usize, part: &mut Part, mut next: u32) -> u32 {
         let layout = self.layout;
-        let start = part << (layout.cell - COARSE);
-        let member = |&long: &u64| long as u32 & layout.members();
-        let point = |long: &u64| layout.point(*long, member(long));
-        for at in (0..draft.cells.len()).rev() {
-            let (here, beyond) = (draft.points(at), layout.beyond(next));
-            if let Some(all) = draft.crowd(start + at, layout) {
-                next = member(&all[0]);
-                self.cells[start + at] = Cell::new(all[..ROOM - 1].iter().map(point), MORE);
-                self.crowded.push((start + at, all.iter().map(point).chain([beyond]).collect()));
+        let member = |long: u64| long as u32 & layout.members();
+        let (mut end, cells) = (part.longs.len(), 1 << (layout.cell - COARSE));
+        for at in (0..cells).rev() {
+            let start = part.starts[at << FINE] as usize;
+            let longs = &mut part.longs[start..end];
+            longs.sort_unstable();
+            let (points, beyond) =
+                (longs.iter().map(|&long| layout.point(long, member(long))), layout.beyond(next));
+            let cell = number * cells + at;
+            if longs.len() < ROOM {
+                self.cells[cell] = Cell::new(points, beyond);
             } else {
-                next = here.first().map_or(next, member);
-                self.cells[start + at] = Cell::new(here.iter().map(point), beyond);
+                self.cells[cell] = Cell::new(points.clone().take(ROOM - 1), MORE);
+                self.crowded.push((cell, points.chain([beyond]).collect()));
             }
+            next = longs.first().map_or(next, |&first| member(first));
+            end = start;
         }
         next
     }
@@ -162,8 +168,8 @@ impl Cell {
     /// A cell of these points, no more than there is room for, and in the places that are left over another one.
     fn new(points: impl Iterator<Item = u32>, beyond: u32) -> Self {
         let mut cell = Self { high: [(beyond >> LOW) as u16; ROOM], low: [beyond as u8; ROOM] };
-        for (place, point) in points.enumerate() {
-            (cell.high[place], cell.low[place]) = ((point >> LOW) as u16, point as u8);
+        for ((high, low), point) in cell.high.iter_mut().zip(&mut cell.low).zip(points) {
+            (*high, *low) = ((point >> LOW) as u16, point as u8);
         }
         cell
     }
@@ -173,44 +179,28 @@ impl Cell {
     }
 }
 
-impl Draft {
-    fn new(cells: usize) -> Self {
-        Self { cells: vec![[0; ROOM - 1]; cells], lengths: vec![0; cells], spilled: Vec::new() }
-    }
-
-    /// Puts all points of a part into its cells.
-    fn fill(&mut self, longs: &[u64], layout: Layout) {
-        self.lengths.fill(0);
-        self.spilled.clear();
+impl Part {
+    /// Holds these instead. Counted first, so that each is then put where it belongs.
+    // Apart, as the other loops over all points, so that each has all registers to itself.
+    #[inline(never)]
+    fn fill(&mut self, longs: &[u64]) {
+        let bits = self.starts.len().trailing_zeros();
+        let place = |long: u64| ((long << COARSE) >> (u64::BITS - bits)) as usize;
+        self.starts.fill(0);
         for &long in longs {
-            let at = layout.cell(long) % self.cells.len();
-            if let Some(place) = self.cells[at].get_mut(self.lengths[at]) {
-                *place = long;
-                self.lengths[at] += 1;
-            } else {
-                self.spilled.push(long);
-            }
+            self.starts[place(long)] += 1;
         }
-        for (points, &length) in self.cells.iter_mut().zip(&self.lengths) {
-            points[..length].sort_unstable();
+        let mut end = 0;
+        for start in &mut self.starts {
+            end += *start;
+            *start = end;
         }
-    }
-
-    /// The points of a cell in order, as far as there is room for them.
-    fn points(&self, at: usize) -> &[u64] {
-        &self.cells[at][..self.lengths[at]]
-    }
-
-    /// All points of a cell of the ring in order, if there is no room for them.
-    fn crowd(&self, cell: usize, layout: Layout) -> Option<Vec<u64>> {
-        let spilled = self.spilled.iter().copied().filter(|&long| layout.cell(long) == cell);
-        let points = self.points(cell % self.cells.len());
-        if points.len() < ROOM - 1 || spilled.clone().next().is_none() {
-            return None;
+        self.longs.resize(longs.len(), 0);
+        for &long in longs {
+            let start = &mut self.starts[place(long)];
+            *start -= 1;
+            self.longs[*start as usize] = long;
         }
-        let mut all: Vec<_> = points.iter().copied().chain(spilled).collect();
-        all.sort_unstable();
-        Some(all)
     }
 }
 
@@ -259,13 +249,14 @@ fn counts(shares: &[Share]) -> Vec<u64> {
 
 /// The positions, with the member's number in their last bits, by their first bits: whoever goes through them in this order stays
 /// within what the processor has at hand.
+#[inline(never)]
 fn coarsely_sorted(shares: &[Share], counts: &[u64], layout: Layout) -> Vec<Vec<u64>> {
     let mean = counts.iter().sum::<u64>() as usize >> COARSE;
     let mut sorted: Vec<_> = (0..1 << COARSE).map(|_| Vec::with_capacity(mean + mean / 8)).collect();
-    for (position, member) in positions(shares, counts) {
+    positions(shares, counts).for_each(|(position, member)| {
         let long = position & !u64::from(layout.members()) | u64::from(member);
         sorted[(position >> (u64::BITS - COARSE)) as usize].push(long);
-    }
+    });
     sorted
 }
 
