@@ -103,7 +103,7 @@ fn limits(service: &Service) -> Limits {
     Limits { write: service.write_timeout, read: service.read_timeout }
 }
 
-/// A new connection to the attempt's target.
+/// A new connection to the attempt's target; the observer is told.
 async fn connect(worker: &Rc<Worker>, ticket: &Ticket) -> Result<Connection, Failure> {
     let (target, limit) = {
         let view = worker.gateway.view_of(worker.number);
@@ -120,5 +120,6 @@ async fn connect(worker: &Rc<Worker>, ticket: &Ticket) -> Result<Connection, Fai
     let stream = timeout(limit, connecting).await.map_err(|_| Failure::ConnectTimeout)??;
     // A connection that cannot be told is only slower.
     let _ = stream.set_nodelay(true);
+    worker.observer.connected(ticket.request(), ticket.attempt());
     Ok(Connection::new(stream, &worker.watches))
 }

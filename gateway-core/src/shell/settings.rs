@@ -133,6 +133,8 @@ pub trait Observer {
     fn request(&self, headers: &HeaderMap) -> u64;
     /// A target was picked.
     fn picked(&self, request: u64, attempt: &Attempt);
+    /// A connection was opened for an attempt, which began when its target was picked; those that are kept from before are not told.
+    fn connected(&self, _request: u64, _attempt: &Attempt) {}
     /// An attempt has ended, and it is known whether another one follows.
     fn finished(&self, request: u64, finished: Finished);
     /// Something became of the copy of a request. Its attempt is told like any other; it says that it is a copy.

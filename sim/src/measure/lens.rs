@@ -17,7 +17,7 @@ use crate::rollout::Action;
 /// Requests kept for one switch.
 const NEAR_MAX: usize = 3_000;
 /// Farther away than this nothing is kept.
-const REACH: Duration = Duration::from_millis(1_500);
+pub const REACH: Duration = Duration::from_millis(1_500);
 
 /// One request near a switch.
 #[derive(Clone, Copy, Debug)]

@@ -51,7 +51,7 @@ pub use density::{COLUMN, Heap, Row};
 pub use flips::Flips;
 pub use histogram::{Intended, Times};
 pub use ledger::Tally;
-pub use lens::{Near, Nearby};
+pub use lens::{Near, Nearby, REACH};
 pub use limits::Outranked;
 pub use measured::{
     Again, DropSample, Drops, KindTally, Measured, MeasuredPhase, Slow, TargetTally, Warning,

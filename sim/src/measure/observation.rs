@@ -23,6 +23,19 @@ use crate::rollout::Mark;
 pub enum Observation {
     /// The gateway chose a target.
     Picked(Pick),
+    /// The gateway opened a connection for an attempt of a request.
+    Connected {
+        /// The request's index.
+        request: u64,
+        /// When it was open.
+        at: Instant,
+        /// The Service it was for.
+        service: ServiceId,
+        /// The Upstream its target was picked from.
+        upstream: Option<UpstreamId>,
+        /// Since the pick.
+        took: Duration,
+    },
     /// The gateway was done with an attempt.
     Finished {
         /// When.
@@ -115,6 +128,13 @@ impl Observation {
             return Self::Copied { request, at: attempt.began, copied: Copied::Sent(pick) };
         }
         Self::Picked(pick)
+    }
+
+    /// A connection was open at `at` for an attempt of a request; what copies take is no matter of users.
+    pub fn connected(request: u64, attempt: &Attempt, at: Instant) -> Option<Self> {
+        let &Attempt { service, upstream, began, .. } = attempt;
+        let took = at.since(began);
+        (!attempt.is_copy).then_some(Self::Connected { request, at, service, upstream, took })
     }
 
     /// The gateway was done with an attempt of a request, or with its copy.

@@ -1,10 +1,13 @@
 //! Each switch of a Service's host, dissected as it happens: which picks and answers were old, which new. Every moment
 //! is a smallest or a largest, so it does not matter in which order they are reported.
 
+use std::time::Duration;
+
 use gateway_core::id::{ServiceId, UpstreamId};
 use gateway_core::time::Instant;
 
-use super::histogram::Intended;
+use super::histogram::{Intended, Times};
+use super::lens::REACH;
 use super::{Pick, StepMoments};
 
 /// One switch, as measured. Moments that never came are `None`.
@@ -42,6 +45,8 @@ pub struct MeasuredSwitch {
     pub nodes: Vec<NodePicks>,
     /// Attempts on `from` under way when it was applied.
     pub in_flight: i64,
+    /// How long each connection to `to` took to be opened, within reach of a lens after it was requested; made on first use.
+    pub connects: Option<Box<Times>>,
     /// Response times of the steady state before.
     pub steady: Intended,
     /// Response times of the window after.
@@ -120,6 +125,20 @@ impl MeasuredSwitch {
         }
     }
 
+    /// A connection was open at `at` for a request of `service` that was picked from `upstream`, so long after the pick.
+    pub(super) fn connected(
+        &mut self,
+        (service, upstream): (ServiceId, Option<UpstreamId>),
+        at: Instant,
+        took: Duration,
+    ) {
+        let until = self.until.min(self.moments.requested + REACH);
+        let is_its_own = self.concerns(Some(service)) && upstream == self.to_upstream;
+        if is_its_own && (self.moments.requested..until).contains(&at) {
+            self.connects.get_or_insert_with(|| Box::new(Times::coarse())).record(took);
+        }
+    }
+
     /// An attempt on `upstream` began (`+1`) or ended (`-1`).
     pub(super) fn in_flight(&mut self, upstream: Option<UpstreamId>, at: Instant, change: i64) {
         if upstream == self.from_upstream && self.applied().is_some_and(|applied| at <= applied) {
@@ -175,6 +194,7 @@ mod tests {
             first_new_answer: None,
             last_old_answer: None,
             stale_picks: 0,
+            connects: None,
             nodes: vec![NodePicks::default(); 2],
             in_flight: 0,
             steady: Intended::default(),
@@ -211,6 +231,26 @@ mod tests {
         let [even, odd] = nodes.as_slice() else { panic!("{nodes:?}") };
         assert_eq!((even.first_new, even.last_old, even.stale), (None, Some(ms(14)), 1));
         assert_eq!((odd.first_new, odd.last_old, odd.stale), (Some(ms(11)), Some(ms(5)), 0));
+    }
+
+    #[test]
+    fn connections_to_the_new_upstream_are_counted_from_the_request_on_and_timed() {
+        // Aim: those of the switched Service to where it leads now, within reach. Method: one before, one to the old Upstream, one of
+        // another Service, one too late; and two that count.
+        let mut switch = MeasuredSwitch { until: Instant::MAX, ..to_green() };
+        let (own, other) = (ServiceId(0), ServiceId(1));
+        for (service, upstream, at) in [
+            (own, GREEN, 9),
+            (own, BLUE, 11),
+            (other, GREEN, 11),
+            (own, GREEN, 10),
+            (own, GREEN, 1_509),
+            (own, GREEN, 1_510),
+        ] {
+            switch.connected((service, upstream), ms(at), Duration::from_micros(at));
+        }
+        let took = switch.connects.unwrap();
+        assert_eq!((took.n(), took.max_us()), (2, Some(1_509.0)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::summary::mirror::MirrorSummary;
 use crate::summary::rollout::{FlipsRow, RolloutSummary};
-use crate::summary::{Attempts, Ledger, Summary};
+use crate::summary::{Attempts, Latency, Ledger, Summary, Switch};
 use crate::words;
 
 /// One figure.
@@ -23,6 +23,21 @@ pub(super) fn may_repeat(summary: &Summary) -> bool {
 pub(super) fn per_request(attempts: Option<Attempts>) -> String {
     let per_request = attempts.and_then(|attempts| attempts.per_request);
     per_request.map_or_else(|| words::NOTHING.to_owned(), |per_request| words::decimal(per_request, 3))
+}
+
+/// A time that opening connections to the new Upstream of a switch took: `88 µs`.
+pub(super) fn opening(switch: &Switch, time: impl Fn(&Latency) -> Option<f64>) -> String {
+    let time = switch.connects.as_ref().and_then(|connects| time(&connects.connect_us));
+    time.map_or_else(|| words::NOTHING.to_owned(), words::time)
+}
+
+/// How many connections were opened to the new Upstream of a switch: `57 (301 µs at most)`.
+pub(super) fn opened(switch: &Switch) -> String {
+    match switch.connects.as_ref().map(|connects| connects.connect_us.n) {
+        None => words::NOTHING.to_owned(),
+        Some(0) => "0".to_owned(),
+        Some(n) => format!("{} ({} at most)", words::count(n), opening(switch, |of| of.max)),
+    }
 }
 
 /// What a rollout cost: all figures that every strategy has.

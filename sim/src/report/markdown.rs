@@ -118,10 +118,18 @@ fn switches(summary: &Summary) -> String {
             after(switch.first_new_pick_ms),
             after(switch.last_old_answer_ms),
             mixed,
+            figures::opened(switch),
             cost(switch),
         ]
     });
-    let heads = ["Switch", "#First new pick", "#Last old answer", "#Mixed", "#p50 cost (95 %)"];
+    let heads = [
+        "Switch",
+        "#First new pick",
+        "#Last old answer",
+        "#Mixed",
+        "#Connections opened",
+        "#p50 cost (95 %)",
+    ];
     table(&heads, rows.collect())
 }
 

@@ -261,6 +261,13 @@ fn switches(out: &mut String, switches: &[Switch]) {
             cost(switch)
         );
     }
+    let has_opened =
+        |switch: &Switch| switch.connects.as_ref().is_some_and(|connects| connects.connect_us.n > 0);
+    if switches.iter().any(has_opened) {
+        let opened: Vec<_> = switches.iter().map(figures::opened).collect();
+        let line = format!("connections opened within 1.5 s: {}", opened.join(", "));
+        let _ = writeln!(out, "  {DIM}{}{DIM:#}", words::cut(&line, WIDTH_MAX - 2));
+    }
     out.push('\n');
 }
 

@@ -6,11 +6,11 @@ use gateway_core::id::UpstreamId;
 use gateway_core::time::Instant;
 
 use super::{
-    Latency, LatencyCost, NodeSwitch, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow, WeightRow,
-    WeightTarget, accuracy, attempts, latency, ledger, lens,
+    Connects, Latency, LatencyCost, NodeSwitch, Phase, ScenarioFacts, SlowRequest, Switch, TargetRow,
+    WeightRow, WeightTarget, accuracy, attempts, latency, ledger, lens,
 };
 use crate::load::RequestIds;
-use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, NodePicks, PhaseKind};
+use crate::measure::{COST_WINDOW, Measured, MeasuredSwitch, MeasuredWeights, NodePicks, PhaseKind, REACH};
 use crate::plan::Plan;
 use crate::rollout::Action;
 use crate::stats;
@@ -113,6 +113,10 @@ fn row(plan: &Plan, measured: &Measured, at: usize, switch: &MeasuredSwitch) -> 
         drain_ms: between(switch.applied(), switch.last_old_answer),
         stale_picks: switch.stale_picks,
         nodes: nodes(switch),
+        connects: switch.applied().map(|_| Connects {
+            window_ms: REACH.as_millis() as u64,
+            connect_us: switch.connects.as_deref().map(latency::answered).unwrap_or_default(),
+        }),
         in_flight_at_switch: u64::try_from(switch.in_flight).unwrap_or(0),
         dropped: phase.map_or(0, |phase| phase.tally().dropped()),
         latency_cost_us: cost(switch),

@@ -96,6 +96,7 @@ impl Seen {
             | Observation::Began { .. }
             | Observation::Configured { .. }
             | Observation::Rollout(_)
+            | Observation::Connected { .. }
             | Observation::Copied { .. }
             | Observation::Keyed { .. } => {}
         }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod attempts;
+mod connections;
 mod copies;
 mod judges;
 mod keys;

@@ -58,6 +58,14 @@ impl Observer for WorkerObserver {
         }
     }
 
+    fn connected(&self, request: u64, attempt: &Attempt) {
+        if request != FOREIGN
+            && let Some(connected) = Observation::connected(request, attempt, self.clock.now())
+        {
+            self.reporter.report(connected);
+        }
+    }
+
     fn finished(&self, request: u64, finished: Finished) {
         if request != FOREIGN {
             let _ = self.seen.send(Seen::Finished(request, finished));

@@ -127,7 +127,7 @@ fn moment(observation: &Observation) -> (Instant, u8) {
         Observation::Rollout(mark) => (mark.at, 1),
         Observation::Cpu(sample) => (sample.at, 1),
         Observation::Picked(pick) => (pick.at, 2),
-        Observation::Served { at, .. } => (*at, 3),
+        Observation::Served { at, .. } | Observation::Connected { at, .. } => (*at, 3),
         Observation::Finished { at, .. } | Observation::Copied { at, .. } | Observation::Keyed { at, .. } => {
             (*at, 4)
         }

@@ -261,6 +261,18 @@ impl World<'_> {
         Some(idle.answers)
     }
 
+    /// A connection has been opened.
+    pub(super) fn opened(&mut self, slot: u32) {
+        let now = self.now;
+        let Some(flight) = self.flights.get(slot) else { return };
+        let index = flight.request();
+        let attempt = flight.attempt.as_ref();
+        if let Some(connected) = attempt.and_then(|attempt| Observation::connected(index, attempt, now)) {
+            self.see(connected);
+        }
+        self.pass_on(slot);
+    }
+
     /// There is a connection: the request goes out on it.
     pub(super) fn pass_on(&mut self, slot: u32) {
         let Some(flight) = self.flights.get(slot) else { return };

@@ -309,7 +309,7 @@ impl<'a> World<'a> {
             Stage::AtGateway => self.begin(slot),
             Stage::Dialing => self.dialed(slot),
             Stage::Dialed if self.is_tcp_probe(slot) => self.probed(slot, ProbeResult::Connected),
-            Stage::Dialed => self.pass_on(slot),
+            Stage::Dialed => self.opened(slot),
             Stage::ToTarget => self.at_target(slot),
             Stage::Frozen => self.take_up(slot),
             Stage::Answering => self.say(slot),

@@ -295,6 +295,11 @@ impl Recorder {
         self.clock = self.clock.max(at);
         match seen {
             Observation::Picked(pick) => self.picked(pick),
+            Observation::Connected { request: _, at, service, upstream, took } => {
+                for switch in &mut self.switches {
+                    switch.connected((*service, *upstream), *at, *took);
+                }
+            }
             Observation::Finished { at, upstream, target, outcome: _ } => {
                 self.attempt(*upstream, self.facts.mocks.get(*target), *at, -1);
             }
@@ -534,7 +539,8 @@ impl RunFacts {
 fn moment(seen: &Observation) -> Instant {
     match seen {
         Observation::Picked(pick) => pick.at,
-        Observation::Finished { at, .. }
+        Observation::Connected { at, .. }
+        | Observation::Finished { at, .. }
         | Observation::Retried { at, .. }
         | Observation::Copied { at, .. }
         | Observation::Keyed { at, .. }

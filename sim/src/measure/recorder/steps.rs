@@ -68,6 +68,7 @@ impl Recorder {
             stale_picks: 0,
             nodes: vec![NodePicks::default(); self.facts.plan.gateway.nodes.into()],
             in_flight: self.attempts.get(from_upstream).copied().unwrap_or(0),
+            connects: None,
             steady: Intended::default(),
             after: Intended::default(),
         };

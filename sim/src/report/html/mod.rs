@@ -13,6 +13,7 @@ mod verdict;
 use self::figure::figure;
 use crate::chart;
 use crate::markup::{Markup, markup};
+use crate::report::figures;
 use crate::summary::{Summary, Validity};
 use crate::words;
 
@@ -125,6 +126,10 @@ fn switches(out: &mut Markup, summary: &Summary) {
                 markup!(out, "the first new pick came " (after(pick)) " after the request for it, the last old answer " (after(answer)) " after it. ");
             }
             _ => out.tag("it was not carried through. "),
+        }
+        if let Some(n) = switch.connects.as_ref().map(|connects| connects.connect_us.n).filter(|&n| n > 0) {
+            let (opened, most) = (words::counted(n, "connection"), figures::opening(switch, |of| of.max));
+            markup!(out, "The gateway opened " (opened) " to " (switch.to) " within 1.5 s, none in more than " (most) ". ");
         }
     }
     out.tag("</p>");

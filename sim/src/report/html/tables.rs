@@ -104,12 +104,18 @@ const MOMENTS: [(&str, Moment); 7] = [
 
 type Amount = fn(&Switch) -> String;
 
-const AMOUNTS: [(&str, Amount); 7] = [
+const AMOUNTS: [(&str, Amount); 10] = [
     ("Mixed window of answers, ms", |switch| ms(switch.mixed_ms)),
     ("Mixed window of picks, ms", |switch| ms(switch.mixed_picks_ms)),
     ("Drain, ms", |switch| ms(switch.drain_ms)),
     ("Old picks after the acknowledgement", |switch| words::count(switch.stale_picks)),
     ("Old requests in flight when it came into force", |switch| words::count(switch.in_flight_at_switch)),
+    ("Connections opened to the new Upstream, within 1.5 s", |switch| {
+        let n = switch.connects.as_ref().map(|connects| words::count(connects.connect_us.n));
+        n.unwrap_or_else(|| words::NOTHING.to_owned())
+    }),
+    ("Opening one, median", |switch| figures::opening(switch, |of| of.p50)),
+    ("Opening one, at most", |switch| figures::opening(switch, |of| of.max)),
     ("Dropped", |switch| words::count(switch.dropped)),
     ("Median after minus before, ms (95 %)", |switch| {
         switch.latency_cost_us.map_or_else(

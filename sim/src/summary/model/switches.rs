@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Latency;
+
 /// One switch of a Service's host, dissected. Moments that never came are `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -37,6 +39,9 @@ pub struct Switch {
     /// The same for each of the gateway's nodes, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeSwitch>,
+    /// Connections that the gateway opened to `to`, which are all new at first; absent for a switch that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connects: Option<Connects>,
     /// Attempts on `from` that were under way when it was applied.
     pub in_flight_at_switch: u64,
     /// Requests intended in the switch's phase that were dropped.
@@ -46,6 +51,16 @@ pub struct Switch {
     /// The requests nearest to it, one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
+}
+
+/// Connections opened to the new Upstream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Connects {
+    /// For so long after the switch was requested they are counted.
+    pub window_ms: u64,
+    /// From the pick of a target to the open connection; n is how many.
+    pub connect_us: Latency,
 }
 
 /// A switch as one node of the gateway made it.
