@@ -177,7 +177,7 @@ impl Crew {
 
     /// As [`Self::best_of`], for any number.
     #[inline(never)]
-    fn best_of_some<K: Score>(
+    pub(super) fn best_of_some<K: Score>(
         &self,
         (choices, draw): (usize, &Draw),
         ask: &mut Ask<'_>,
@@ -261,6 +261,12 @@ impl Seat {
     /// Requests per weight if it got `more`.
     pub(super) fn crowding_with(&self, more: u32) -> Crowding {
         Crowding { requests: self.load.in_flight() + more, weight: self.weight }
+    }
+
+    /// Requests per weight if it got one more, to seven digits: for costs that are estimates anyway.
+    #[inline]
+    pub(super) fn crowding_about(&self) -> f32 {
+        (self.load.in_flight() + 1) as f32 * self.per_weight
     }
 
     /// Its weight as a number to count with.

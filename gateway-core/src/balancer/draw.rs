@@ -41,6 +41,15 @@ pub(super) fn below(end: usize, rng: &mut Rng) -> usize {
     (((rng.next_u64() >> 32) * end as u64) >> 32) as usize
 }
 
+/// Two different ones of so many, of two at least, any two with the same probability.
+#[inline]
+pub(super) fn two_of(members: usize, drawn: u64) -> (usize, usize) {
+    let members = members as u64;
+    let first = ((drawn >> 32) * members) >> 32;
+    let second = ((drawn & LOW) * (members - 1)) >> 32;
+    (first as usize, (second + u64::from(second >= first)) as usize)
+}
+
 /// The member that 32 bits draw: as the numerator of a share of all cells they say which cell, and what is left how far into it.
 fn within(cells: &[Cell], drawn: u64) -> usize {
     let spread = drawn * cells.len() as u64;
@@ -87,12 +96,7 @@ impl Draw {
         let drawn = rng.next_u64();
         match self {
             Self::Alias(cells) if cells.len() > 2 => (within(cells, drawn >> 32), within(cells, drawn & LOW)),
-            _ => {
-                let members = self.len() as u64;
-                let first = ((drawn >> 32) * members) >> 32;
-                let second = ((drawn & LOW) * (members - 1)) >> 32;
-                (first as usize, (second + u64::from(second >= first)) as usize)
-            }
+            _ => two_of(self.len(), drawn),
         }
     }
 

@@ -5,7 +5,8 @@
 //!
 //! A weight divides the cost (an addition of ours; there are none in finagle).
 //!
-//! O(1), no lock. Who has not answered yet is taken to need the median of the others when the epoch began, else 30 ms
+//! O(1), no lock. Of costs within a seven-hundredth of each other either may be taken for the smaller one (see
+//! [`Glance::is_less`]). Who has not answered yet is taken to need the median of the others when the epoch began, else 30 ms
 //! (linkerd's default), from the first time it is drawn on; that fades like any other: after a switch to new targets a default
 //! far above what they need would else keep them idle for good.
 //!
@@ -14,10 +15,15 @@
 //!
 //! Pathologies: one slow answer of a target that is well costs it its share for seconds.
 
-use super::crew::Crew;
-use super::draw::Draw;
-use super::estimate::Learned;
+use std::hint::select_unpredictable;
+
+use rand::Rng as _;
+
+use super::crew::{Crew, Seat};
+use super::draw::{self, Draw};
+use super::estimate::{Glance, Learned};
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
+use crate::time::Instant;
 
 /// Targets that are compared.
 const CHOICES: usize = 2;
@@ -26,7 +32,6 @@ const CHOICES: usize = 2;
 #[derive(Debug)]
 pub struct PeakEwma {
     crew: Crew,
-    draw: Draw,
     /// Seconds that who is new is taken to need.
     usual: f64,
 }
@@ -35,8 +40,27 @@ impl PeakEwma {
     /// A balancer that goes on from what is known.
     pub fn new(setup: Setup<'_>) -> Self {
         let crew = Crew::new(setup);
-        Self { draw: Draw::Evenly(crew.len()), usual: crew.usual_seconds(), crew }
+        Self { usual: crew.usual_seconds(), crew }
     }
+
+    /// What a request costs there.
+    fn cost(&self, seat: &Seat, now: Instant) -> Learned {
+        seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) * seat.per_weight())
+    }
+
+    /// Of two the better one, where one was never looked at before, or not for minutes.
+    #[cold]
+    #[inline(never)]
+    fn better(&self, (first, second): (usize, usize), now: Instant) -> usize {
+        let cost = |member| self.cost(self.crew.seat(member), now);
+        if cost(second).is_less(cost(first)) { second } else { first }
+    }
+}
+
+/// [`PeakEwma::cost`] at a glance.
+#[inline]
+fn cost_at_once(seat: &Seat) -> Option<Glance> {
+    seat.load.response_time().glance().map(|seconds| seconds.times(seat.crowding_about()))
 }
 
 impl Balancer for PeakEwma {
@@ -45,10 +69,20 @@ impl Balancer for PeakEwma {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        let (now, usual) = (ask.now, self.usual);
-        self.crew.best_of((CHOICES, &self.draw), ask, move |seat| {
-            seat.seconds(now, usual).times((seat.in_flight() + 1.0) * seat.per_weight())
-        })
+        let (now, members) = (ask.now, self.crew.len());
+        if members < CHOICES || !ask.tried.is_empty() {
+            let draw = Draw::Evenly(members);
+            return self.crew.best_of_some((CHOICES, &draw), ask, |seat| self.cost(seat, now));
+        }
+        let (first, second) = draw::two_of(members, ask.rng.next_u64());
+        // What nearly always comes, and nothing else, in line.
+        if let Some(one) = cost_at_once(self.crew.seat(first))
+            && let Some(other) = cost_at_once(self.crew.seat(second))
+            && let Some(is_less) = other.is_less(one)
+        {
+            return Ok(Choice::of(select_unpredictable(is_less, second, first)));
+        }
+        Ok(Choice::of(self.better((first, second), now)))
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
