@@ -68,11 +68,11 @@ mod tests {
             let to = HeaderMatch {
                 field: Field::Header("x-tester".into()),
                 values: vec!["yes".into()],
-                route: serde_json::Map::new(),
+                routes: vec![serde_json::Map::new()],
                 service: service.into(),
                 host: "v2".into(),
             };
-            Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: Some(to) })
+            Action::SetHeaderRoute(HeaderRoute::set("testers".into(), to))
         };
         let mut asked = Asked::by(false);
         let mut after = |action: &Action| {

@@ -1,5 +1,5 @@
 //! What a rollout that was given up has left behind: how the configuration after its way back differs from the one before it. A pure
-//! comparison of the two; Services that no Route leads to are nobody's business.
+//! comparison of the two.
 
 use gateway_core::config::Config;
 use gateway_core::entity::Service;
@@ -8,7 +8,7 @@ use crate::mock::FaultKind;
 use crate::plan::Plan;
 use crate::rollout::judge::Side;
 
-/// In words, each difference: Routes that came or went, Services that lead elsewhere, targets with another weight.
+/// In words, each difference: Routes and Services that came or went, Services that lead elsewhere, targets with another weight.
 pub(super) fn of(plan: &Plan, after: &Config) -> Vec<String> {
     let before = &plan.gateway.config;
     let mut left = routes(before, after);
@@ -18,6 +18,8 @@ pub(super) fn of(plan: &Plan, after: &Config) -> Vec<String> {
             None => left.push(format!("service {} is gone", name_of(service))),
         }
     }
+    let came = after.services().filter(|(id, _)| before.service(*id).is_none());
+    left.extend(came.map(|(_, service)| format!("service {} is there", name_of(service))));
     left.extend(weights(plan, after));
     left
 }
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_leftover_is_said_and_what_is_as_before_is_not() {
-        // Aim: weights, Routes, hosts and mirrors. Method: one of each is left, and a Service that no Route leads to; then all goes back.
+        // Aim: weights, Routes, hosts and mirrors. Method: one of each is left, and a Service; then all goes back.
         let mut plan = how_to(10.0, 1, &[]);
         plan.rollout.sides = vec![Some(Side::Stable), Some(Side::Canary), None, None];
         let (id, mut config) = (ServiceId(0), plan.gateway.config.clone());
@@ -103,11 +105,13 @@ mod tests {
             "route testers is there",
             "service example-service leads to green",
             "service example-service has copies sent as it had not before",
+            "service preview is there",
             "target httpbin.org:80 has weight 7, not 50",
         ];
         assert_eq!(of(&plan, &config), expected, "a target of neither version is nobody's business");
         for change in [
             Change::DeleteRoute(route),
+            Change::DeleteService(preview),
             Change::UpdateService(id, before),
             Change::SetWeight(TargetId(1), Weight::new(50)),
         ] {

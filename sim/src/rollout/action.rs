@@ -191,7 +191,7 @@ impl Action {
                 format!("set_split {service_name}: gone")
             }
             Self::SetTarget(TargetWeight { target, weight, .. }) => format!("set_target {target} = {weight}"),
-            Self::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
+            Self::SetHeaderRoute(HeaderRoute { name, to: Some(to), .. }) => {
                 format!(
                     "set_header_route {name}: {} = {} -> {}",
                     to.field,
@@ -199,7 +199,9 @@ impl Action {
                     to.host
                 )
             }
-            Self::SetHeaderRoute(HeaderRoute { name, to: None }) => format!("set_header_route {name}: gone"),
+            Self::SetHeaderRoute(HeaderRoute { name, to: None, .. }) => {
+                format!("set_header_route {name}: gone")
+            }
             Self::SetMirrorRoute(MirrorRoute { service_name, to: Some(to) }) => {
                 format!(
                     "set_mirror_route {service_name}: {} -> {}",
@@ -243,25 +245,48 @@ pub struct TargetWeight {
     pub weight: u16,
 }
 
-/// A Route that only requests with a header field or a cookie take, in front of the Service's own.
+/// Routes that only requests with a header field or a cookie take: one in front of each of a Service's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeaderRoute {
-    /// The Route's name.
+    /// The name of the one in front of the Service's first Route; that of each other has its number behind it.
     pub name: String,
-    /// Where it leads and whom; `None` takes the Route away.
+    /// How many there are.
+    pub twins: usize,
+    /// Services that go with them, because they came with them.
+    pub leaves: Vec<String>,
+    /// Where they lead and whom; `None` takes them away.
     pub to: Option<HeaderMatch>,
 }
 
-/// Which requests a header route takes, and where to.
+impl HeaderRoute {
+    /// There, in front of each of a Service's Routes.
+    pub fn set(name: String, to: HeaderMatch) -> Self {
+        Self { name, twins: to.routes.len(), leaves: Vec::new(), to: Some(to) }
+    }
+
+    /// Gone, as many as there were, and with them the Services that came with them.
+    pub fn unset(name: String, twins: usize, leaves: Vec<String>) -> Self {
+        Self { name, twins, leaves, to: None }
+    }
+
+    /// Their names: `testers`, `testers-2`, ...
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let nth = |n| if n == 1 { self.name.clone() } else { format!("{}-{n}", self.name) };
+        (1..=self.twins).map(nth)
+    }
+}
+
+/// Which requests header Routes take, and where to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeaderMatch {
     /// Where its value stands.
     pub field: Field,
     /// One of these values.
     pub values: Vec<String>,
-    /// The fields it shares with the Route it stands in front of: `paths`, `methods`, `strip_path`, ...
-    pub route: Map<String, Value>,
-    /// The name of the Service it leads to.
+    /// For each of the Service's Routes, the fields that the one in front of it shares with it: `paths`, `methods`, `strip_path`, ...;
+    /// of a Service without any a single one, without fields.
+    pub routes: Vec<Map<String, Value>>,
+    /// The name of the Service they lead to.
     pub service: String,
     /// The host of that Service: the version's Upstream.
     pub host: String,

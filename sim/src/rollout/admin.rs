@@ -4,7 +4,7 @@
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use gateway_core::entity::{SplitCookie, SplitKey};
 
@@ -116,19 +116,24 @@ fn target_path(upstream: &str, target: &str) -> String {
 }
 
 fn header_route(route: &HeaderRoute) -> Vec<AdminCall> {
-    let path = format!("/routes/{}", segment(&route.name));
-    let Some(HeaderMatch { field, values, route, service, host }) = &route.to else {
-        return vec![AdminCall { method: "DELETE", path, body: None }];
+    let paths = route.names().map(|name| format!("/routes/{}", segment(&name)));
+    let Some(HeaderMatch { field, values, routes, service, host }) = &route.to else {
+        // A Service goes once no Route leads to it.
+        let services = route.leaves.iter().map(|name| format!("/services/{}", segment(name)));
+        let gone = paths.chain(services);
+        return gone.map(|path| AdminCall { method: "DELETE", path, body: None }).collect();
     };
-    let mut fields = route.clone();
-    let (name, values) = field.route_match(values);
-    fields.insert("headers".to_owned(), json!({ name: values }));
-    fields.insert("service".to_owned(), json!({ "name": service }));
     let put = |path, body| AdminCall { method: "PUT", path, body: Some(body) };
-    vec![
-        put(format!("/services/{}", segment(service)), json!({ "host": host })),
-        put(path, Value::Object(fields)),
-    ]
+    let (name, values) = field.route_match(values);
+    let twin = |(path, of): (String, &Map<String, Value>)| {
+        let mut fields = of.clone();
+        let headers = fields.entry("headers").or_insert_with(|| json!({}));
+        headers[name] = json!(values);
+        fields.insert("service".to_owned(), json!({ "name": service }));
+        put(path, Value::Object(fields))
+    };
+    let service = put(format!("/services/{}", segment(service)), json!({ "host": host }));
+    std::iter::once(service).chain(paths.zip(routes).map(twin)).collect()
 }
 
 /// What stands for itself in a segment of a path (RFC 3986).
@@ -182,21 +187,27 @@ mod tests {
     }
 
     #[test]
-    fn a_header_route_is_a_service_and_a_route_and_goes_as_a_route() {
+    fn a_header_route_is_a_service_and_a_route_for_each_of_its_own_and_goes_as_these() {
         let to = HeaderMatch {
             field: Field::Header("x-tester".into()),
             values: vec!["yes".into()],
-            route: json!({ "paths": ["/"] }).as_object().cloned().unwrap_or_default(),
+            routes: [json!({ "paths": ["/"] }), json!({ "paths": ["/eu"], "headers": { "x-eu": ["1"] } })]
+                .map(|fields| fields.as_object().cloned().unwrap())
+                .to_vec(),
             service: "shop-canary".into(),
             host: "canary".into(),
         };
-        let set = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: Some(to) });
+        let set = Action::SetHeaderRoute(HeaderRoute::set("testers".into(), to));
         let expected = [
             r#"PUT /services/shop-canary  {"host":"canary"}"#,
             r#"PUT /routes/testers  {"headers":{"x-tester":["yes"]},"paths":["/"],"service":{"name":"shop-canary"}}"#,
+            r#"PUT /routes/testers-2  {"headers":{"x-eu":["1"],"x-tester":["yes"]},"paths":["/eu"],"service":{"name":"shop-canary"}}"#,
         ];
         assert_eq!(written(&set), expected);
-        let unset = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: None });
-        assert_eq!(written(&unset), ["DELETE /routes/testers"]);
+        let unset = HeaderRoute::unset("testers".into(), 2, vec!["shop-canary".into()]);
+        assert_eq!(
+            written(&Action::SetHeaderRoute(unset)),
+            ["DELETE /routes/testers", "DELETE /routes/testers-2", "DELETE /services/shop-canary"]
+        );
     }
 }

@@ -20,6 +20,7 @@ mod faults;
 mod files;
 mod flags;
 mod gateway;
+mod header_routes;
 mod latency;
 mod lints;
 mod load;

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use gateway_core::id::ServiceId;
-use gateway_core::schema::Entity as _;
-
 use super::analyses::{self, Judged};
 use super::gateway::Entities;
+use super::header_routes::{self, HeaderRoutes};
 use super::questions::Questions;
 use super::reader::{Section, Shape};
 use super::verbs::Known;
@@ -93,7 +91,8 @@ pub(super) fn plan(
     let read = read(root, (entities, &judges), mocks, input);
     let shares = read.as_ref().filter(|read| read.strategy.shares_upstream || read.versions.by_key.is_some());
     let shares = shares.map(|read| Shares::new(&read.versions));
-    let mut known = Known { entities, mocks, analyses: &judges, shares };
+    let mut known =
+        Known { entities, mocks, analyses: &judges, shares, header_routes: HeaderRoutes::default() };
     let written = steps::read(root, &mut known, file, load.map(Load::duration));
     let unfolded = read.as_ref().filter(|_| !root.has("steps")).map(unfolded);
     let mut steps = unfolded.unwrap_or(written);
@@ -108,6 +107,7 @@ pub(super) fn plan(
     };
     let analyses = analyses::read(root, &judged);
     questions.lead(&mut steps, (&analyses, judges.len()));
+    header_routes::keep_what_was_there(steps.iter_mut().map(|step| &mut step.action), entities);
     if let (Some(by_key), Some(load)) = (read.as_ref().and_then(|read| read.versions.by_key.as_ref()), load)
         && let Some(section) = root.unchecked("rollout", &SHAPE)
     {
@@ -137,7 +137,12 @@ pub(super) fn plan(
         key: versions.by_key.as_ref().map(|by_key| by_key.key.clone()),
         limits: goes_by_limits.then_some(limits),
         analyses,
-        way_back: goes_back.then(|| (strategy.way_back)(&versions, &settings)),
+        way_back: goes_back.then(|| {
+            let mut way_back = (strategy.way_back)(&versions, &settings);
+            header_routes::take_back(&steps, &mut way_back, entities);
+            header_routes::keep_what_was_there(&mut way_back, entities);
+            way_back
+        }),
     };
     (steps, rollout)
 }
@@ -235,16 +240,4 @@ fn check_keys(section: &Section<'_>, strategy: &Strategy) {
             section.mistakes.note(&key.place, message, "another strategy's", help);
         }
     }
-}
-
-/// What a Route in front of the Service's own shares with it.
-pub(super) fn route(
-    entities: &Entities<'_>,
-    service: ServiceId,
-) -> serde_json::Map<String, serde_json::Value> {
-    const SHARED: [&str; 7] =
-        ["paths", "hosts", "methods", "strip_path", "preserve_host", "path_handling", "protocols"];
-    let route = entities.config.routes().find(|(_, route)| route.service == Some(service));
-    let fields = route.map(|(_, route)| route.to_json(&entities.config)).unwrap_or_default();
-    fields.into_iter().filter(|(key, value)| SHARED.contains(&key.as_str()) && !value.is_null()).collect()
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use gateway_core::id::ServiceId;
 
 use super::gateway::Entities;
+use super::header_routes;
 use super::node::{Node, Value};
 use super::reader::{Section, Shape};
-use super::rollout::route;
 use super::values::{boolean, number};
 use super::{analyses, rings, told};
 use crate::rollout::strategies::{Question, Scaling, Settings};
@@ -64,7 +64,7 @@ pub(super) fn read(
         methods: methods(section),
         compare: compared(section),
         timeout: copy_timeout(section, (entities, service))?,
-        route: service.map(|service| route(entities, service)).unwrap_or_default(),
+        routes: service.map(|service| header_routes::in_front(entities, service)).unwrap_or_default(),
     })
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::gateway::Entities;
+use super::header_routes::{self, HeaderRoutes};
 use super::node::{Node, Value};
 use super::patterns::matcher;
 use super::reader::{Section, Shape};
 use super::values::{self, number, text};
-use super::{analyses, rollout, services, settings, sticky, told};
+use super::{analyses, services, settings, sticky, told};
 use crate::plan::MockPlan;
 use crate::rollout::{
     Action, ByKey, HeaderMatch, HeaderRoute, MirrorRoute, MirrorTo, Shares, SplitRoute, SplitTo, TargetWeight,
@@ -52,6 +53,8 @@ pub(super) struct Known<'a, 'b> {
     pub(super) analyses: &'a [String],
     /// The weights of the rollout's versions so far.
     pub(super) shares: Option<Shares>,
+    /// The header Routes so far.
+    pub(super) header_routes: HeaderRoutes,
 }
 
 impl Known<'_, '_> {
@@ -156,12 +159,12 @@ impl Known<'_, '_> {
         Some(Action::SetTarget(TargetWeight { upstream, target, weight: u16::try_from(weight?).ok()? }))
     }
 
-    /// `{ name, service, upstream, header or cookie, values }`; with a name alone the Route goes.
-    fn header_route(&self, section: &Section<'_>, node: &Node) -> Option<Action> {
+    /// `{ name, service, upstream, header or cookie, values }`; with a name alone what came with it goes.
+    fn header_route(&mut self, section: &Section<'_>, node: &Node) -> Option<Action> {
         let inner = section.inline("set_header_route", node, &HEADER_ROUTE)?;
         let name = inner.required_text("name", "testers")?.to_owned();
         if inner.entries().len() == 1 {
-            return Some(Action::SetHeaderRoute(HeaderRoute { name, to: None }));
+            return Some(Action::SetHeaderRoute(self.header_routes.unset(name)));
         }
         let message = "a header route is of a Service that does not exist";
         let service = services::named(&inner, "service", message, self.entities);
@@ -174,16 +177,16 @@ impl Known<'_, '_> {
         }
         let told = told::read(&inner);
         let (service, host, (field, values)) = (service?, host?.to_owned(), told?);
-        Some(Action::SetHeaderRoute(HeaderRoute {
-            to: Some(HeaderMatch {
-                field,
-                values,
-                route: rollout::route(self.entities, service),
-                service: format!("{}-{host}", inner.text("service")?),
-                host,
-            }),
-            name,
-        }))
+        let to = HeaderMatch {
+            field,
+            values,
+            routes: header_routes::in_front(self.entities, service),
+            service: format!("{}-{host}", inner.text("service")?),
+            host,
+        };
+        let route = HeaderRoute::set(name, to);
+        self.header_routes.set(&route);
+        Some(Action::SetHeaderRoute(route))
     }
 
     /// `{ service, upstream, fraction, methods, compare, timeout }`; with a Service alone it ends.

@@ -147,12 +147,15 @@ fn a_blue_green_switch_waits_for_its_testers_its_promotion_and_the_rest_of_its_t
 
 #[test]
 fn what_testers_find_is_given_up_before_anybody_else_meets_it() {
-    // Aim: a judge before the switch. Method: a new version that fails every other request, two of twenty users test it.
+    // Aim: a judge before the switch, and nothing left of the preview. Method: a new version that fails every other request, two of
+    // twenty users test it; all come by the second Route of the Service.
     let rollout = "strategy = \"blue-green\"\nheader = \"x-user\"\nvalues = [\"01\", \"02\"]\npreview = \"0s\"\n\
                    preview_replicas = 1\npre_analysis = { name = \"errors\", for = \"3s\" }\n\
                    [[analysis]]\nname = \"errors\"";
     let text = between("5s", "users = 20\nheader = \"x-user\"", rollout)
         .replace("[rollout]", "[[mocks]]\nmatch = \"v2-*\"\nerrors = 0.5\n[rollout]");
+    let cart = "[[routes]]\nname = \"cart\"\npaths = [\"/cart\"]\nservice = { name = \"shop\" }\n[rollout]";
+    let text = text.replace("[rollout]", cart);
     for engine in ["model", "live"] {
         let report = piped(&text, engine, "sticky-canary");
         let rollout = &report["rollout"];

@@ -12,11 +12,12 @@ use crate::measure::recorder::RunFacts;
 use crate::plan::Plan;
 use crate::rollout::{Action, Field, HeaderRoute};
 
-/// A header Route as a step sets it.
+/// Header Routes as a step sets them.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    name: String,
-    /// What the Route looks for.
+    /// One in front of each Route of a Service.
+    names: Vec<String>,
+    /// What the Routes look for, whatever else those behind them do.
     header: (String, Vec<String>),
     /// The same as whoever wrote the rollout said it.
     values: FxHashSet<String>,
@@ -25,12 +26,12 @@ pub(super) struct Told {
     carried: Carried,
 }
 
-/// A header Route that is in force.
+/// Header Routes of a step that are in force.
 #[derive(Clone, Debug)]
 pub(super) struct Led {
-    /// Its number among what steps set.
+    /// Their number among what steps set.
     told: usize,
-    /// Where the requests go that do not carry it, as far as nobody else's go there.
+    /// Where the requests go that do not carry what they look for, as far as nobody else's go there.
     from: Vec<Option<UpstreamId>>,
     /// Where those go that do, and whether only header Routes lead there.
     to: Option<UpstreamId>,
@@ -49,17 +50,17 @@ impl Told {
     pub(super) fn all(plan: &Plan) -> Vec<Self> {
         let actions = plan.steps.iter().map(|step| &step.action);
         let told = actions.chain(plan.rollout.way_back.iter().flatten()).filter_map(|action| match action {
-            Action::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => Some((name, to)),
+            Action::SetHeaderRoute(route @ HeaderRoute { to: Some(to), .. }) => Some((route, to)),
             _ => None,
         });
         let told = told.filter(|(_, to)| !to.values.iter().any(|value| value.starts_with("~*")));
-        let told = told.map(|(name, to)| {
+        let told = told.map(|(route, to)| {
             let minds_capitals = matches!(to.field, Field::Cookie(_));
             let value =
                 |value: &String| if minds_capitals { value.clone() } else { value.to_ascii_lowercase() };
             let (header, wanted) = to.field.route_match(&to.values);
             Self {
-                name: name.clone(),
+                names: route.names().collect(),
                 header: (header.to_ascii_lowercase(), wanted),
                 values: to.values.iter().map(value).collect(),
                 minds_capitals,
@@ -71,12 +72,11 @@ impl Told {
 
     fn is(&self, route: &Route) -> bool {
         let (name, wanted) = &self.header;
-        route.name.as_ref() == Some(&self.name)
-            && route.headers.len() == 1
+        route.name.as_ref().is_some_and(|name| self.names.contains(name))
             && route.headers.get(name) == Some(wanted)
     }
 
-    /// Whether a request carries what the Route looks for.
+    /// Whether a request carries what the Routes look for.
     fn is_carried_by(&mut self, request: u64, facts: &RunFacts) -> bool {
         let Self { values, minds_capitals, carried, .. } = self;
         carried.any(request, facts, |value| {
@@ -98,15 +98,19 @@ pub(super) fn of(config: &Config, told: &[Told]) -> Vec<Led> {
         Some(Way { route, told, places: places(config, service) })
     };
     let ways: Vec<_> = config.routes().filter_map(way).collect();
-    let led = ways.iter().filter_map(|own| {
-        let (told, [to]) = (own.told?, own.places.as_slice()) else { return None };
-        let only = |place: Option<UpstreamId>, these: &dyn Fn(&Way<'_>) -> bool| {
-            ways.iter().filter(|way| way.places.contains(&place)).all(these)
-        };
-        let is_behind = |way: &Way<'_>| way.is_behind(own);
+    let only = |place: Option<UpstreamId>, these: &dyn Fn(&Way<'_>) -> bool| {
+        ways.iter().filter(|way| way.places.contains(&place)).all(these)
+    };
+    let led = told.iter().enumerate().filter_map(|(number, told)| {
+        let fronts: Vec<_> = ways.iter().filter(|way| way.told == Some(number)).collect();
+        let [to] = fronts.first()?.places.as_slice() else { return None };
+        if fronts.iter().any(|front| front.places != [*to]) {
+            return None;
+        }
+        let is_behind = |way: &Way<'_>| fronts.iter().any(|front| way.is_behind(front, &told.header.0));
         let behind = ways.iter().filter(|way| is_behind(way)).flat_map(|way| way.places.iter().copied());
         let from = behind.filter(|place| place != to && only(*place, &is_behind)).collect();
-        Some(Led { told, from, to: *to, is_to_alone: only(*to, &|way| way.told.is_some()) })
+        Some(Led { told: number, from, to: *to, is_to_alone: only(*to, &|way| way.told.is_some()) })
     });
     led.collect()
 }
@@ -127,10 +131,11 @@ pub(super) fn is_right(
 }
 
 impl Way<'_> {
-    /// Whether it takes whatever `front` does and all the others that differ in that field.
-    fn is_behind(&self, front: &Way<'_>) -> bool {
+    /// Whether it takes whatever `front` does and all the others that differ in that header field.
+    fn is_behind(&self, front: &Way<'_>, header: &str) -> bool {
         let (own, other) = (self.route, front.route);
-        own.headers.is_empty()
+        let headers = other.headers.iter().filter(|(name, _)| *name != header);
+        own.headers.iter().eq(headers)
             && (&own.paths, &own.hosts, &own.methods) == (&other.paths, &other.hosts, &other.methods)
     }
 }

@@ -127,11 +127,11 @@ fn telling(facts: &RunFacts, field: &Field, lists: &[&[&str]]) -> (RunFacts, Vec
         let to = HeaderMatch {
             field: field.clone(),
             values,
-            route: serde_json::Map::new(),
+            routes: vec![serde_json::Map::new(); 2],
             service: "shop-green".into(),
             host: "green".into(),
         };
-        let action = Action::SetHeaderRoute(HeaderRoute { name: "testers".into(), to: Some(to) });
+        let action = Action::SetHeaderRoute(HeaderRoute::set("testers".into(), to));
         plan.steps.push(Step { when: When::Then, action, line: 1 });
     }
     (RunFacts::new(&plan), configs)
@@ -190,6 +190,35 @@ fn who_is_led_by_a_cookie_is_told_by_it_and_by_nothing_that_looks_like_it() {
     };
     assert_eq!([0, 1, 2].map(|kind| told(kind, GREEN)), [0, 1, 1]);
     assert_eq!([0, 1, 2].map(|kind| told(kind, BLUE)), [1, 0, 0]);
+}
+
+#[test]
+fn who_comes_by_another_route_of_the_service_is_led_by_the_twin_in_front_of_it() {
+    // Aim: a Service with two Routes has two header Routes, and none is without; until the second one is there, nobody is held to it.
+    // Method: one more Route of the Service, for which a header must be there as well, then its twin; a tester left behind in each.
+    let plain = facts(100, get());
+    let (facts, configs) = telling(&plain, &Field::Header("x-user".into()), &[&["07"]]);
+    let user = |wanted: u64| (0..1000).find(|request| facts.numbering.user(*request) == wanted).unwrap();
+    let mut config = (*configs[0]).clone();
+    let eu = |name: &str, service: &str, user: &[&str]| {
+        let headers = [("x-eu", &["1"][..]), ("x-user", user)].into_iter().filter(|(_, of)| !of.is_empty());
+        let texts = |of: &[&str]| of.iter().map(|&of| of.to_owned()).collect();
+        let headers = headers.map(|(name, of)| (name.to_owned(), texts(of))).collect();
+        let service = configs[0].find_service(service).unwrap().0;
+        Route { paths: vec!["/eu".into()], headers, ..Route::new(name, service) }
+    };
+    let mut found = Vec::new();
+    for (name, service, user_of) in
+        [("eu", "example-service", &[][..]), ("testers-2", "shop-green", &["07"][..])]
+    {
+        config.add_route(eu(name, service, user_of)).unwrap();
+        let (mut revisions, mut breaches) = (Revisions::new(&facts.plan), Breaches::default());
+        revisions.configured((0, Revision(1), &Arc::new(config.clone())), &facts, &mut breaches);
+        revisions.picked(&pick(user(7), BLUE, 1), &facts, &mut breaches);
+        revisions.picked(&pick(user(8), GREEN, 1), &facts, &mut breaches);
+        found.push(breaches.0.iter().flat_map(|breach| breach.requests.clone()).collect::<Vec<_>>());
+    }
+    assert_eq!(found, [vec![user(8)], vec![user(7), user(8)]]);
 }
 
 #[test]

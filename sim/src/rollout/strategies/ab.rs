@@ -16,11 +16,11 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let mut steps: Vec<_> = start(versions.canary.mocks(), settings).into();
     steps.extend(set_route(versions, settings));
     steps.extend((0..settings.iterations).map(|_| Action::Pause(settings.every)));
-    steps.extend([Action::Promote, point_at(versions, &versions.canary), unset_route(versions)]);
+    steps.extend([Action::Promote, point_at(versions, &versions.canary), unset_route(versions, settings)]);
     steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    [vec![unset_route(versions)], back_to_stable(versions, settings)].concat()
+    [vec![unset_route(versions, settings)], back_to_stable(versions, settings)].concat()
 }

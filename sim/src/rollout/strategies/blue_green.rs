@@ -50,14 +50,14 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     steps.push(point_at(versions, &versions.canary));
     steps.push(settings.post_analysis.map_or(Action::Pause(settings.every), Question::ask));
     steps.push(Action::Promote);
-    steps.extend(has_preview.then(|| unset_route(versions)));
+    steps.extend(has_preview.then(|| unset_route(versions, settings)));
     steps.push(Action::Pause(settings.scale_down_delay));
     steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let preview = settings.told.is_some().then(|| unset_route(versions));
+    let preview = settings.told.is_some().then(|| unset_route(versions, settings));
     let mut steps: Vec<_> = preview.into_iter().chain(back_to_stable(versions, settings)).collect();
     // Nobody is sent there any more; what is left is as it was.
     steps.extend(weight_each(versions, before_the_switch(versions, settings).1, |member| member.initial));

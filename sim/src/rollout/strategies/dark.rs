@@ -14,11 +14,11 @@ pub(super) const STRATEGY: Strategy = Strategy {
 fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     let mut steps: Vec<_> = start(versions.canary.mocks(), settings).into();
     steps.extend(set_route(versions, settings));
-    steps.extend([Action::Pause(settings.every), unset_route(versions)]);
+    steps.extend([Action::Pause(settings.every), unset_route(versions, settings)]);
     steps.extend(leave(versions.canary.mocks(), settings));
     steps
 }
 
-fn way_back(versions: &Versions, _: &Settings) -> Vec<Action> {
-    vec![unset_route(versions)]
+fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
+    vec![unset_route(versions, settings)]
 }

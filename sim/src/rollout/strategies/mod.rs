@@ -100,8 +100,8 @@ pub struct Settings {
     pub compare: Vec<String>,
     /// How long a copy may take, where that is not the Service's read timeout.
     pub timeout: Option<Duration>,
-    /// The fields of the Route that leads to the Service.
-    pub route: serde_json::Map<String, serde_json::Value>,
+    /// The fields of the Routes that lead to the Service.
+    pub routes: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// How many targets of the new version run while its share grows; all of them once it has everything.
@@ -224,7 +224,7 @@ fn route_name(versions: &Versions) -> String {
     format!("{}-{}", versions.service_name, versions.canary.name)
 }
 
-/// The Route that only requests with the header field or the cookie take.
+/// The Routes that only requests with the header field or the cookie take.
 fn set_route(versions: &Versions, settings: &Settings) -> Option<Action> {
     let (field, values) = settings.told.as_ref()?;
     Some(route_for(versions, settings, field, values))
@@ -235,15 +235,17 @@ fn route_for(versions: &Versions, settings: &Settings, field: &Field, values: &[
     let to = HeaderMatch {
         field: field.clone(),
         values: values.to_vec(),
-        route: settings.route.clone(),
+        routes: settings.routes.clone(),
         service: route_name(versions),
         host: host(versions, &versions.canary),
     };
-    Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: Some(to) })
+    Action::SetHeaderRoute(HeaderRoute::set(route_name(versions), to))
 }
 
-fn unset_route(versions: &Versions) -> Action {
-    Action::SetHeaderRoute(HeaderRoute { name: route_name(versions), to: None })
+/// The same gone, with the Service it led to.
+fn unset_route(versions: &Versions, settings: &Settings) -> Action {
+    let name = route_name(versions);
+    Action::SetHeaderRoute(HeaderRoute::unset(name.clone(), settings.routes.len(), vec![name]))
 }
 
 /// Copies requests for the new version.

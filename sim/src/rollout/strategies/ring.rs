@@ -29,14 +29,15 @@ fn steps(versions: &Versions, settings: &Settings) -> Vec<Action> {
     if pointed(settings).all(|to| to.service != versions.service) {
         steps.push(point_at(versions, &versions.canary));
     }
-    steps.extend(has_users(settings).then(|| unset_route(versions)));
+    steps.extend(has_users(settings).then(|| unset_route(versions, settings)));
     steps.extend(leave(versions.stable.mocks(), settings));
     steps
 }
 
 /// Every Service is as it was, whether its ring had come or not; the rollout's own, which is the last to be switched, comes last.
 fn way_back(versions: &Versions, settings: &Settings) -> Vec<Action> {
-    let mut steps: Vec<_> = has_users(settings).then(|| unset_route(versions)).into_iter().collect();
+    let mut steps: Vec<_> =
+        has_users(settings).then(|| unset_route(versions, settings)).into_iter().collect();
     steps.extend(start(versions.stable.mocks(), settings));
     let others = pointed(settings).filter(|to| to.service != versions.service);
     steps.extend(others.map(|to| point(to.service, &to.name, to.host.clone())));

@@ -51,7 +51,7 @@ fn settings() -> Settings {
         methods: vec!["GET".into()],
         compare: Vec::new(),
         timeout: None,
-        route: serde_json::Map::new(),
+        routes: vec![serde_json::Map::new()],
     }
 }
 

@@ -266,6 +266,34 @@ fn header_routes_and_conditions_are_steps() {
 }
 
 #[test]
+fn a_header_route_stands_before_each_route_and_goes_with_all_that_came_with_it() {
+    // Aim: what a step adds is what another takes away, in the file's own steps and on the way back. Method: a Service with two
+    // Routes and two header routes to one more Service, which stays until the second of them goes.
+    let set = |name: &str| {
+        format!(
+            "[[steps]]\nset_header_route = {{ name = \"{name}\", service = \"shop\", upstream = \"shop\", header = \"x-tester\" }}\n"
+        )
+    };
+    let more = "[[routes]]\nname = \"eu\"\npaths = [\"/eu\"]\nheaders = { x-eu = [\"1\"] }\nservice = { name = \"shop\" }\n";
+    let steps = format!(
+        "{more}{}{}[[steps]]\nset_header_route = {{ name = \"testers\" }}\n",
+        set("testers").replace("]]\n", "]]\nat = \"4s\"\n"),
+        set("staff")
+    );
+    let told = deck(&read(&input(&format!("{CANARY}\n{steps}"), &[])).unwrap());
+    let twin = r#"PUT /routes/staff-2  {"headers":{"x-eu":["1"],"x-tester":["yes"]}"#;
+    assert!(told.contains("PUT /routes/staff  {") && told.contains(twin), "{told}");
+    let gone = "DELETE /routes/testers\nDELETE /routes/testers-2\n";
+    let (testers, staff) = ("set_header_route testers: gone", "set_header_route staff: gone");
+    let others = gone.replace("testers", "staff");
+    let expected = format!(
+        "# then: {testers}\n{gone}# or back: {staff}\n{others}# or back: {testers}\n{gone}DELETE /services/shop-shop\n"
+    );
+    assert!(told.contains(&expected), "{told}");
+    assert_eq!(told.matches("DELETE").count(), 7, "{told}");
+}
+
+#[test]
 fn a_ramp_is_many_small_steps() {
     let ramp = format!("{CANARY}\n[[steps]]\nat = \"4s\"\nramp = {{ to = 50, over = \"5s\", steps = 5 }}\n");
     let plan = read(&input(&ramp, &[])).unwrap();

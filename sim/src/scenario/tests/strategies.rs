@@ -47,10 +47,10 @@ fn written(action: &Action, plan: &Plan) -> String {
                 to.upstream, to.target, to.weight
             )
         }
-        Action::SetHeaderRoute(HeaderRoute { name, to: None }) => {
+        Action::SetHeaderRoute(HeaderRoute { name, to: None, .. }) => {
             format!("set_header_route = {{ name = \"{name}\" }}")
         }
-        Action::SetHeaderRoute(HeaderRoute { name, to: Some(to) }) => {
+        Action::SetHeaderRoute(HeaderRoute { name, to: Some(to), .. }) => {
             let field = match &to.field {
                 Field::Header(name) => format!("header = \"{name}\""),
                 Field::Cookie(name) => format!("cookie = \"{name}\""),
