@@ -154,14 +154,15 @@ impl<S: Sequence> Turns<S> {
         let length = self.entries.len() as u64;
         // An entry may be overwritten when its turn has been given.
         let end = (self.next.load(Ordering::Acquire) & !CLOSED) + length;
-        for _ in 0..some {
-            if source.slots >= end || self.repeats.load(Ordering::Relaxed) {
-                return;
+        let mut left = some.min(end.saturating_sub(source.slots) as usize);
+        while left > 0 && !self.repeats.load(Ordering::Relaxed) {
+            let here = left.min(self.entries.len() - source.place);
+            for place in &self.entries[source.place..source.place + here] {
+                place.store(entry(source.sequence.next_member(), source.lap), Ordering::Release);
             }
-            let member = source.sequence.next_member();
-            self.entries[source.place].store(entry(member, source.lap), Ordering::Release);
-            source.slots += 1;
-            source.place += 1;
+            left -= here;
+            source.slots += here as u64;
+            source.place += here;
             if source.place == self.entries.len() {
                 (source.place, source.lap) = (0, source.lap + 1);
                 self.repeats.store(source.repeats(length), Ordering::Release);
