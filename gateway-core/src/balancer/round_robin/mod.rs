@@ -6,6 +6,7 @@
 
 mod job;
 mod levels;
+mod queue;
 mod quota;
 mod timing_wheel;
 

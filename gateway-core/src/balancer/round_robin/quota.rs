@@ -15,11 +15,8 @@
 //!
 //! All arithmetic is in integers; owed lags are in units of 2^-32 of a request.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::job::Job;
-use super::timing_wheel::Wheel;
+use super::queue::Queue;
 use crate::balancer::turns::{Sequence, Shares};
 
 /// One request, in the units of owed lags.
@@ -49,12 +46,7 @@ pub(super) struct Quota {
     slots: u64,
     /// The next turn of each; of nobody where one member has all turns. Before the sequence begins, as if nothing were owed.
     jobs: Box<[Job]>,
-    /// Members whose next job is not released yet, by its release.
-    waiting: Wheel,
-    /// Members whose next job is released, by its deadline: those that are due by `horizon`, and the others.
-    due: BinaryHeap<Reverse<(i64, u32)>>,
-    due_later: Wheel,
-    horizon: i64,
+    queue: Queue,
 }
 
 impl Quota {
@@ -72,10 +64,7 @@ impl Quota {
             picks: vec![0; members].into(),
             slots: 0,
             jobs,
-            waiting: Wheel::new(members),
-            due: BinaryHeap::new(),
-            due_later: Wheel::new(members),
-            horizon: 0,
+            queue: Queue::new(members),
             shares,
         }
     }
@@ -84,7 +73,7 @@ impl Quota {
     pub(super) fn begin(&mut self, owed: Vec<i64>) {
         for (member, (job, &owed)) in (0..).zip(self.jobs.iter_mut().zip(&owed)) {
             job.owe(owed);
-            self.waiting.put(1, job.release().max(1), member);
+            self.queue.put(member, job);
         }
         self.owed = owed.into();
     }
@@ -109,43 +98,6 @@ impl Quota {
     }
 }
 
-impl Quota {
-    /// A job may run from now on.
-    fn release(&mut self, member: u32) {
-        let deadline = self.jobs[member as usize].deadline();
-        if deadline <= self.horizon {
-            self.due.push(Reverse((deadline, member)));
-        } else {
-            self.due_later.put(self.horizon, deadline, member);
-        }
-    }
-
-    /// Takes the released job with the earliest deadline, of equal ones the first member's.
-    fn first_due(&mut self) -> Option<u32> {
-        if self.due.is_empty() {
-            self.horizon = self.due_later.first(self.horizon)?;
-            let first = self.due_later.take(self.horizon)?;
-            let Some(second) = self.due_later.take(self.horizon) else { return Some(first) };
-            let others = std::iter::from_fn(|| self.due_later.take(self.horizon));
-            let due = [first, second].into_iter().chain(others);
-            self.due.extend(due.map(|member| Reverse((self.horizon, member))));
-        }
-        self.due.pop().map(|Reverse((_, member))| member)
-    }
-
-    /// Releases the first member of those to be released next.
-    fn release_next(&mut self) {
-        let slot = self.slots.cast_signed();
-        let Some(next) = self.waiting.first(slot) else { return };
-        let mut members: Vec<_> = std::iter::from_fn(|| self.waiting.take(next)).collect();
-        members.sort_unstable();
-        self.release(members.remove(0));
-        for member in members {
-            self.waiting.put(slot, next, member);
-        }
-    }
-}
-
 impl Sequence for Quota {
     fn next_member(&mut self) -> u32 {
         self.slots += 1;
@@ -153,19 +105,8 @@ impl Sequence for Quota {
             self.picks[0] += 1;
             return 0;
         }
-        let slot = self.slots.cast_signed();
-        while let Some(member) = self.waiting.take(slot) {
-            self.release(member);
-        }
-        let member = self.first_due().unwrap_or_else(|| {
-            // With a debt beyond what the proof covers nobody may be released; then whoever comes next is served.
-            self.release_next();
-            self.first_due().expect("a member is waiting or released")
-        });
+        let member = self.queue.serve(self.slots.cast_signed(), &mut self.jobs);
         self.picks[member as usize] += 1;
-        let job = &mut self.jobs[member as usize];
-        job.advance();
-        self.waiting.put(slot + 1, job.release().max(slot + 1), member);
         member
     }
 

@@ -50,20 +50,23 @@ impl Wheel {
         self.taken[place / WORD] |= 1 << (place % WORD);
     }
 
-    /// Takes out somebody of this slot, the last that has not been emptied.
+    /// Takes out everybody of this slot, the first that has not been emptied. To be gone through to the end.
     #[inline]
-    pub(super) fn take(&mut self, slot: i64) -> Option<u32> {
+    pub(super) fn empty(&mut self, slot: i64) -> impl Iterator<Item = u32> {
         let place = self.place(slot);
-        let member = self.heads[place];
-        if member == NOBODY {
-            return if self.far_first <= slot { self.take_far() } else { None };
-        }
-        let next = self.next[member as usize];
-        self.heads[place] = next;
-        if next == NOBODY {
+        let mut first = self.heads[place];
+        if first != NOBODY {
+            self.heads[place] = NOBODY;
             self.taken[place / WORD] &= !(1 << (place % WORD));
         }
-        Some(member)
+        std::iter::from_fn(move || {
+            let member = first;
+            if member == NOBODY {
+                return if self.far_first <= slot { self.take_far() } else { None };
+            }
+            first = self.next[member as usize];
+            Some(member)
+        })
     }
 
     #[inline(never)]
@@ -127,7 +130,7 @@ mod tests {
             for now in 1..2000 {
                 expected.sort_unstable();
                 prop_assert_eq!(wheel.first(now), expected.first().map(|&(slot, _)| slot));
-                let mut came: Vec<_> = std::iter::from_fn(|| wheel.take(now)).collect();
+                let mut came: Vec<_> = wheel.empty(now).collect();
                 came.sort_unstable();
                 let due: Vec<_> = expected.iter().take_while(|(slot, _)| *slot == now).map(|&(_, m)| m).collect();
                 prop_assert_eq!(&came, &due);
