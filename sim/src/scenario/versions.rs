@@ -37,13 +37,16 @@ pub(super) fn prepare<'a>(root: &Section<'a>, entities: &mut Entities<'a>) {
 
 /// Lists the targets of one Upstream in another too, with weight 0.
 fn list<'a>(entities: &mut Entities<'a>, own: UpstreamId, shared: UpstreamId, place: &'a Place) {
-    let targets: Vec<_> = entities.config.targets_of(own).map(|(_, target)| target.target.clone()).collect();
+    let targets =
+        entities.config.targets_of(own).map(|(_, target)| (target.target.clone(), target.tags.clone()));
+    let targets: Vec<_> = targets.collect();
     let upstream_name =
         entities.config.upstream(shared).map(|upstream| upstream.name.clone()).unwrap_or_default();
-    for address in targets {
+    for (address, tags) in targets {
         let name = address.to_string();
         // One that is listed there already stays as it is.
-        if entities.config.add_target(Target::new(shared, address, Weight::new(0))).is_ok() {
+        let target = Target { tags, ..Target::new(shared, address, Weight::new(0)) };
+        if entities.config.add_target(target).is_ok() {
             let (upstream, upstream_name) = (shared, upstream_name.clone());
             entities.targets.push(Named { name, upstream, upstream_name, weight: 0, place });
         }

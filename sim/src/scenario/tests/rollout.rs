@@ -60,13 +60,15 @@ fn two_upstreams_share_one_where_weights_divide_requests() {
         .replace("    { target = \"v2-1:80\", weight = 0 },\n", "")
         .replace("host = \"shop\"", "host = \"v1\"")
         .replace("weights{upstream:shop}", "weights{upstream:v1}")
-        .replace("[[mocks]]\nmatch   = \"v1-*\"", "[[upstreams]]\nname = \"v2\"\ntargets = [{ target = \"v2-1:80\", weight = 100 }]\n\n[[mocks]]\nmatch   = \"v1-*\"");
+        .replace("[[mocks]]\nmatch   = \"v1-*\"", "[[upstreams]]\nname = \"v2\"\ntargets = [{ target = \"v2-1:80\", weight = 100, tags = [\"team:web\"] }]\n\n[[mocks]]\nmatch   = \"v1-*\"");
     let plan = read(&input(&apart, &[])).unwrap();
     let (v1, _) = plan.gateway.config.upstream_named("v1").unwrap();
     let listed: Vec<_> =
         plan.gateway.config.targets_of(v1).map(|(_, t)| (t.target.to_string(), t.weight.get())).collect();
     let expected = [("v1-1:80", 100), ("v1-2:80", 100), ("v2-1:80", 0)];
     assert_eq!(listed, expected.map(|(name, weight)| (name.to_owned(), weight)));
+    let (_, new) = plan.gateway.config.targets_of(v1).last().unwrap();
+    assert_eq!(new.tags, ["team:web", "version:canary"], "what a target says of itself it says there too");
     let Action::SetWeight { weights, .. } = &plan.steps[2].action else { panic!() };
     assert!(weights.iter().all(|weight| weight.upstream == "v1"), "{weights:?}");
 }
