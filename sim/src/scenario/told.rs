@@ -1,5 +1,7 @@
 //! `header` or `cookie`, and `values`: by what requests are told apart.
 
+use gateway_core::entity::compile_header;
+
 use super::reader::Section;
 use super::requests::field_name;
 use crate::rollout::Field;
@@ -9,12 +11,20 @@ pub(super) fn read(section: &Section<'_>) -> Option<(Field, Vec<String>)> {
     let field = field(section)?;
     let values = section.texts("values");
     let values = if values.is_empty() { vec!["yes".to_owned()] } else { values };
-    if matches!(field, Field::Cookie(_)) {
-        for value in &values {
-            check_value(section, value);
-        }
+    match (&field, values.as_slice()) {
+        (Field::Cookie(_), values) => values.iter().for_each(|value| check_value(section, value)),
+        (Field::Header(_), [value]) => check_regex(section, value),
+        (Field::Header(_), _) => {}
     }
     Some((field, values))
+}
+
+/// A single value of a header field that begins with `~*` is a regex, as in Kong; a Route with one that is none would be refused.
+fn check_regex(section: &Section<'_>, value: &str) {
+    if let Some(Err(why)) = value.strip_prefix("~*").map(compile_header) {
+        let help = "write a regex behind `~*`, as in the `headers` of a Route of Kong's";
+        section.mistakes.note(section.place_of("values"), format!("`{value}` is no regex"), why, help);
+    }
 }
 
 /// The header field or the cookie.

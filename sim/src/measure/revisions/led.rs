@@ -2,8 +2,9 @@
 //! carries what they look for. The router of the gateway has no part in it.
 
 use gateway_core::config::Config;
-use gateway_core::entity::Route;
+use gateway_core::entity::{Route, compile_header};
 use gateway_core::id::UpstreamId;
+use regex::bytes::Regex;
 use rustc_hash::FxHashSet;
 
 use super::rules::places;
@@ -11,6 +12,9 @@ use crate::measure::carried::Carried;
 use crate::measure::recorder::RunFacts;
 use crate::plan::Plan;
 use crate::rollout::{Action, Field, HeaderRoute};
+
+/// What a regex begins with where Kong looks for values.
+const REGEX: &str = "~*";
 
 /// Header Routes as a step sets them.
 #[derive(Clone, Debug)]
@@ -20,10 +24,43 @@ pub(super) struct Told {
     /// What the Routes look for, whatever else those behind them do.
     header: (String, Vec<String>),
     /// The same as whoever wrote the rollout said it.
-    values: FxHashSet<String>,
-    /// Kong takes no notice of capitals in header fields, as they are; of those in cookies it does.
-    minds_capitals: bool,
+    wanted: Wanted,
     carried: Carried,
+}
+
+/// What a request must carry.
+#[derive(Clone, Debug)]
+enum Wanted {
+    /// One of these in a header field, of whose capitals Kong takes no notice; in lower case.
+    Fields(FxHashSet<String>),
+    /// One of these in a cookie, as it is.
+    Cookies(FxHashSet<String>),
+    /// What this finds something in, somewhere in the header field.
+    Found(Regex),
+}
+
+impl Wanted {
+    /// What Kong takes values of a field for: a single one that begins with `~*` is a regex. None where that is none; a gateway refuses
+    /// such a Route.
+    fn of(field: &Field, values: &[String]) -> Option<Self> {
+        match (field, values) {
+            (Field::Cookie(_), _) => Some(Self::Cookies(values.iter().cloned().collect())),
+            (Field::Header(_), [value]) if value.starts_with(REGEX) => {
+                compile_header(&value[REGEX.len()..]).ok().map(Self::Found)
+            }
+            (Field::Header(_), _) => {
+                Some(Self::Fields(values.iter().map(|value| value.to_ascii_lowercase()).collect()))
+            }
+        }
+    }
+
+    fn is(&self, value: &str) -> bool {
+        match self {
+            Self::Fields(values) => values.contains(&value.to_ascii_lowercase()),
+            Self::Cookies(values) => values.contains(value),
+            Self::Found(regex) => regex.is_match(value.as_bytes()),
+        }
+    }
 }
 
 /// Header Routes of a step that are in force.
@@ -46,26 +83,21 @@ struct Way<'a> {
 }
 
 impl Told {
-    /// Those of a plan. Who writes a regex instead of values asks the router; nobody else reads it.
+    /// Those of a plan.
     pub(super) fn all(plan: &Plan) -> Vec<Self> {
         let actions = plan.steps.iter().map(|step| &step.action);
         let told = actions.chain(plan.rollout.way_back.iter().flatten()).filter_map(|action| match action {
             Action::SetHeaderRoute(route @ HeaderRoute { to: Some(to), .. }) => Some((route, to)),
             _ => None,
         });
-        let told = told.filter(|(_, to)| !to.values.iter().any(|value| value.starts_with("~*")));
-        let told = told.map(|(route, to)| {
-            let minds_capitals = matches!(to.field, Field::Cookie(_));
-            let value =
-                |value: &String| if minds_capitals { value.clone() } else { value.to_ascii_lowercase() };
-            let (header, wanted) = to.field.route_match(&to.values);
-            Self {
+        let told = told.filter_map(|(route, to)| {
+            let (header, values) = to.field.route_match(&to.values);
+            Some(Self {
                 names: route.names().collect(),
-                header: (header.to_ascii_lowercase(), wanted),
-                values: to.values.iter().map(value).collect(),
-                minds_capitals,
+                header: (header.to_ascii_lowercase(), values),
+                wanted: Wanted::of(&to.field, &to.values)?,
                 carried: Carried::new(plan, &to.field),
-            }
+            })
         });
         told.collect()
     }
@@ -78,14 +110,8 @@ impl Told {
 
     /// Whether a request carries what the Routes look for.
     fn is_carried_by(&mut self, request: u64, facts: &RunFacts) -> bool {
-        let Self { values, minds_capitals, carried, .. } = self;
-        carried.any(request, facts, |value| {
-            if *minds_capitals {
-                values.contains(value)
-            } else {
-                values.contains(&value.to_ascii_lowercase())
-            }
-        })
+        let Self { wanted, carried, .. } = self;
+        carried.any(request, facts, |value| wanted.is(value))
     }
 }
 

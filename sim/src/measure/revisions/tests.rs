@@ -193,6 +193,33 @@ fn who_is_led_by_a_cookie_is_told_by_it_and_by_nothing_that_looks_like_it() {
 }
 
 #[test]
+fn a_regex_leads_whom_it_finds_and_several_values_are_none() {
+    // Aim: a pattern of Kong's is held to for each request, as far as it is one: a single value, found anywhere, without regard to
+    // capitals. Method: users 70 to 79 by a pattern; then beside a value, where it stands for itself and finds nobody.
+    let plain = facts(100, get());
+    for (values, led) in [(&["~*^7[0-9]$"][..], true), (&["~*^7[0-9]$", "99"][..], false)] {
+        let (facts, configs) = telling(&plain, &Field::Header("x-user".into()), &[values]);
+        let (mut revisions, mut breaches) = (Revisions::new(&facts.plan), Breaches::default());
+        revisions.configured((0, Revision(1), &configs[0]), &facts, &mut breaches);
+        let is_carried = |request| match facts.numbering.user(request) {
+            70..80 => led,
+            99 => !led,
+            _ => false,
+        };
+        for request in 0..1000 {
+            let to = if is_carried(request) { GREEN } else { BLUE };
+            revisions.picked(&pick(request, to, 1), &facts, &mut breaches);
+        }
+        assert!(breaches.0.is_empty(), "{breaches:?}");
+        let of = |user: u64| (0..1000).find(|request| facts.numbering.user(*request) == user).unwrap();
+        let (one, other) = if led { (of(71), of(17)) } else { (of(99), of(71)) };
+        revisions.picked(&pick(one, BLUE, 1), &facts, &mut breaches);
+        revisions.picked(&pick(other, GREEN, 1), &facts, &mut breaches);
+        assert_eq!(broken(&breaches), [(Promise::CarriersAreLed, 2, &[one, other][..])]);
+    }
+}
+
+#[test]
 fn who_comes_by_another_route_of_the_service_is_led_by_the_twin_in_front_of_it() {
     // Aim: a Service with two Routes has two header Routes, and none is without; until the second one is there, nobody is held to it.
     // Method: one more Route of the Service, for which a header must be there as well, then its twin; a tester left behind in each.

@@ -296,6 +296,21 @@ fn a_header_route_stands_before_each_route_and_goes_with_all_that_came_with_it()
 }
 
 #[test]
+fn a_regex_that_is_none_is_told_before_the_gateway_refuses_it() {
+    let ab = include_str!("../../../../scenarios/blue_green_rollback.toml");
+    let ab = &ab[..ab.find("[rollout]").unwrap()];
+    let with = |values: &str| {
+        let rollout =
+            "strategy = \"ab\"\nservice = \"shop\"\nstable = \"blue\"\ncanary = \"green\"\nat = \"5s\"";
+        format!("{ab}[rollout]\n{rollout}\nheader = \"x-user\"\nvalues = [{values}]\n")
+    };
+    assert_eq!(told(&with("\"~*00[\"")), ["`~*00[` is no regex"]);
+    for values in ["\"~*^00[1-3]$\"", "\"~*00[\", \"001\""] {
+        assert!(read(&input(&with(values), &[])).is_ok(), "{values}");
+    }
+}
+
+#[test]
 fn a_ramp_is_many_small_steps() {
     let ramp = format!("{CANARY}\n[[steps]]\nat = \"4s\"\nramp = {{ to = 50, over = \"5s\", steps = 5 }}\n");
     let plan = read(&input(&ramp, &[])).unwrap();
