@@ -60,11 +60,10 @@ impl Prequal {
         }
     }
 
-    /// The best of the pool, when there is something to choose from and the dice do not say to explore.
+    /// The best of the pool, when there is something to choose from and the dice do not say to explore. Apart, so that who finds
+    /// nothing there saves and restores nothing.
+    #[inline(never)]
     fn take(&self, ask: &mut Ask<'_>) -> Option<usize> {
-        if !self.has_choice.load(Ordering::Relaxed) {
-            return None;
-        }
         let dice = ask.rng.next_u64();
         if dice.is_multiple_of(EXPLORE) {
             return None;
@@ -90,7 +89,9 @@ impl Balancer for Prequal {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        if let Some(member) = self.take(ask) {
+        if self.has_choice.load(Ordering::Relaxed)
+            && let Some(member) = self.take(ask)
+        {
             return Ok(Choice::of(member));
         }
         self.crew.best_of((CHOICES, &self.draw), ask, Seat::crowding)
