@@ -7,8 +7,6 @@ use std::collections::BinaryHeap;
 
 /// Nobody: the end of a list.
 const NOBODY: u32 = u32::MAX;
-/// Slots that one word says of whether there is anybody.
-const WORD: usize = u64::BITS as usize;
 
 /// Members by slot; each is in it at most once.
 #[derive(Debug)]
@@ -17,8 +15,8 @@ pub(super) struct Wheel {
     heads: Box<[u32]>,
     /// Who comes after each member.
     next: Box<[u32]>,
-    /// A bit for each place where there is anybody; a power of two of words, as of places.
-    taken: Box<[u64]>,
+    /// How many stand in those lists.
+    near: usize,
     far: BinaryHeap<Reverse<(i64, u32)>>,
     /// The first slot of those; never when there is nobody.
     far_first: i64,
@@ -28,11 +26,10 @@ impl Wheel {
     /// An empty wheel for so many members. It reaches as far as they come round when they weigh about the same, so that of those that
     /// are further off no more than every other slot sees one.
     pub(super) fn new(members: usize) -> Self {
-        let places = (2 * members).next_power_of_two().max(WORD);
         Self {
-            heads: vec![NOBODY; places].into(),
+            heads: vec![NOBODY; (2 * members).next_power_of_two()].into(),
             next: vec![NOBODY; members].into(),
-            taken: vec![0; places / WORD].into(),
+            near: 0,
             far: BinaryHeap::new(),
             far_first: i64::MAX,
         }
@@ -47,24 +44,21 @@ impl Wheel {
         let place = self.place(slot);
         self.next[member as usize] = self.heads[place];
         self.heads[place] = member;
-        self.taken[place / WORD] |= 1 << (place % WORD);
+        self.near += 1;
     }
 
     /// Takes out everybody of this slot, the first that has not been emptied. To be gone through to the end.
     #[inline]
     pub(super) fn empty(&mut self, slot: i64) -> impl Iterator<Item = u32> {
         let place = self.place(slot);
-        let mut first = self.heads[place];
-        if first != NOBODY {
-            self.heads[place] = NOBODY;
-            self.taken[place / WORD] &= !(1 << (place % WORD));
-        }
+        let mut first = std::mem::replace(&mut self.heads[place], NOBODY);
         std::iter::from_fn(move || {
             let member = first;
             if member == NOBODY {
                 return if self.far_first <= slot { self.take_far() } else { None };
             }
             first = self.next[member as usize];
+            self.near -= 1;
             Some(member)
         })
     }
@@ -83,24 +77,16 @@ impl Wheel {
         Some(member)
     }
 
-    /// The first slot from `now` on at which there is anybody.
+    /// The first slot from `now` on at which there is anybody. Whoever asks again from there looks at each slot once.
     pub(super) fn first(&self, now: i64) -> Option<i64> {
-        let near = self.steps_to_taken(self.place(now)).map(|steps| now + (steps as u64).cast_signed());
-        let first = near.map_or(self.far_first, |slot| slot.min(self.far_first));
-        (first < i64::MAX).then_some(first)
-    }
-
-    /// Places from this one to the first where there is anybody, all around.
-    fn steps_to_taken(&self, place: usize) -> Option<usize> {
-        let (word, bit) = (place / WORD, place % WORD);
-        let here = self.taken[word] >> bit;
-        if here != 0 {
-            return Some(here.trailing_zeros() as usize);
+        if self.near > 0 {
+            let end = self.far_first.min(now + (self.heads.len() as u64).cast_signed());
+            let near = (now..end).find(|&slot| self.heads[self.place(slot)] != NOBODY);
+            if near.is_some() {
+                return near;
+            }
         }
-        let (words, around) = (self.taken.len(), self.taken.len() - 1);
-        let later = (1..=words).find(|step| self.taken[(word + step) & around] != 0)?;
-        let ahead = self.taken[(word + later) & around].trailing_zeros();
-        Some(later * WORD - bit + ahead as usize)
+        (self.far_first < i64::MAX).then_some(self.far_first)
     }
 
     fn place(&self, slot: i64) -> usize {
