@@ -10,9 +10,9 @@ use sim::scenario::{self, Input};
 /// Runs of one system, each under a seed of its own.
 const RUNS: u32 = 20;
 /// Requests of one run.
-const REQUESTS: f64 = if cfg!(debug_assertions) { 4_000.0 } else { 100_000.0 };
+const REQUESTS: f64 = 100_000.0;
 /// A figure whose error is a larger part of it says nothing.
-const ERROR_MAX: f64 = if cfg!(debug_assertions) { 0.12 } else { 0.03 };
+const ERROR_MAX: f64 = 0.03;
 
 /// A system: Poisson arrivals and targets that are all alike.
 pub(crate) struct System {
