@@ -14,9 +14,9 @@ pub(super) struct Figure {
     pub(super) meaning: &'static str,
 }
 
-/// Whether requests may have been sent to targets more than once.
-pub(super) fn may_repeat(summary: &Summary) -> bool {
-    summary.phases.iter().any(|phase| phase.attempts.is_some())
+/// Whether some requests were sent to targets more than once.
+pub(super) fn repeats(attempts: Option<Attempts>) -> bool {
+    attempts.is_some_and(|attempts| attempts.n > attempts.requests)
 }
 
 /// Attempts per request: `1.969`.

@@ -82,7 +82,7 @@ fn phases(summary: &Summary) -> String {
     if summary.verdict.result == Outcome::Invalid {
         return String::new();
     }
-    let repeats = figures::may_repeat(summary);
+    let repeats = summary.phases.iter().any(|phase| figures::repeats(phase.attempts));
     let rows = summary.phases.iter().filter(|phase| phase.name != "warmup").map(|phase| {
         let latency = &phase.latency_us;
         let mut row = vec![code(&phase.name)];

@@ -155,8 +155,7 @@ fn more_than_once(out: &mut String, kinds: &[RequestRow]) {
 
 /// `attempts    for each request 1.969 in after`, where there was more than one.
 fn attempts(out: &mut String, phases: &[Phase]) {
-    let is_more = |phase: &&Phase| phase.attempts.is_some_and(|attempts| attempts.n > attempts.requests);
-    let more = phases.iter().filter(is_more);
+    let more = phases.iter().filter(|phase| figures::repeats(phase.attempts));
     let more = more.map(|phase| format!("{} in {}", figures::per_request(phase.attempts), phase.name));
     let more = more.collect::<Vec<_>>().join(", ");
     if !more.is_empty() {

@@ -67,7 +67,7 @@ fn long(text: &str) -> Cell {
 }
 
 fn versions(rollout: &RolloutSummary) -> Markup {
-    let repeats = rollout.versions.iter().any(|row| row.attempts.is_some());
+    let repeats = rollout.versions.iter().any(|row| figures::repeats(row.attempts));
     let mut heads = vec![
         "Version",
         "role",

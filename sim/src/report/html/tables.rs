@@ -226,7 +226,7 @@ fn shown(summary: &Summary) -> Vec<usize> {
 }
 
 fn phases(summary: &Summary) -> Markup {
-    let repeats = figures::may_repeat(summary);
+    let repeats = summary.phases.iter().any(|phase| figures::repeats(phase.attempts));
     let mut heads = vec![
         "Phase",
         "#From, s",
