@@ -80,8 +80,11 @@ fn a_gateway_that_retries_asks_six_targets_that_all_refuse() {
     let green = "[[faults]]\nat = \"0s\"\nmatch = \"green-*\"\nrefuse = true";
     for engine in ["model", "live"] {
         let report = piped(&green_fails(4, 5, "", green), engine, "attempts");
+        // Who was to be sent before the switch, but was sent late, finds green.
         let (n, requests, _) = attempts(&report, "before");
-        assert_eq!(n, requests, "{engine}");
+        let late = if engine == "model" { 0 } else { requests / 5 };
+        let again = n - requests;
+        assert!(again.is_multiple_of(5) && again / 5 <= late, "{engine}: {n} {requests}");
         let (n, requests, _) = attempts(&report, "after");
         assert!(n == 6 * requests && n > 0, "{engine}: {n} {requests}");
     }
