@@ -64,7 +64,12 @@ struct Moment {
 
 impl Edf {
     /// A first epoch: everybody's first turn falls due as if it had just had one.
-    pub fn new(members: Vec<Member>) -> Self {
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self::of(setup.available().members)
+    }
+
+    /// The same of these members.
+    pub(super) fn of(members: Vec<Member>) -> Self {
         let mut agenda = Agenda::prepared(&members);
         agenda.begin(0);
         Self(Rota::new(agenda, members, Pace::FIRST))
@@ -249,9 +254,9 @@ mod tests {
     fn the_heavy_go_first_and_equals_in_turn() {
         // Thirds and sixths meet exactly; equal deadlines are first in, first out: member 1 at 1/1 was there before
         // member 0's third turn was put in.
-        assert_eq!(picks(&Edf::new(members(&[3, 1])), 8), [0, 0, 1, 0, 0, 0, 1, 0]);
-        assert_eq!(picks(&Edf::new(members(&[1, 1, 1])), 6), [0, 1, 2, 0, 1, 2]);
-        assert_eq!(Edf::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
+        assert_eq!(picks(&Edf::of(members(&[3, 1])), 8), [0, 0, 1, 0, 0, 0, 1, 0]);
+        assert_eq!(picks(&Edf::of(members(&[1, 1, 1])), 6), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(Edf::of(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
     }
 
     #[test]
@@ -259,10 +264,10 @@ mod tests {
         // Aim: what is left over is right to the order of equals, wherever the epoch ends: in its first turns, before and after it
         // has become a table, and after laps of it. Method: powers of two, of which deadlines are whole numbers.
         let weights = [1, 4, 2, 1, 2, 4, 8];
-        let straight = picks(&Edf::new(members(&weights)), 150);
+        let straight = picks(&Edf::of(members(&weights)), 150);
         let (recipe, mut rng) = (recipe(Algorithm::Edf), dice(0));
         for n in 0..100 {
-            let first = Edf::new(members(&weights));
+            let first = Edf::of(members(&weights));
             let mut seen = picks(&first, n);
             let second = first.succeed(setup(members(&weights), &recipe, &mut rng)).begin();
             seen.extend(picks(&*second, 10));
@@ -276,7 +281,7 @@ mod tests {
     fn the_next_turn_of_who_stays_is_kept_and_who_joins_waits_for_its_first() {
         // Aim: Envoy's rule at a change. Method: at time 1/2 member 1's turn is 1/2 away; its new weight of 10 would put
         // it 1/10 away. Member 2 joins with 4, so that its first turn is 1/4 away; member 0's next is 1/2 away.
-        let balancer = Edf::new(members(&[2, 1]));
+        let balancer = Edf::of(members(&[2, 1]));
         assert_eq!(picks(&balancer, 1), [0]);
         let (recipe, mut rng) = (recipe(Algorithm::Edf), dice(0));
         let next = balancer.succeed(setup(members(&[2, 10, 4]), &recipe, &mut rng)).begin();

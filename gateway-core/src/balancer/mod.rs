@@ -7,10 +7,11 @@
 //! 1. Write a file beside the others with a type that is a [`Balancer`]. Say at its top by what rule it picks and where the
 //!    rule is from, what a weight means, what a pick costs, and what it is bad at. Take members by [`Setup::available`]
 //!    where nothing has to stay in place while a target is ill. Where turns follow from nothing but the turns before, a
-//!    sequence for `turns` is all there is to write: see `edf`.
-//! 2. Give it a name in `entity::Algorithm`; schemas, scenario files and the benchmark of picks then know it.
-//! 3. Add a line to [`make`].
-//! 4. Test what it promises, and add that to `PROMISES.md`; what it costs is in `COSTS.md`. This page ends with both.
+//!    sequence for `turns` is all there is to write: see `edf`. Its `new` takes a [`Setup`] and makes a first epoch.
+//!    Say `mod` and `use` below, as for any file.
+//! 2. Add its line to the list in `entity/algorithm.rs`: the type, its name everywhere else, and what it promises. [`make`], the
+//!    Admin API, schemas, scenario files and the benchmark of picks then know it.
+//! 3. Test what it promises, and add that to `PROMISES.md`; what it costs is in `COSTS.md`. This page ends with both.
 //!
 //! A whole one, which picks the heaviest that was not tried:
 //!
@@ -102,7 +103,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::estimate::Estimate;
-use crate::entity::{Algorithm, Tuning, Upstream};
+use crate::entity::{Algorithm, Tuning, Upstream, every_algorithm};
 use crate::id::{TargetId, VersionId};
 use crate::outcome::Outcome;
 use crate::rng::Rng;
@@ -297,27 +298,18 @@ impl Debug for Successor<'_> {
     }
 }
 
-/// The first epoch of an Upstream.
-pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
-    match setup.recipe.algorithm {
-        Algorithm::RoundRobin => Box::new(RoundRobin::new(setup.available().members)),
-        Algorithm::Wheel => Box::new(Wheel::new(setup)),
-        Algorithm::ConsistentHashing => Box::new(ConsistentHashing::new(setup)),
-        Algorithm::StickySessions => Box::new(StickySessions::new(setup)),
-        Algorithm::SmoothWrr => Box::new(SmoothWrr::new(setup.available().members)),
-        Algorithm::Edf => Box::new(Edf::new(setup.available().members)),
-        Algorithm::Random => Box::new(Random::new(setup.available().members)),
-        Algorithm::LeastConnections => Box::new(LeastConnections::new(setup)),
-        Algorithm::TwoChoices => Box::new(TwoChoices::new(setup)),
-        Algorithm::JoinIdleQueue => Box::new(JoinIdleQueue::new(setup)),
-        Algorithm::LeastRequest => Box::new(LeastRequest::new(setup)),
-        Algorithm::Latency => Box::new(Latency::new(setup)),
-        Algorithm::LeastTime => Box::new(LeastTime::new(setup)),
-        Algorithm::PeakEwma => Box::new(PeakEwma::new(setup)),
-        Algorithm::Prequal => Box::new(Prequal::new(setup)),
-        Algorithm::C3 => Box::new(C3::new(setup)),
-    }
+/// The first epoch of each algorithm on the list is what its `new` makes.
+macro_rules! first_epochs {
+    ($($(#[$doc:meta])* $algorithm:ident = $name:literal, $promise:ident;)*) => {
+        /// The first epoch of an Upstream.
+        pub fn make(setup: Setup<'_>) -> Box<dyn Balancer> {
+            match setup.recipe.algorithm {
+                $(Algorithm::$algorithm => Box::new($algorithm::new(setup)),)*
+            }
+        }
+    };
 }
+every_algorithm!(first_epochs);
 
 impl Recipe {
     /// What `upstream` says, under these rules.

@@ -18,8 +18,13 @@ pub struct Random {
 }
 
 impl Random {
+    /// A table of those who are available.
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self::of(setup.available().members)
+    }
+
     /// A table of these members.
-    pub fn new(members: Vec<Member>) -> Self {
+    pub(super) fn of(members: Vec<Member>) -> Self {
         Self { draw: Draw::by_weight(&members), members: members.into() }
     }
 }
@@ -52,7 +57,7 @@ impl Balancer for Random {
 
     /// A new table; there is nothing to remember.
     fn succeed(&self, setup: Setup<'_>) -> Successor<'_> {
-        Successor::ready(Self::new(setup.available().members))
+        Successor::ready(Self::new(setup))
     }
 }
 
@@ -64,12 +69,12 @@ mod tests {
 
     #[test]
     fn nobody_to_draw_is_an_answer() {
-        assert_eq!(Random::new(vec![]).pick(&mut ask(&mut dice(1))), Err(NoChoice));
+        assert_eq!(Random::of(vec![]).pick(&mut ask(&mut dice(1))), Err(NoChoice));
     }
 
     #[test]
     fn another_try_is_drawn_by_weight_from_the_rest() {
-        let (random, mut rng) = (Random::new(members(&[5, 2, 1])), dice(1));
+        let (random, mut rng) = (Random::of(members(&[5, 2, 1])), dice(1));
         let mut counts = [0; 3];
         for _ in 0..3000 {
             let mut again = Ask { tried: &[TargetId(0)], ..ask(&mut rng) };

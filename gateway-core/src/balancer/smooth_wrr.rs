@@ -30,7 +30,12 @@ struct Credits {
 
 impl SmoothWrr {
     /// A first epoch: nobody has credit.
-    pub fn new(members: Vec<Member>) -> Self {
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self::of(setup.available().members)
+    }
+
+    /// The same of these members.
+    pub(super) fn of(members: Vec<Member>) -> Self {
         let pace = Pace::FIRST.looking_at(members.len());
         Self(Rota::new(Credits::new(&members), members, pace))
     }
@@ -121,14 +126,14 @@ mod tests {
     #[test]
     fn nginxs_own_example_comes_out() {
         // From the commit that brought it to nginx (52327e0627f4, 2012): 5, 1, 1 give a a b a c a a.
-        let balancer = SmoothWrr::new(members(&[5, 1, 1]));
+        let balancer = SmoothWrr::of(members(&[5, 1, 1]));
         assert_eq!(picks(&balancer, 14), [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(SmoothWrr::new(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
+        assert_eq!(SmoothWrr::of(vec![]).pick(&mut ask(&mut dice(0))), Err(NoChoice));
     }
 
     #[test]
     fn who_stays_keeps_its_credit() {
-        let balancer = SmoothWrr::new(members(&[5, 1, 1]));
+        let balancer = SmoothWrr::of(members(&[5, 1, 1]));
         picks(&balancer, 2);
         let (recipe, mut rng) = (recipe(Algorithm::SmoothWrr), dice(0));
         let mut flipped = members(&[5, 1, 1, 1]);

@@ -23,7 +23,7 @@ impl StickySessions {
     /// A first epoch. Members of weight zero are draining.
     pub fn new(setup: Setup<'_>) -> Self {
         let (members, by_name, joining) = seat(setup);
-        Self { members, by_name, turns: RoundRobin::new(joining) }
+        Self { members, by_name, turns: RoundRobin::of(joining) }
     }
 }
 

@@ -18,8 +18,50 @@ pub enum Promise {
     Key,
 }
 
-/// One line for each algorithm: its name in the code, its name everywhere else, and what it promises.
-macro_rules! algorithms {
+/// All algorithms there are, one line for each, handed to another macro: its type in `balancer`, its name everywhere else, and what
+/// it promises.
+macro_rules! every_algorithm {
+    ($then:ident) => {
+        $then! {
+            /// Exact shares in turn.
+            #[default]
+            RoundRobin = "round-robin", EveryPick;
+            /// Kong's own round-robin: a shuffled wheel, exact over whole turns only.
+            Wheel = "wheel", WholeTurns;
+            /// The same target for the same key.
+            ConsistentHashing = "consistent-hashing", Key;
+            /// The target that the client's cookie names.
+            StickySessions = "sticky-sessions", Key;
+            /// nginx's: whoever is owed most.
+            SmoothWrr = "smooth-wrr", WholeTurns;
+            /// Envoy's: whoever's next turn falls due first.
+            Edf = "edf", WholeTurns;
+            /// Drawn by weight.
+            Random = "random", Chance;
+            /// Fewest requests in flight for its weight.
+            LeastConnections = "least-connections", Load;
+            /// The least crowded of some that are drawn.
+            TwoChoices = "two-choices", Load;
+            /// Whoever is idle, else one that is drawn.
+            JoinIdleQueue = "join-idle-queue", Load;
+            /// Envoy's: fewest requests in flight, or earliest deadline by a weight that they lower.
+            LeastRequest = "least-request", Load;
+            /// Kong's: the smallest faded response time for its weight.
+            Latency = "latency", Load;
+            /// nginx's: the smallest average response time times requests in flight for its weight.
+            LeastTime = "least-time", Load;
+            /// The better of two that are drawn, by peak response time and requests in flight.
+            PeakEwma = "peak-ewma", Load;
+            /// The best of a pool of recent replies, cold ones first.
+            Prequal = "prequal", Load;
+            /// The smallest response time plus the cube of the queue.
+            C3 = "c3", Load;
+        }
+    };
+}
+pub(crate) use every_algorithm;
+
+macro_rules! names {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $promise:ident;)*) => {
         /// How a Target is chosen.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,42 +89,7 @@ macro_rules! algorithms {
         }
     };
 }
-
-algorithms! {
-    /// Exact shares in turn.
-    #[default]
-    RoundRobin = "round-robin", EveryPick;
-    /// Kong's own round-robin: a shuffled wheel, exact over whole turns only.
-    Wheel = "wheel", WholeTurns;
-    /// The same target for the same key.
-    ConsistentHashing = "consistent-hashing", Key;
-    /// The target that the client's cookie names.
-    StickySessions = "sticky-sessions", Key;
-    /// nginx's: whoever is owed most.
-    SmoothWrr = "smooth-wrr", WholeTurns;
-    /// Envoy's: whoever's next turn falls due first.
-    Edf = "edf", WholeTurns;
-    /// Drawn by weight.
-    Random = "random", Chance;
-    /// Fewest requests in flight for its weight.
-    LeastConnections = "least-connections", Load;
-    /// The least crowded of some that are drawn.
-    TwoChoices = "two-choices", Load;
-    /// Whoever is idle, else one that is drawn.
-    JoinIdleQueue = "join-idle-queue", Load;
-    /// Envoy's: fewest requests in flight, or earliest deadline by a weight that they lower.
-    LeastRequest = "least-request", Load;
-    /// Kong's: the smallest faded response time for its weight.
-    Latency = "latency", Load;
-    /// nginx's: the smallest average response time times requests in flight for its weight.
-    LeastTime = "least-time", Load;
-    /// The better of two that are drawn, by peak response time and requests in flight.
-    PeakEwma = "peak-ewma", Load;
-    /// The best of a pool of recent replies, cold ones first.
-    Prequal = "prequal", Load;
-    /// The smallest response time plus the cube of the queue.
-    C3 = "c3", Load;
-}
+every_algorithm!(names);
 
 impl Algorithm {
     /// Reads the word, `None` when there is no such algorithm.

@@ -14,6 +14,7 @@ mod split;
 mod target;
 mod upstream;
 
+pub(crate) use algorithm::every_algorithm;
 pub use algorithm::{Algorithm, HashTable, Promise, SlowStart, Tuning};
 pub use healthchecks::{Active, Healthchecks, Limits, OutlierDetection, ProbeKind, Statuses};
 pub use mirror::Mirror;

@@ -55,7 +55,7 @@ impl ConsistentHashing {
     pub fn new(setup: Setup<'_>) -> Self {
         let has_turns = setup.recipe.rules == Rules::Careful;
         let tables = Self::without_turns(setup);
-        Self { turns: has_turns.then(|| RoundRobin::new(tables.members().to_vec())), ..tables }
+        Self { turns: has_turns.then(|| RoundRobin::of(tables.members().to_vec())), ..tables }
     }
 
     fn without_turns(setup: Setup<'_>) -> Self {

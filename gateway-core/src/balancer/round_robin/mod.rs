@@ -27,7 +27,12 @@ impl RoundRobin {
     ///
     /// # Panics
     /// When a member has weight zero.
-    pub fn new(members: Vec<Member>) -> Self {
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self::of(setup.available().members)
+    }
+
+    /// The same of these members.
+    pub(super) fn of(members: Vec<Member>) -> Self {
         let carried = vec![0.0; members.len()].into();
         Self { carried, rota: Rota::new(Levels::new(&members), members, Pace::FIRST) }
     }
@@ -100,28 +105,28 @@ mod tests {
 
     #[test]
     fn kongs_how_to_is_two_to_one_and_one_to_one() {
-        assert_eq!(count(&RoundRobin::new(members(&[100, 50])), 12_000), [8000, 4000]);
-        assert_eq!(count(&RoundRobin::new(members(&[100, 100])), 6000), [3000, 3000]);
-        assert_eq!(count(&RoundRobin::new(members(&[7])), 5), [5]);
+        assert_eq!(count(&RoundRobin::of(members(&[100, 50])), 12_000), [8000, 4000]);
+        assert_eq!(count(&RoundRobin::of(members(&[100, 100])), 6000), [3000, 3000]);
+        assert_eq!(count(&RoundRobin::of(members(&[7])), 5), [5]);
     }
 
     #[test]
     fn nobody_to_pick_is_an_answer() {
-        assert_eq!(RoundRobin::new(vec![]).in_turn(), Err(NoChoice));
-        assert_eq!(RoundRobin::new(vec![]).rota.besides(&[]), Err(NoChoice));
+        assert_eq!(RoundRobin::of(vec![]).in_turn(), Err(NoChoice));
+        assert_eq!(RoundRobin::of(vec![]).rota.besides(&[]), Err(NoChoice));
     }
 
     #[test]
     fn a_period_too_long_for_a_table_is_exact_over_its_whole_length() {
         // Aim: a ring that is written over and over loses and repeats nothing. Method: 65,535 + 65,534 is coprime, so its period is 131,069.
-        let balancer = RoundRobin::new(members(&[65_535, 65_534]));
+        let balancer = RoundRobin::of(members(&[65_535, 65_534]));
         assert_eq!(count(&balancer, 131_069), [65_535, 65_534]);
         assert!(!balancer.rota.repeats());
     }
 
     #[test]
     fn a_later_epoch_ends_up_in_a_repeating_table_again() {
-        let balancer = RoundRobin::new(members(&[3, 2, 1000, 7000]));
+        let balancer = RoundRobin::of(members(&[3, 2, 1000, 7000]));
         count(&balancer, 17);
         let next = balancer.prepare(members(&[5, 1, 2000, 6001]))();
         count(&next, 4 * 9002);
@@ -130,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_ended_epoch_gives_nothing_more() {
-        let balancer = RoundRobin::new(members(&[1, 1]));
+        let balancer = RoundRobin::of(members(&[1, 1]));
         balancer.in_turn().unwrap();
         assert!(!balancer.has_ended());
         let next = balancer.prepare(members(&[1, 1]))();
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn retries_avoid_those_tried_and_leave_the_turns_alone() {
-        let balancer = RoundRobin::new(members(&[2, 1, 1]));
+        let balancer = RoundRobin::of(members(&[2, 1, 1]));
         for _ in 0..10 {
             assert_eq!(balancer.rota.besides(&[TargetId(0), TargetId(2)]).unwrap(), 1);
         }
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn workers_together_lose_and_repeat_no_ticket() {
         // Aim: the shared sequence is one sequence, over laps of the ring too. Method: four threads, a long period.
-        let balancer = RoundRobin::new(members(&[65_535, 65_534, 1]));
+        let balancer = RoundRobin::of(members(&[65_535, 65_534, 1]));
         let tickets: Vec<Vec<_>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..20_000).map(|_| balancer.in_turn().unwrap().ticket).collect()))
@@ -170,7 +175,7 @@ mod tests {
         // Aim: what is carried includes each pick of the old epoch and no other. Method: a thread picks while epochs
         // change under it; its own count of picks must equal the sum of the epochs' counts.
         for _ in 0..50 {
-            let old = RoundRobin::new(members(&[3, 2]));
+            let old = RoundRobin::of(members(&[3, 2]));
             let (picked, next) = std::thread::scope(|scope| {
                 let worker = scope.spawn(|| {
                     let mut counts = [0_i64; 2];
