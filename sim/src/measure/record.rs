@@ -65,6 +65,15 @@ pub(super) struct Spans {
 }
 
 impl Record {
+    /// Whether the pacer let it go. An overflow never was, nor is a request that a stopped run left behind.
+    pub fn was_released(&self) -> bool {
+        match self.ending {
+            Ending::Dropped(Cause::Overflow) => false,
+            Ending::Dropped(Cause::Unsent) => self.released > self.intended,
+            _ => true,
+        }
+    }
+
     /// Generator lag: released minus intended.
     pub fn lag(&self) -> Duration {
         self.released.since(self.intended)

@@ -4,20 +4,20 @@
 
 mod at_hand;
 mod counting;
+mod facts;
 mod steps;
 mod totals;
 
+pub(in crate::measure) use facts::RunFacts;
 pub(in crate::measure) use totals::Totals;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use gateway_core::entity::SplitKey;
 use gateway_core::id::{ServiceId, TargetId, UpstreamId};
 use gateway_core::time::Instant;
 
-use crate::load::{Numbering, RequestTemplate};
 use crate::measure::books::Books;
 use crate::measure::by_upstream::{ByService, ByUpstream};
 use crate::measure::cells::{Cell, Timed};
@@ -34,11 +34,9 @@ use crate::measure::sums::{Late, Sums};
 use crate::measure::switches::MeasuredSwitch;
 use crate::measure::weights::Weights;
 use crate::measure::window::Window;
-use crate::measure::{Cause, Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
-use crate::mock::Behind;
+use crate::measure::{Conditions, Copied, Ending, Observation, Pick, Record, StepMoments};
 use crate::plan::{Engine, Plan};
 use crate::rollout::judge::Side;
-use crate::rollout::{self, Step};
 
 /// Observations held back while a step is carried out, and records while a switch is open. Beyond that they are counted
 /// as if the step had not been applied yet, the switch as if it were over, and the report says so. 25 MB each.
@@ -110,24 +108,6 @@ pub struct Recorder {
     pending: Vec<Placed>,
     /// The newest moment seen.
     pub(in crate::measure) clock: Instant,
-}
-
-/// What a recorder must know of its plan.
-pub(in crate::measure) struct RunFacts {
-    pub(in crate::measure) plan: Plan,
-    pub(in crate::measure) numbering: Numbering,
-    /// Requests of the schedule; in a closed loop the most there may be.
-    pub(in crate::measure) count: u64,
-    pub(in crate::measure) warmup: Instant,
-    pub(in crate::measure) end: Instant,
-    /// The mock of each target, by the target's id.
-    pub(in crate::measure) mocks: Behind,
-    /// The Service that all requests are for, if there is only one.
-    only_service: Option<ServiceId>,
-    /// Whether some step may be a switch.
-    switches: bool,
-    /// Whether every step is a call of the Admin API at a time of its own: then each is waited for.
-    holds: bool,
 }
 
 /// What is known of single requests: of a live run, whose targets report when they like, bits for each; of a modelled one
@@ -471,11 +451,6 @@ impl Recorder {
     }
 }
 
-/// The one there is, if there are no more.
-fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
-    all.next().filter(|_| all.next().is_none())
-}
-
 /// The targets of each version of a rollout, the new one's first; none without one.
 fn versions(plan: &Plan) -> Rc<[Vec<TargetId>]> {
     let of = [Side::Canary, Side::Stable, Side::Baseline].map(|side| plan.targets_of(side));
@@ -488,50 +463,6 @@ fn late(engine: Engine) -> Duration {
     match engine {
         Engine::Live => SETTLE,
         Engine::Model => Duration::ZERO,
-    }
-}
-
-impl RunFacts {
-    pub(in crate::measure) fn new(plan: &Plan) -> Self {
-        let is_awaited = |step: &Step| step.at().is_some() && !rollout::calls(&step.action).is_empty();
-        Self {
-            count: plan.load.total(),
-            numbering: Numbering::new(&plan.load, plan.seed),
-            warmup: Instant::ZERO + plan.load.warmup,
-            end: Instant::ZERO + plan.load.duration(),
-            mocks: plan.mocks_of_targets(),
-            only_service: only(plan.gateway.config.services().map(|(id, _)| id)),
-            switches: plan.switches_max() > 0,
-            holds: plan.steps.iter().all(is_awaited) && !plan.rollout.is_some(),
-            plan: plan.clone(),
-        }
-    }
-}
-
-impl RunFacts {
-    /// From when on what happens waits until a step is known to have been carried out; never where none is waited for.
-    fn waits_from(&self, step: usize) -> Instant {
-        let due = self.plan.steps.get(step).and_then(Step::at).filter(|_| self.holds);
-        due.map_or(Instant::MAX, |due| Instant::ZERO + due)
-    }
-
-    /// The user of a request, where the rollout divides users and its stream says who they are: by a key of their own, or by one that
-    /// they are given and keep.
-    pub(in crate::measure) fn divided_user(&self, request: u64) -> Option<(usize, u64)> {
-        let key = self.plan.rollout.key.as_ref().filter(|_| request < self.count)?;
-        let stream = self.numbering.stream(request);
-        let users = &self.plan.load.streams[stream].users;
-        let has_one = match key {
-            SplitKey::Header(name) => users.header.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)),
-            SplitKey::Cookie(cookie) => users.cookies || users.cookie.as_ref() == Some(&cookie.name),
-        };
-        has_one.then(|| (stream, self.numbering.user(request)))
-    }
-
-    /// What is sent for a request; nothing for one that is none of the schedule.
-    pub(in crate::measure) fn template_of(&self, request: u64) -> Option<&RequestTemplate> {
-        let kind = (request < self.count).then(|| self.numbering.kind(request))?;
-        self.plan.load.templates().nth(kind).map(|(_, template)| template)
     }
 }
 
@@ -553,17 +484,6 @@ fn moment(seen: &Observation) -> Instant {
         | Observation::Stepped(_)
         | Observation::Configured { .. }
         | Observation::Began { .. } => Instant::ZERO,
-    }
-}
-
-impl Record {
-    /// Whether the pacer let it go. An overflow never was, nor is a request that a stopped run left behind.
-    pub fn was_released(&self) -> bool {
-        match self.ending {
-            Ending::Dropped(Cause::Overflow) => false,
-            Ending::Dropped(Cause::Unsent) => self.released > self.intended,
-            _ => true,
-        }
     }
 }
 

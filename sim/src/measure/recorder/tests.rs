@@ -5,6 +5,7 @@ use gateway_core::id::{Epoch, Revision, ServiceId, TargetId};
 use gateway_core::outcome::Outcome;
 
 use super::*;
+use crate::measure::Cause;
 use crate::measure::PhaseKind::{After, Before, Switch, Warmup};
 use crate::measure::rehearsal::{ACK, APPLY, BLUE, GREEN, change, how_to, measure, play, quiet};
 
