@@ -138,7 +138,8 @@ fn bands(frame: &Frame<'_>, panel: &mut Panel, curves: &Curves<'_>, low: f64, hi
 
 pub(super) fn lag(frame: &Frame<'_>, id: usize) -> Figure {
     let values = &frame.summary.series.lag_p99_us;
-    let most = values.iter().flatten().copied().fold(1.0, f64::max);
+    // Two steps of a whole microsecond at least, so that no label is a rounded one.
+    let most = values.iter().flatten().copied().fold(2.0, f64::max);
     let ticks = linear_ticks(most, 2);
     let high = ticks[ticks.len() - 1] * 1.1;
     let mut panel = Panel::new(64);
