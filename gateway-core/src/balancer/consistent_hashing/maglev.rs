@@ -3,6 +3,7 @@
 //! a few keys in a thousand move between two that stay.
 
 use super::Share;
+use super::owners::Owners;
 use crate::balancer::hash::hash_with;
 
 /// How many entries there may be: the first primes above powers of two. Few, because another size moves every key.
@@ -14,12 +15,9 @@ const ENTRIES: usize = 100;
 /// two fifths of all steps else. A look costs some ten steps, so that more would not pay.
 const FEW: usize = 256;
 
-/// Member of each entry, in two bytes where these say all members apart: what a look-up in a large table costs is memory.
+/// Whose each entry is.
 #[derive(Debug)]
-pub(super) enum Maglev {
-    Narrow(Box<[u16]>),
-    Wide(Box<[u32]>),
-}
+pub(super) struct Maglev(Owners);
 
 /// Where a member looks next.
 struct Cursor {
@@ -43,41 +41,18 @@ struct Draft {
 impl Maglev {
     /// The table of those of `shares` that are in, which must be somebody.
     pub(super) fn new(shares: &[Share]) -> Self {
-        let entries = Draft::filled(shares, FEW).entries;
-        if u16::try_from(shares.len()).is_ok() {
-            Self::Narrow(entries.into_iter().map(|member| member as u16).collect())
-        } else {
-            Self::Wide(entries.into())
-        }
+        Self(Owners::new(Draft::filled(shares, FEW).entries.into_iter(), shares.len()))
     }
 
     /// The member that a key belongs to.
+    #[inline]
     pub(super) fn look_up(&self, key: u64) -> u32 {
-        match self {
-            Self::Narrow(entries) => entries[place(key, entries.len())].into(),
-            Self::Wide(entries) => entries[place(key, entries.len())],
-        }
+        self.0.get(place(key, self.0.len()))
     }
 
     /// The members of all entries from where a key belongs on, once around.
     pub(super) fn lap(&self, key: u64) -> impl Iterator<Item = u32> {
-        let size = self.size();
-        let start = place(key, size);
-        (start..size).chain(0..start).map(|at| self.member(at))
-    }
-
-    fn member(&self, at: usize) -> u32 {
-        match self {
-            Self::Narrow(entries) => entries[at].into(),
-            Self::Wide(entries) => entries[at],
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Narrow(entries) => entries.len(),
-            Self::Wide(entries) => entries.len(),
-        }
+        self.0.lap(place(key, self.0.len()))
     }
 }
 
@@ -208,7 +183,7 @@ mod tests {
             let total: u32 = weights.iter().sum();
             for (member, &weight) in (0..).zip(weights) {
                 let count = table.lap(0).filter(|&owner| owner == member).count();
-                let exact = table.size() as f64 * f64::from(weight) / f64::from(total);
+                let exact = table.0.len() as f64 * f64::from(weight) / f64::from(total);
                 assert!((count as f64 - exact).abs() <= 1.0, "{weights:?}: {count} for {exact}");
             }
         }

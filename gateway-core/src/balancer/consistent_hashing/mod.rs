@@ -9,6 +9,7 @@
 
 mod bound;
 mod maglev;
+mod owners;
 mod ring;
 
 use std::sync::Arc;
