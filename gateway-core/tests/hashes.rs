@@ -29,3 +29,16 @@ fn peaks_and_moves_are_those_of_an_ideal_hash() {
         }
     }
 }
+
+#[test]
+fn shares_of_many_differ_by_what_an_ideal_hash_would_leave() {
+    // Method: with x points for each cell, the keys of a point are its cell, if it is first there (chance (1 - e^-x) / x), and all
+    // before it that are empty: as many as tails before heads of chance 1 - e^-x. The variance of 160 such sums over the square of
+    // their mean is (x coth(x / 2) - 1) / 160.
+    for targets in [1000, 10_000] {
+        let x = 160.0 * f64::from(targets) / f64::from(1 << 20);
+        let ideal = ((x / (x / 2.0).tanh() - 1.0) / 160.0).sqrt();
+        let seen = measure(HashTable::Ring, targets);
+        assert!((seen.deviation / ideal - 1.0).abs() < 0.03, "{targets}: {seen:?}, ideal {ideal}");
+    }
+}

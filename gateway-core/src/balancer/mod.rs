@@ -152,8 +152,6 @@ pub struct Setup<'a> {
 pub struct Recipe {
     /// How a target is chosen, Kong's rules applied.
     pub algorithm: Algorithm,
-    /// Size of a hash ring.
-    pub slots: u32,
     /// What else there is to set.
     pub tuning: Tuning,
     /// Whose rules hold.
@@ -319,7 +317,7 @@ impl Recipe {
             (algorithm, _) => algorithm,
         };
         let tuning = upstream.balancer.clone().unwrap_or_default();
-        Self { algorithm, slots: upstream.slots, tuning, rules }
+        Self { algorithm, tuning, rules }
     }
 
     /// Whether the load of the whole Upstream matters.

@@ -120,7 +120,7 @@ pub struct Tuning {
 /// What consistent hashing looks up in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HashTable {
-    /// Points on a ring of `slots`, as Kong.
+    /// Points on a ring, as many as Kong's.
     #[default]
     Ring,
     /// Google's table (Eisenbud and others 2016).

@@ -71,7 +71,7 @@ pub struct Upstream {
     pub hash_fallback: HashOn,
     /// The path of the cookie that `hash_on` sets; `/` by default.
     pub hash_on_cookie_path: String,
-    /// Size of a hash ring, 10 to 65536; 10000 by default.
+    /// Cells of a hash ring, 10 to 65536; 10000 by default. Kept and shown: ours always has a million.
     pub slots: u32,
     /// How Targets are known to be well.
     pub healthchecks: Healthchecks,

@@ -121,8 +121,9 @@ pub(crate) fn page() -> String {
         }
     }
     page.push_str(
-        "\nA ring moves only what it must, and its shares differ by about 1/sqrt(160) of the mean. Maglev shares out its entries\n\
-         exactly and looks up faster; it moves a few keys in a thousand more.\n",
+        "\nA ring moves only what it must, and its shares differ by about 1/sqrt(160) of the mean; by a sixth more at 10000 targets,\n\
+         half of whose points are hidden behind others in a million cells. Maglev shares out its entries exactly; it moves a few\n\
+         keys in a thousand more.\n",
     );
     page
 }

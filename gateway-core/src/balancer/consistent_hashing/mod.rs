@@ -66,7 +66,7 @@ impl ConsistentHashing {
         let shares: Vec<_> = setup.members.iter().zip(&setup.names).map(share).collect();
         let crew = Crew::new(setup);
         let table = (crew.len() > 0).then(|| match recipe.tuning.hash_table {
-            HashTable::Ring => Table::Ring(Ring::new(&shares, recipe.slots)),
+            HashTable::Ring => Table::Ring(Ring::new(&shares)),
             HashTable::Maglev => Table::Maglev(Maglev::new(&shares)),
         });
         Self {
@@ -81,15 +81,11 @@ impl ConsistentHashing {
     /// tried are full, the first of them; else the first.
     fn find(&self, key: u64, tried: &[TargetId]) -> Result<Choice, NoChoice> {
         let table = self.table.as_ref().ok_or(NoChoice)?;
-        let first = table.look_up(key);
         let is_untried =
             |&member: &usize| tried.is_empty() || !tried.contains(&self.crew.members()[member].target);
-        if is_untried(&first) && self.admits(first) {
-            return Ok(Choice::of(first));
-        }
         let lap = || table.lap(key).filter(is_untried);
         let found = lap().find(|&member| self.admits(member)).or_else(|| lap().next());
-        Ok(Choice::of(found.unwrap_or(first)))
+        found.or_else(|| table.lap(key).next()).map(Choice::of).ok_or(NoChoice)
     }
 
     fn admits(&self, member: usize) -> bool {
