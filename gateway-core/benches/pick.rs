@@ -13,7 +13,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crossbeam_utils::CachePadded;
 use gateway_core::balancer::{
-    Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup, Successor, hash, make,
+    Ask, Balancer, Choice, Ended, Load, Loads, Member, NoChoice, Recipe, Setup, Successor, hash, make,
 };
 use gateway_core::config::Config;
 use gateway_core::entity::{Address, Algorithm, HashTable, Route, Service, Target, Tuning, Upstream};
@@ -57,7 +57,7 @@ fn unwieldy(target: usize) -> u16 {
 /// What the workers of a gateway share of one Upstream.
 struct Site {
     balancer: Box<dyn Balancer>,
-    loads: Vec<Arc<Load>>,
+    loads: Vec<Load>,
 }
 
 /// What one worker has for itself.
@@ -71,7 +71,8 @@ struct Worker {
 impl Site {
     fn new(recipe: &Recipe, targets: usize, weight: fn(usize) -> u16) -> Self {
         let member = |i: usize| Member::new(TargetId(i as u32), weight(i).into());
-        let loads: Vec<Arc<Load>> = (0..targets).map(|_| Arc::default()).collect();
+        let mut loads = Loads::default();
+        let loads: Vec<_> = (0..targets).map(|_| loads.one_of(targets)).collect();
         let balancer = make(Setup {
             members: (0..targets).map(member).collect(),
             loads: loads.clone(),

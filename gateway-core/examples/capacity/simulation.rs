@@ -45,7 +45,7 @@ pub(crate) struct Report {
 /// Targets at work.
 struct World {
     balancer: Box<dyn Balancer>,
-    loads: Vec<Arc<Load>>,
+    loads: Vec<Load>,
     /// When each target has served all that it has.
     free_at: Vec<Instant>,
     /// Requests under way: end, number, member, arrival.
@@ -92,7 +92,7 @@ impl Report {
 impl World {
     fn new(algorithm: Algorithm, targets: usize) -> Self {
         let member = |i| Member::new(TargetId(i as u32), 100);
-        let loads: Vec<Arc<Load>> = (0..targets).map(|_| Arc::default()).collect();
+        let loads: Vec<_> = (0..targets).map(|_| Load::default()).collect();
         let setup = Setup {
             members: (0..targets).map(member).collect(),
             loads: loads.clone(),

@@ -41,7 +41,7 @@ impl C3 {
         let (response_time, queue) = answers.unwrap_or((self.usual, 0.0));
         let service_time = response_time / (1.0 + queue);
         let expected = 1.0 + seat.in_flight() + queue;
-        (response_time - service_time + expected.powi(3) * service_time) * seat.per_weight()
+        (response_time - service_time + expected.powi(3) * service_time) / seat.weight()
     }
 }
 

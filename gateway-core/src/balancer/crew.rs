@@ -2,7 +2,6 @@
 //! share: at all of them, and at some that are drawn. The smallest score wins.
 
 use std::hint::select_unpredictable;
-use std::sync::Arc;
 
 use super::draw::{self, Draw};
 use super::estimate::{Estimate, Learned};
@@ -26,10 +25,8 @@ pub(super) struct Crew {
 /// What is looked at of one member.
 #[derive(Debug)]
 pub(super) struct Seat {
-    pub(super) load: Arc<Load>,
-    pub(super) weight: u32,
-    /// One by the weight: a division for each look would be the dearest part of it.
-    per_weight: f32,
+    /// With its weight noted.
+    pub(super) load: Load<u32>,
 }
 
 /// Requests for each weight. Compared without rounding.
@@ -76,7 +73,7 @@ impl Score for Crowding {
 impl Crew {
     pub(super) fn new(setup: Setup<'_>) -> Self {
         let Setup { members, loads, .. } = setup.available();
-        let seat = |(member, load): (&Member, Arc<Load>)| Seat::new(load, member.weight);
+        let seat = |(member, load): (&Member, Load)| Seat::new(load, member.weight);
         let seats = members.iter().zip(loads).map(seat).collect();
         Self { members: members.into(), seats }
     }
@@ -219,8 +216,8 @@ impl Crew {
 }
 
 impl Seat {
-    pub(super) fn new(load: Arc<Load>, weight: u32) -> Self {
-        Self { load, weight, per_weight: 1.0 / weight as f32 }
+    pub(super) fn new(load: Load, weight: u32) -> Self {
+        Self { load: load.with(weight) }
     }
 
     /// Requests per weight if it got one more: (in flight + 1) / weight.
@@ -260,23 +257,29 @@ impl Seat {
 
     /// Requests per weight if it got `more`.
     pub(super) fn crowding_with(&self, more: u32) -> Crowding {
-        Crowding { requests: self.load.in_flight() + more, weight: self.weight }
+        Crowding { requests: self.load.in_flight() + more, weight: *self.load.note() }
     }
 
-    /// Requests per weight if it got one more, to seven digits: for costs that are estimates anyway.
+    /// Requests if it got `more`, to seven digits: for costs that are estimates anyway.
     #[inline]
-    pub(super) fn crowding_about(&self) -> f32 {
-        (self.load.in_flight() + 1) as f32 * self.per_weight
+    pub(super) fn in_flight_about(&self, more: u32) -> f32 {
+        (self.load.in_flight() + more) as f32
+    }
+
+    /// Its weight, to seven digits, if it is below 2^31.
+    #[inline]
+    pub(super) fn weight_about(&self) -> f32 {
+        self.load.note().cast_signed() as f32
     }
 
     /// Its weight as a number to count with.
     pub(super) fn weight(&self) -> f64 {
-        self.weight.into()
+        f64::from(*self.load.note())
     }
 
     /// One by its weight, to seven digits: for costs that are estimates anyway.
     pub(super) fn per_weight(&self) -> f64 {
-        self.per_weight.into()
+        f64::from(1.0 / self.weight_about())
     }
 }
 

@@ -78,8 +78,6 @@ fn clustered_ms(seat: &Seat, now: Instant) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::testing::{Site, counts};
     use super::*;
     use crate::entity::Algorithm;
@@ -93,7 +91,7 @@ mod tests {
         site.begin();
         site.end(0, answer);
         site.pass(idle);
-        clustered_ms(&Seat::new(Arc::clone(site.load(0)), 1), site.now)
+        clustered_ms(&Seat::new(site.load(0).clone(), 1), site.now)
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub use latency::Latency;
 pub use least_connections::LeastConnections;
 pub use least_request::LeastRequest;
 pub use least_time::LeastTime;
-pub use load::Load;
+pub use load::{Count, Load, Loads};
 pub use peak_ewma::PeakEwma;
 pub use prequal::Prequal;
 pub use random::Random;
@@ -101,6 +101,8 @@ use std::fmt::Debug;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
 
 use self::estimate::Estimate;
 use crate::entity::{Algorithm, Tuning, Upstream, every_algorithm};
@@ -136,11 +138,11 @@ pub struct Setup<'a> {
     /// Everybody there is to pick from, in the order of the targets' ids.
     pub members: Vec<Member>,
     /// The load of each member.
-    pub loads: Vec<Arc<Load>>,
+    pub loads: Vec<Load>,
     /// What each member is called, as 64 bits that are the same after a restart: what keys are compared with.
     pub names: Vec<u64>,
-    /// The load of the whole Upstream; counted only where the recipe bounds loads by it.
-    pub all: Arc<Load>,
+    /// Requests under way at the whole Upstream; counted only where the recipe bounds loads by them.
+    pub all: Arc<CachePadded<Count>>,
     /// What the Upstream says about choosing.
     pub recipe: &'a Recipe,
     /// For orders that are drawn.

@@ -21,7 +21,7 @@ use rand::Rng as _;
 
 use super::crew::{Crew, Seat};
 use super::draw::{self, Draw};
-use super::estimate::{Glance, Learned};
+use super::estimate::Learned;
 use super::{Ask, Balancer, Choice, Ended, Member, NoChoice, Setup, Successor};
 use crate::time::Instant;
 
@@ -48,6 +48,13 @@ impl PeakEwma {
         seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) * seat.per_weight())
     }
 
+    /// For a request that was tried already, or where there are too few to draw.
+    #[inline(never)]
+    fn pick_otherwise(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        let (now, draw) = (ask.now, Draw::Evenly(self.crew.len()));
+        self.crew.best_of_some((CHOICES, &draw), ask, |seat| self.cost(seat, now))
+    }
+
     /// Of two the better one, where one was never looked at before, or not for minutes.
     #[cold]
     #[inline(never)]
@@ -57,10 +64,12 @@ impl PeakEwma {
     }
 }
 
-/// [`PeakEwma::cost`] at a glance.
+/// Whether [`PeakEwma::cost`] is less of `one`, at a glance; times the weights of both, so that nothing has to be divided.
 #[inline]
-fn cost_at_once(seat: &Seat) -> Option<Glance> {
-    seat.load.response_time().glance().map(|seconds| seconds.times(seat.crowding_about()))
+fn is_less_at_once(one: &Seat, other: &Seat) -> Option<bool> {
+    let burden = |seat: &Seat| Some(seat.load.response_time().glance()?.times(seat.in_flight_about(1)));
+    let (one_burden, other_burden) = (burden(one)?, burden(other)?);
+    one_burden.times(other.weight_about()).is_less(other_burden.times(one.weight_about()))
 }
 
 impl Balancer for PeakEwma {
@@ -69,20 +78,16 @@ impl Balancer for PeakEwma {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        let (now, members) = (ask.now, self.crew.len());
+        // What nearly always comes, and nothing else, in line.
+        let members = self.crew.len();
         if members < CHOICES || !ask.tried.is_empty() {
-            let draw = Draw::Evenly(members);
-            return self.crew.best_of_some((CHOICES, &draw), ask, |seat| self.cost(seat, now));
+            return self.pick_otherwise(ask);
         }
         let (first, second) = draw::two_of(members, ask.rng.next_u64());
-        // What nearly always comes, and nothing else, in line.
-        if let Some(one) = cost_at_once(self.crew.seat(first))
-            && let Some(other) = cost_at_once(self.crew.seat(second))
-            && let Some(is_less) = other.is_less(one)
-        {
-            return Ok(Choice::of(select_unpredictable(is_less, second, first)));
+        match is_less_at_once(self.crew.seat(second), self.crew.seat(first)) {
+            Some(is_less) => Ok(Choice::of(select_unpredictable(is_less, second, first))),
+            None => Ok(Choice::of(self.better((first, second), ask.now))),
         }
-        Ok(Choice::of(self.better((first, second), now)))
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {

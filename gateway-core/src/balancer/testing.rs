@@ -26,7 +26,7 @@ pub(super) fn recipe(algorithm: Algorithm) -> Recipe {
 
 /// A setup of `members` that nobody has a load at yet, each called by its number.
 pub(super) fn setup<'a>(members: Vec<Member>, recipe: &'a Recipe, rng: &'a mut Rng) -> Setup<'a> {
-    let loads = members.iter().map(|_| Arc::new(Load::default())).collect();
+    let loads = members.iter().map(|_| Load::default()).collect();
     let names = members.iter().map(|member| hash(&member.target.0.to_le_bytes())).collect();
     Setup { members, loads, names, all: Arc::default(), recipe, rng }
 }
@@ -51,7 +51,7 @@ pub(super) fn picks(balancer: &dyn Balancer, n: usize) -> Vec<usize> {
 pub(super) struct Site {
     pub(super) balancer: Box<dyn Balancer>,
     pub(super) now: Instant,
-    loads: BTreeMap<TargetId, Arc<Load>>,
+    loads: BTreeMap<TargetId, Load>,
     recipe: Recipe,
     rng: Rng,
 }
@@ -72,7 +72,7 @@ impl Site {
     /// The next epoch.
     pub(super) fn change(&mut self, weights: &[u32]) {
         let members: Vec<_> = members(weights).into_iter().filter(|member| member.weight > 0).collect();
-        let mut load = |member: &Member| Arc::clone(self.loads.entry(member.target).or_default());
+        let mut load = |member: &Member| self.loads.entry(member.target).or_default().clone();
         let loads = members.iter().map(&mut load).collect();
         let names = members.iter().map(|member| hash(&member.target.0.to_le_bytes())).collect();
         let (recipe, rng) = (&self.recipe, &mut self.rng);
@@ -84,7 +84,7 @@ impl Site {
         self.balancer.members()
     }
 
-    pub(super) fn load(&self, member: usize) -> &Arc<Load> {
+    pub(super) fn load(&self, member: usize) -> &Load {
         &self.loads[&self.members()[member].target]
     }
 
@@ -154,7 +154,7 @@ impl Site {
     }
 
     /// Two threads that each hold up to four requests at a time, for 20,000 requests.
-    pub(super) fn churn<'a>(balancer: &dyn Balancer, load: impl Fn(usize) -> &'a Load + Sync) {
+    pub(super) fn churn<'a, T: 'a>(balancer: &dyn Balancer, load: impl Fn(usize) -> &'a Load<T> + Sync) {
         let outcome = Outcome::Answered { status: 200 };
         let ended = Ended { outcome, response_time: Some(Duration::from_millis(1)), now: Instant::ZERO };
         let end = |member| {

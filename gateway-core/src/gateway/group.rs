@@ -11,7 +11,9 @@ use super::keys::{Key, Keys, Known};
 use super::options::Balancing;
 use super::slots::{Slot, Slots};
 use super::slow_start::{STEPS, Starters};
-use crate::balancer::{self, Ask, Balancer, Choice, Ended, Load, Member, NoChoice, Recipe, Setup, Successor};
+use crate::balancer::{
+    self, Ask, Balancer, Choice, Count, Ended, Load, Member, NoChoice, Recipe, Setup, Successor,
+};
 use crate::config::Config;
 use crate::entity::{Algorithm, Upstream};
 use crate::health::Availability;
@@ -39,11 +41,11 @@ pub(super) struct Group {
     /// In the order of the balancer's members.
     slots: Box<[Arc<Slot>]>,
     /// What each request needs of those: which target, and its load.
-    seats: Box<[(TargetId, Arc<Load>)]>,
+    seats: Box<[(TargetId, Load)]>,
     /// First tries of this epoch, numbered over all workers, where the balancer does not number them.
     tickets: Arc<CachePadded<AtomicU64>>,
     /// Attempts under way that began while loads were bounded, in whichever epoch.
-    all: Arc<Load>,
+    all: Arc<CachePadded<Count>>,
     /// Retries under way, in whichever epoch they began.
     retries: Arc<CachePadded<AtomicU32>>,
 }
@@ -132,7 +134,7 @@ impl<'a> Maker<'a> {
         let replica = (view as u64) << 32 | u64::from(epoch.0);
         let mut rng = rng::stream(self.options.seed, &format!("balancer/{}", upstream.name), replica);
         let (members, slots): (Vec<Member>, Vec<&Arc<Slot>>) = listed.unzip();
-        let loads = slots.iter().map(|slot| Arc::clone(slot.load())).collect();
+        let loads = slots.iter().map(|slot| slot.load().clone()).collect();
         let names = slots.iter().map(|slot| Keys::name_of(keys.as_ref(), slot)).collect();
         let all = old.or(peer).map(|other| Arc::clone(&other.all)).unwrap_or_default();
         let setup = Setup {
@@ -151,7 +153,7 @@ impl<'a> Maker<'a> {
         let place = |picked: &Member| members.binary_search_by_key(&picked.target, |member| member.target);
         let slot = |picked: &Member| Arc::clone(slots[place(picked).expect("one of the members")]);
         let slots: Box<[Arc<Slot>]> = successor.members().iter().map(slot).collect();
-        let seats: Box<[_]> = slots.iter().map(|slot| (slot.id(), Arc::clone(slot.load()))).collect();
+        let seats: Box<[_]> = slots.iter().map(|slot| (slot.id(), slot.load().clone())).collect();
         let tickets = peer.map(|peer| Arc::clone(&peer.tickets)).unwrap_or_default();
         let retries = old.or(peer).map(|other| Arc::clone(&other.retries)).unwrap_or_default();
         Next::Begins(Box::new(move || {
@@ -205,7 +207,7 @@ impl Group {
     /// The load of `target`, if this is the epoch it was picked in, as this member.
     pub(super) fn load(&self, (epoch, member): (Epoch, usize), target: TargetId) -> Option<&Load> {
         let seat = self.seats.get(member).filter(|(id, _)| epoch == self.epoch && *id == target);
-        seat.map(|(_, load)| load.as_ref())
+        seat.map(|(_, load)| load)
     }
 
     /// Picks for a first try.

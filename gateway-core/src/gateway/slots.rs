@@ -10,11 +10,11 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::found::Found;
-use crate::balancer::{Load, hash};
+use crate::balancer::{Load, Loads, hash};
 use crate::config::Config;
 use crate::entity::{Address, Upstream};
 use crate::health::{OutlierRecord, Record};
-use crate::id::TargetId;
+use crate::id::{TargetId, UpstreamId};
 
 /// Ids from here on belong to Services' hosts that are no Upstreams; the configuration gives out smaller ones.
 const DIRECT: u32 = 1 << 31;
@@ -37,11 +37,11 @@ pub struct Slot {
     ejected: AtomicBool,
     /// What an attempt's end has shown of it, until its Upstream's balancers go by that.
     pub(super) found: Found,
-    load: Arc<Load>,
+    load: Load,
 }
 
 impl Slot {
-    fn new(id: TargetId, uuid: Uuid, address: Address) -> Arc<Self> {
+    fn new(id: TargetId, uuid: Uuid, address: Address, load: Load) -> Arc<Self> {
         let host_header = address.host_header();
         Arc::new(Self {
             id,
@@ -53,7 +53,7 @@ impl Slot {
             outliers: OutlierRecord::default(),
             ejected: AtomicBool::new(false),
             found: Found::default(),
-            load: Arc::default(),
+            load,
         })
     }
 
@@ -88,7 +88,7 @@ impl Slot {
     }
 
     /// What balancers know of it.
-    pub(super) fn load(&self) -> &Arc<Load> {
+    pub(super) fn load(&self) -> &Load {
         &self.load
     }
 
@@ -118,6 +118,7 @@ pub(super) struct Slots {
     by_id: BTreeMap<TargetId, Arc<Slot>>,
     direct: BTreeMap<Address, TargetId>,
     next_direct: u32,
+    loads: Loads,
     /// All of them as snapshots have them, until there are others.
     shared: OnceCell<Arc<SlotMap>>,
 }
@@ -132,10 +133,15 @@ impl Slots {
         let (before, mut has_new) = (self.by_id.len(), false);
         self.by_id.retain(|id, slot| id.0 >= DIRECT || now.target(*id).is_some() || slot.in_flight() > 0);
         let has_fewer = self.by_id.len() < before;
+        let mut counts: FxHashMap<UpstreamId, usize> = FxHashMap::default();
+        for (_, target) in next.targets() {
+            *counts.entry(target.upstream).or_default() += 1;
+        }
         for (id, target) in next.targets() {
             self.by_id.entry(id).or_insert_with(|| {
                 has_new = true;
-                Slot::new(id, target.uuid, target.target.clone())
+                let load = self.loads.one_of(counts[&target.upstream]);
+                Slot::new(id, target.uuid, target.target.clone(), load)
             });
         }
         if has_fewer || has_new {
@@ -150,7 +156,7 @@ impl Slots {
         if id == next {
             self.next_direct += 1;
             self.shared.take();
-            self.by_id.insert(id, Slot::new(id, Uuid::nil(), address));
+            self.by_id.insert(id, Slot::new(id, Uuid::nil(), address, self.loads.one_of(1)));
         }
         id
     }

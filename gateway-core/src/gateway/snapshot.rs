@@ -295,7 +295,7 @@ impl Snapshot {
         let group = attempt.upstream.and_then(|upstream| self.upstreams.get(&upstream));
         let picked_as = (attempt.epoch, attempt.member as usize);
         let load = group.and_then(|group| group.load(picked_as, attempt.target));
-        if let Some(load) = load.or_else(|| self.slot(attempt.target).map(|slot| slot.load().as_ref())) {
+        if let Some(load) = load.or_else(|| self.slot(attempt.target).map(Slot::load)) {
             load.leave();
         }
         let Some(group) = group else { return };

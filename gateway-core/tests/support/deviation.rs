@@ -50,7 +50,7 @@ pub(crate) fn with_setup(
     of: impl FnOnce(Setup<'_>) -> Box<dyn Balancer>,
 ) -> Box<dyn Balancer> {
     let recipe = Recipe::new(&Upstream { algorithm, ..Upstream::new("u") }, Rules::Careful);
-    let loads = members.iter().map(|_| Arc::new(Load::default())).collect();
+    let loads = members.iter().map(|_| Load::default()).collect();
     let names = vec![0; members.len()];
     let rng = &mut stream(seed, "balancer", 0);
     of(Setup { members, loads, names, all: Arc::default(), recipe: &recipe, rng })

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use gateway_core::balancer::{Ask, Balancer, Member, Recipe, Setup, hash, make};
+use gateway_core::balancer::{Ask, Balancer, Load, Member, Recipe, Setup, hash, make};
 use gateway_core::entity::{Algorithm, HashTable, Tuning, Upstream};
 use gateway_core::id::TargetId;
 use gateway_core::rng::stream;
@@ -89,7 +89,7 @@ fn balancer(hash_table: HashTable, set: u32, targets: &[u32]) -> Box<dyn Balance
     let member = |&target: &u32| Member::new(TargetId(target), 100);
     make(Setup {
         members: targets.iter().map(member).collect(),
-        loads: targets.iter().map(|_| Arc::default()).collect(),
+        loads: targets.iter().map(|_| Load::default()).collect(),
         names: targets.iter().map(|target| hash(format!("10.{set}.0.{target}:80").as_bytes())).collect(),
         all: Arc::default(),
         recipe: &Recipe::new(&upstream, Rules::Careful),
