@@ -1,5 +1,6 @@
 //! Draws of members. By weight it is Walker's alias method (1974, built as Vose 1991): each member is a cell of the same width,
 //! what it is short of is filled up by one other, and a draw is one cell and how far into it; exact to 2^-32 of all. O(1) a draw.
+//! Of few members two are one draw: of a pair, from a table of all pairs.
 
 use std::hint::select_unpredictable;
 
@@ -15,6 +16,11 @@ const CHOICES_MAX: usize = 16;
 /// `random two` gives up after as many).
 const IN_VAIN_MAX: usize = 20;
 
+/// Of so many the pairs are in a table, of 8 KB at most.
+const PAIRED_MAX: usize = 32;
+/// The weight of all pairs, to so many bits.
+const PAIRS_BITS: u32 = 48;
+
 /// The lower half of a draw.
 const LOW: u64 = u32::MAX as u64;
 
@@ -24,7 +30,17 @@ pub(super) enum Draw {
     /// Any of so many with the same probability.
     Evenly(usize),
     /// By weight.
-    Alias(Box<[Cell]>),
+    Alias(Alias),
+}
+
+/// The tables of some members with weights.
+#[derive(Debug)]
+pub(super) struct Alias {
+    cells: Box<[Cell]>,
+    /// Where there are few: the cell of first member `f` and second one `s` is the `f << bits | s`th. Those of nobody, and of the
+    /// same twice, are empty. Nobody has to draw again then, as one of eight would of ten with weights 1, 2, 3, ...
+    pairs: Option<Box<[Cell]>>,
+    bits: u32,
 }
 
 /// The cell of one member.
@@ -64,38 +80,31 @@ impl Draw {
         if members.iter().all(|member| member.weight == members[0].weight) {
             return Self::Evenly(members.len());
         }
-        let total: u64 = members.iter().map(|member| u64::from(member.weight)).sum();
-        // In units in which a cell is `total` wide.
-        let mut widths: Vec<_> = members.iter().map(|m| u64::from(m.weight) * members.len() as u64).collect();
-        let (mut short, mut long): (Vec<_>, Vec<_>) = (0..members.len()).partition(|&i| widths[i] < total);
-        let mut cells: Box<[_]> =
-            (0..members.len()).map(|i| Cell { own: u32::MAX, other: i as u32 }).collect();
-        while let (Some(&giver), Some(taker)) = (long.last(), short.pop()) {
-            let own = (u128::from(widths[taker]) << 32) / u128::from(total);
-            cells[taker] = Cell { own: own as u32, other: giver as u32 };
-            widths[giver] -= total - widths[taker];
-            if widths[giver] < total {
-                short.extend(long.pop());
-            }
-        }
-        Self::Alias(cells)
+        let weights: Box<[_]> = members.iter().map(|member| u64::from(member.weight)).collect();
+        Self::Alias(Alias::new(&weights))
     }
 
     /// One member, of at least one.
     pub(super) fn one(&self, rng: &mut Rng) -> usize {
         match self {
             Self::Evenly(members) => below(*members, rng),
-            Self::Alias(cells) => within(cells, rng.next_u64() >> 32),
+            Self::Alias(alias) => within(&alias.cells, rng.next_u64() >> 32),
         }
     }
 
-    /// Two members, of two at least, the second drawn from those that the first is not; where members differ in weight luck may
+    /// Two members, of two at least, the second drawn from those that the first is not; where many differ in weight luck may
     /// have it that they are the same. Of two that are all there are the first is either with the same probability.
     #[inline]
     pub(super) fn two(&self, rng: &mut Rng) -> (usize, usize) {
         let drawn = rng.next_u64();
         match self {
-            Self::Alias(cells) if cells.len() > 2 => (within(cells, drawn >> 32), within(cells, drawn & LOW)),
+            Self::Alias(Alias { pairs: Some(pairs), bits, .. }) => {
+                let pair = within(pairs, drawn >> 32);
+                (pair >> bits, pair & ((1 << bits) - 1))
+            }
+            Self::Alias(Alias { cells, .. }) if cells.len() > 2 => {
+                (within(cells, drawn >> 32), within(cells, drawn & LOW))
+            }
             _ => two_of(self.len(), drawn),
         }
     }
@@ -110,7 +119,7 @@ impl Draw {
     fn len(&self) -> usize {
         match self {
             Self::Evenly(members) => *members,
-            Self::Alias(cells) => cells.len(),
+            Self::Alias(alias) => alias.cells.len(),
         }
     }
 
@@ -143,6 +152,49 @@ impl Draw {
     }
 }
 
+impl Alias {
+    fn new(weights: &[u64]) -> Self {
+        let bits = weights.len().next_power_of_two().ilog2();
+        let pairs = (3..=PAIRED_MAX).contains(&weights.len()).then(|| cells(&pairs(weights, bits)));
+        Self { cells: cells(weights), pairs, bits }
+    }
+}
+
+/// The table for some weights, of which one at least is above zero.
+fn cells(weights: &[u64]) -> Box<[Cell]> {
+    let total: u64 = weights.iter().sum();
+    // In units in which a cell is `total` wide.
+    let mut widths: Box<[_]> = weights.iter().map(|weight| weight * weights.len() as u64).collect();
+    let (mut short, mut long): (Vec<_>, Vec<_>) = (0..weights.len()).partition(|&i| widths[i] < total);
+    let mut cells: Box<[_]> = (0..weights.len()).map(|i| Cell { own: u32::MAX, other: i as u32 }).collect();
+    while let (Some(&giver), Some(taker)) = (long.last(), short.pop()) {
+        let own = (u128::from(widths[taker]) << 32) / u128::from(total);
+        cells[taker] = Cell { own: own as u32, other: giver as u32 };
+        widths[giver] -= total - widths[taker];
+        if widths[giver] < total {
+            short.extend(long.pop());
+        }
+    }
+    cells
+}
+
+/// What every pair weighs of members with these weights: as the first is drawn, and the second from the others.
+fn pairs(weights: &[u64], bits: u32) -> Box<[u64]> {
+    let total: u64 = weights.iter().sum();
+    let weight = |pair: usize| {
+        let (first, second) = (pair >> bits, pair & ((1 << bits) - 1));
+        match (weights.get(first), weights.get(second)) {
+            (Some(_), Some(_)) if first == second => 0,
+            (Some(&one), Some(&other)) => {
+                let first = (u128::from(one) << PAIRS_BITS) / u128::from(total);
+                (first * u128::from(other) / u128::from(total - one)) as u64
+            }
+            _ => 0,
+        }
+    };
+    (0..1 << (2 * bits)).map(weight).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{dice, members};
@@ -153,21 +205,58 @@ mod tests {
         // Aim: the table is right, not just likely. Method: the mass of each member, added up over all cells.
         for weights in [&[1, 2, 3][..], &[20, 50], &[65_535, 1], &[7], &[5, 5, 5], &[1, 1, 1, 97, 400]] {
             let draw = Draw::by_weight(&members(weights));
-            let Draw::Alias(cells) = &draw else {
+            let Draw::Alias(alias) = &draw else {
                 assert!(weights.iter().all(|&weight| weight == weights[0]));
                 continue;
             };
-            let mut mass = vec![0.0; weights.len()];
-            for (i, cell) in cells.iter().enumerate() {
-                let own = f64::from(cell.own) / f64::from(u32::MAX);
-                mass[i] += own / weights.len() as f64;
-                mass[cell.other as usize] += (1.0 - own) / weights.len() as f64;
-            }
             let total: u32 = weights.iter().sum();
-            for (mass, &weight) in mass.iter().zip(weights) {
+            for (mass, &weight) in masses(&alias.cells).iter().zip(weights) {
                 assert!((mass - f64::from(weight) / f64::from(total)).abs() < 1e-8, "{weights:?}: {mass}");
             }
         }
+    }
+
+    /// What share of all draws each has.
+    fn masses(cells: &[Cell]) -> Vec<f64> {
+        let mut masses = vec![0.0; cells.len()];
+        for (i, cell) in cells.iter().enumerate() {
+            let own = f64::from(cell.own) / f64::from(u32::MAX);
+            masses[i] += own / cells.len() as f64;
+            masses[cell.other as usize] += (1.0 - own) / cells.len() as f64;
+        }
+        masses
+    }
+
+    #[test]
+    fn pairs_are_drawn_as_one_and_then_one_of_the_others() {
+        // Aim and method as above, for each pair.
+        let heavy: Vec<_> = (1..=32).map(|i| if i == 7 { 1_000_000 } else { i }).collect();
+        for weights in [&[1, 2, 3][..], &[65_535, 1, 1], &[1, 1, 1, 97, 400], &heavy] {
+            let Draw::Alias(Alias { pairs: Some(pairs), bits, .. }) = Draw::by_weight(&members(weights))
+            else {
+                panic!("few, with different weights: {weights:?}");
+            };
+            let (total, masses) = (f64::from(weights.iter().sum::<u32>()), masses(&pairs));
+            for (pair, mass) in masses.into_iter().enumerate() {
+                let (first, second) = (pair >> bits, pair & ((1 << bits) - 1));
+                let known = [first, second].map(|member| weights.get(member).copied().map(f64::from));
+                let share = match known {
+                    [Some(one), Some(other)] if first != second => one / total * other / (total - one),
+                    _ => 0.0,
+                };
+                assert!((mass - share).abs() < 1e-8, "{weights:?}: {first}, {second}: {mass} for {share}");
+                assert!(share > 0.0 || mass < 1e-12, "{weights:?}: {first}, {second} is no pair");
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_either_is_the_first_as_often() {
+        let (draw, rng) = (Draw::by_weight(&members(&[1, 9])), &mut dice(0));
+        let seen: Vec<_> = (0..10_000).map(|_| draw.two(rng)).collect();
+        assert!(seen.iter().all(|&(first, second)| first + second == 1 && first != second));
+        // Give or take four times 50.
+        assert!(seen.iter().filter(|pair| pair.0 == 0).count().abs_diff(5000) < 200);
     }
 
     #[test]
