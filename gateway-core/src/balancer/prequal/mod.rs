@@ -62,16 +62,22 @@ impl Prequal {
         }
     }
 
-    /// The best of the pool, when there is something to choose from and the dice do not say to explore. Apart, so that who finds
-    /// nothing there saves and restores nothing.
+    /// The best of the pool, or anybody when the dice say to explore or there is nothing to choose from after all. Apart, so that who
+    /// need not look there saves and restores nothing.
     #[inline(never)]
-    fn take(&self, ask: &mut Ask<'_>) -> Option<usize> {
+    fn pick_from_pool(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let dice = ask.rng.next_u64();
         if dice.is_multiple_of(EXPLORE) {
-            return None;
+            return self.explore(ask);
         }
         let tried: Vec<_> = ask.tried.iter().filter_map(|&target| self.crew.index(target)).collect();
-        self.change(|pool| pool.take(ask.now, dice >> 32, &tried))
+        let best = self.change(|pool| pool.take(ask.now, dice >> 32, &tried));
+        best.map_or_else(|| self.explore(ask), |member| Ok(Choice::of(member)))
+    }
+
+    /// The less crowded of two.
+    fn explore(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
+        self.crew.best_of((CHOICES, &self.draw), ask, Seat::crowding)
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Pool) -> R) -> R {
@@ -91,12 +97,7 @@ impl Balancer for Prequal {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        if self.has_choice.load(Ordering::Relaxed)
-            && let Some(member) = self.take(ask)
-        {
-            return Ok(Choice::of(member));
-        }
-        self.crew.best_of((CHOICES, &self.draw), ask, Seat::crowding)
+        if self.has_choice.load(Ordering::Relaxed) { self.pick_from_pool(ask) } else { self.explore(ask) }
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
