@@ -24,8 +24,8 @@ pub struct Load<T = ()> {
 }
 
 /// Hands out loads. Those of few targets lie apart, so that workers who count at different ones never wait for each other. Those of
-/// many lie close together: who compares some then reads few lines and pages, and two workers seldom count within one line in
-/// the same moment. A chunk of 5 KB is kept as long as one of its loads is.
+/// many lie close together: who compares some then reads few lines and pages, at the price that workers who count at different ones
+/// may now and then wait for each other. A chunk of 5 KB is kept as long as one of its loads is.
 #[derive(Debug, Default)]
 pub struct Loads {
     chunk: Arc<Chunk>,
