@@ -260,10 +260,10 @@ impl Seat {
         Crowding { requests: self.load.in_flight() + more, weight: *self.load.note() }
     }
 
-    /// Requests if it got `more`, to seven digits: for costs that are estimates anyway.
+    /// Requests if it got one more, to seven digits: for costs that are estimates anyway.
     #[inline]
-    pub(super) fn in_flight_about(&self, more: u32) -> f32 {
-        (self.load.in_flight() + more) as f32
+    pub(super) fn requests_about(&self) -> f32 {
+        (self.load.in_flight() + 1) as f32
     }
 
     /// Its weight, to seven digits, if it is below 2^31.
@@ -275,11 +275,6 @@ impl Seat {
     /// Its weight as a number to count with.
     pub(super) fn weight(&self) -> f64 {
         f64::from(*self.load.note())
-    }
-
-    /// One by its weight, to seven digits: for costs that are estimates anyway.
-    pub(super) fn per_weight(&self) -> f64 {
-        f64::from(1.0 / self.weight_about())
     }
 }
 

@@ -43,7 +43,7 @@ impl Balancer for Latency {
     }
 
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
-        self.crew.scan(0, ask.tried, |seat| seat.seconds(ask.now, self.mean).times(seat.per_weight()))
+        self.crew.scan(0, ask.tried, |seat| seat.seconds(ask.now, self.mean).times(1.0 / seat.weight()))
     }
 
     fn pick_again(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {

@@ -45,7 +45,7 @@ impl Balancer for LeastTime {
     fn pick(&self, ask: &mut Ask<'_>) -> Result<Choice, NoChoice> {
         let start = draw::below(self.crew.len(), ask.rng);
         self.crew.scan(start, ask.tried, |seat| {
-            clustered_ms(seat, ask.now) * (seat.in_flight() + 1.0) * seat.per_weight()
+            clustered_ms(seat, ask.now) * (seat.in_flight() + 1.0) / seat.weight()
         })
     }
 

@@ -45,7 +45,7 @@ impl PeakEwma {
 
     /// What a request costs there.
     fn cost(&self, seat: &Seat, now: Instant) -> Learned {
-        seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) * seat.per_weight())
+        seat.seconds(now, self.usual).times((seat.in_flight() + 1.0) / seat.weight())
     }
 
     /// For a request that was tried already, or where there are too few to draw.
@@ -67,7 +67,7 @@ impl PeakEwma {
 /// Whether [`PeakEwma::cost`] is less of `one`, at a glance; times the weights of both, so that nothing has to be divided.
 #[inline]
 fn is_less_at_once(one: &Seat, other: &Seat) -> Option<bool> {
-    let burden = |seat: &Seat| Some(seat.load.response_time().glance()?.times(seat.in_flight_about(1)));
+    let burden = |seat: &Seat| Some(seat.load.response_time().glance()?.times(seat.requests_about()));
     let (one_burden, other_burden) = (burden(one)?, burden(other)?);
     one_burden.times(other.weight_about()).is_less(other_burden.times(one.weight_about()))
 }
