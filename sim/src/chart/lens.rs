@@ -84,7 +84,10 @@ fn strands(view: &View<'_>, id: usize) -> Option<Figure> {
     let mut panel = Panel::new((head + strands.len() as f64 * PITCH + 8.0) as u32);
     let x = |ms: f64| ((ms - low) / (high - low).max(1e-9)).clamp(0.0, 1.0);
     axis(&mut panel, low, high, x);
-    mixed(&mut panel, view, head, x);
+    let mixed = mixed(view);
+    if let Some((from, to, _)) = mixed {
+        panel.band(x(from), x(to), head);
+    }
     let place = |row: usize| head + row as f64 * PITCH + 3.0;
     draw(&mut panel, view, place, high, x);
     for (row, (name, at)) in moments.iter().enumerate() {
@@ -96,6 +99,11 @@ fn strands(view: &View<'_>, id: usize) -> Option<Figure> {
         } else {
             panel.text(x(*at) + 0.006, y, "lab halo", &text);
         }
+    }
+    // After the moments, whose lines would else go through it.
+    if let Some((from, to, ms)) = mixed {
+        let text = format!("mixed window {}", words::time_in_ms(ms * 1e3));
+        panel.text(f64::midpoint(x(from), x(to)), panel.height() - 6.0, "lab mid halo wide", &text);
     }
     for (is_new, name, look) in [(false, &view.switch.from, view.old), (true, &view.switch.to, view.new)] {
         let rows =
@@ -161,18 +169,12 @@ fn fine(value: f64) -> String {
     words::short_plain(value, 1)
 }
 
-/// The time in which both versions answered.
-fn mixed(panel: &mut Panel, view: &View<'_>, top: f64, x: impl Fn(f64) -> f64) {
+/// From when to when both versions answered, after the request for the switch, and for how long.
+fn mixed(view: &View<'_>) -> Option<(f64, f64, f64)> {
     let switch = view.switch;
-    let (Some(from), Some(to), Some(mixed)) =
-        (switch.first_new_answer_ms, switch.last_old_answer_ms, switch.mixed_ms.filter(|ms| *ms > 0.0))
-    else {
-        return;
-    };
-    let [from, to] = [from, to].map(|ms| x(ms - switch.requested_ms));
-    panel.band(from, to, top);
-    let text = format!("mixed window {}", words::time_in_ms(mixed * 1e3));
-    panel.text(f64::midpoint(from, to), panel.height() - 6.0, "lab mid halo wide", &text);
+    let after = |ms: f64| ms - switch.requested_ms;
+    let length = switch.mixed_ms.filter(|ms| *ms > 0.0)?;
+    Some((after(switch.first_new_answer_ms?), after(switch.last_old_answer_ms?), length))
 }
 
 // === Dots ===
